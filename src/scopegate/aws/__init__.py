@@ -1,0 +1,1 @@
+"""The AWS wire: service models, signatures, protocols, and the table of operations."""

@@ -1,0 +1,71 @@
+"""Ids, ARNs, hosts and issuers: made and parsed here, nowhere else.
+
+Sources: reference pages, "Hosts, paths, identifiers" (Cognito), "Identifiers" (API Gateway), "Identifiers" (Lambda).
+"""
+
+import re
+import string
+from dataclasses import dataclass
+from typing import Final
+
+from scopegate.base import clock
+
+_ALNUM: Final = string.ascii_letters + string.digits
+_ARN: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):([a-z0-9-]+):([a-z0-9-]*):(\d{12}|aws|):(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """`arn:partition:service:region:account:resource`; region and account may be empty."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def find_arn(text: str) -> Arn | None:
+    """The ARN that `text` spells, None when it spells none."""
+    match = _ARN.fullmatch(text)
+    return Arn(*match.groups()) if match else None
+
+
+def partition_of(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+# Cognito
+
+
+def new_user_pool_id(region: str) -> str:
+    return f"{region}_{clock.new_id(9, _ALNUM)}"
+
+
+def user_pool_arn(region: str, account: str, pool_id: str) -> str:
+    return f"arn:{partition_of(region)}:cognito-idp:{region}:{account}:userpool/{pool_id}"
+
+
+def amazon_issuer(region: str, pool_id: str) -> str:
+    return f"https://cognito-idp.{region}.amazonaws.com/{pool_id}"
+
+
+# API Gateway
+
+
+def execute_api_arn(region: str, account: str, api_id: str, rest: str) -> str:
+    """`rest` = `stage/METHOD/path` without the path's leading slash, or `authorizers/<id>`."""
+    return f"arn:{partition_of(region)}:execute-api:{region}:{account}:{api_id}/{rest}"
+
+
+# Lambda
+
+
+def function_arn(region: str, account: str, name: str, qualifier: str | None = None) -> str:
+    arn = f"arn:{partition_of(region)}:lambda:{region}:{account}:function:{name}"
+    return f"{arn}:{qualifier}" if qualifier else arn

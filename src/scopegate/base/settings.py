@@ -1,0 +1,161 @@
+"""Every setting, in one table: flag, environment variable, default, help.
+
+`Settings` is the parsed whole; `docs/settings.md` is generated from the field table.
+A setting is read once, at start; nothing looks at the environment later.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from scopegate.base.errors import SetupError
+
+DEFAULT_PORT: Final = 4566
+DEFAULT_REGION: Final = "us-east-1"
+DEFAULT_ACCOUNT: Final = "000000000000"
+
+
+def _setting(default: Any, help_text: str, *, flag: str | None = None, env: str | None = None) -> Any:
+    """A row of the table. `default` may be a factory (callable) or a value."""
+    metadata = {"help": help_text, "flag": flag, "env": env}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator chose. Flags win over environment, environment over defaults."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.", flag="--host", env="SCOPEGATE_HOST")
+    port: int = _setting(DEFAULT_PORT, "Port to listen on; 0 takes a free one.", flag="--port", env="SCOPEGATE_PORT")
+    data_dir: Path = _setting(
+        lambda: Path(".scopegate"),
+        "Where the database, the master key and function code live.",
+        flag="--data-dir",
+        env="SCOPEGATE_DATA_DIR",
+    )
+    database: str | None = _setting(
+        None,
+        "postgresql://… or sqlite:///path; default: scopegate.db in the data directory.",
+        flag="--database",
+        env="SCOPEGATE_DATABASE",
+    )
+    ephemeral: bool = _setting(False, "Keep everything in a temporary directory, removed at exit.", flag="--ephemeral")
+    workers: int | None = _setting(
+        None,
+        "Edge processes; default: one per core in production, one process for everything in development.",
+        flag="--workers",
+        env="SCOPEGATE_WORKERS",
+    )
+    development: bool = _setting(False, "Development mode: any access key is accepted, loopback only.", flag="--dev")
+    region: str = _setting(
+        DEFAULT_REGION, "Region of calls whose credentials name none.", flag="--region", env="AWS_REGION"
+    )
+    issuer_url: str | None = _setting(
+        None,
+        "Gives pools the issuer URL/<pool id>, reachable as written; default: Amazon's form.",
+        flag="--issuer-url",
+        env="SCOPEGATE_ISSUER_URL",
+    )
+    public_url: str | None = _setting(
+        None,
+        "How clients reach this server; discovery names it. Default: http://localhost:PORT.",
+        flag="--public-url",
+        env="SCOPEGATE_PUBLIC_URL",
+    )
+    public_hosts: tuple[str, ...] = _setting(
+        (),
+        "A further Host name that is this server's (repeatable).",
+        flag="--public-host",
+        env="SCOPEGATE_PUBLIC_HOSTS",
+    )
+    trust_network: bool = _setting(
+        False,
+        "Development mode may listen beyond loopback: for a container whose network is its own.",
+        flag="--trust-network",
+        env="SCOPEGATE_TRUST_NETWORK",
+    )
+    egress_allow: tuple[str, ...] = _setting(
+        (),
+        "A network (CIDR) of private addresses that web service integrations may reach in production (repeatable).",
+        flag="--egress-allow",
+        env="SCOPEGATE_EGRESS_ALLOW",
+    )
+    allow_origins: tuple[str, ...] = _setting(
+        (), "An Origin from which a browser may speak to the control plane (repeatable).", flag="--allow-origin"
+    )
+    strict_runtimes: bool = _setting(
+        False,
+        "Refuse a function whose exact runtime version is not installed, instead of using the nearest.",
+        flag="--strict-runtimes",
+        env="SCOPEGATE_STRICT_RUNTIMES",
+    )
+    unsafe_functions: bool = _setting(
+        False,
+        "Run functions in production without isolation (no bubblewrap, not root).",
+        flag="--unsafe-functions",
+        env="SCOPEGATE_UNSAFE_FUNCTIONS",
+    )
+    aws_quotas: bool = _setting(
+        False, "Apply AWS's quotas per account, region and second.", flag="--aws-quotas", env="SCOPEGATE_AWS_QUOTAS"
+    )
+    master_key: str | None = _setting(
+        None,
+        "The master key, 32 bytes in base64; default: the file master.key in the data directory, made on first start.",
+        env="SCOPEGATE_MASTER_KEY",
+    )
+    test_clock: Path | None = _setting(
+        None, "A file that turns the wall clock, for tests; development mode only.", env="SCOPEGATE_TEST_CLOCK"
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("issuer_url", "public_url"):
+            value = getattr(self, name)
+            if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+                raise SetupError(
+                    f"settings: SCOPEGATE_{name.upper()} must be an http(s) URL, got {value!r}; "
+                    f"see docs/settings.md#{name.replace('_', '-')}"
+                )
+        if self.workers is not None and self.workers < 1:
+            raise SetupError(f"settings: --workers must be at least 1, got {self.workers}")
+        if not 0 <= self.port <= 65535:
+            raise SetupError(f"settings: --port must be 0 to 65535, got {self.port}")
+
+
+def _parse(name: str, type_name: str, text: str) -> Any:
+    if type_name == "bool":
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("", "0", "false", "no", "off"):
+            return False
+        raise SetupError(f"settings: {name} must be true or false, got {text!r}")
+    if type_name.startswith("int"):
+        try:
+            return int(text)
+        except ValueError:
+            raise SetupError(f"settings: {name} must be a whole number, got {text!r}") from None
+    if type_name.startswith("tuple"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if type_name.startswith("Path"):
+        return Path(text)
+    return text
+
+
+def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Join flags (None or empty = not given), environment and defaults.
+
+    Raises SetupError naming the setting and the page that explains it.
+    """
+    chosen: dict[str, Any] = {}
+    for row in fields(Settings):
+        given = flags.get(row.name)
+        variable = row.metadata["env"]
+        if given is not None and given != () and given is not False:
+            chosen[row.name] = given
+        elif variable and environment.get(variable):
+            chosen[row.name] = _parse(variable, getattr(row.type, "__name__", str(row.type)), environment[variable])
+    return Settings(**chosen)

@@ -1,0 +1,113 @@
+"""Request and Response: what flows between the listener and every room.
+
+Header names and values are bytes as they came, in order; look-ups are without regard to case.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+Header = tuple[bytes, bytes]
+
+_NO_VALUES: Final[list[bytes]] = []
+
+
+class Request:
+    """One request as read from the wire, body complete. Lives as long as its exchange; never shared.
+
+    target: the request target as sent. path, query: the target split at the first `?`, still escaped;
+    query is None when there was no `?`.
+    peer: (address, port) of the client; ("", 0) on a Unix socket.
+    received_ns: monotonic nanoseconds at the end of the head.
+    """
+
+    __slots__ = (
+        "_index",
+        "body",
+        "headers",
+        "http_version",
+        "local",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "received_ns",
+        "target",
+        "tls",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: list[Header],
+        body: bytes = b"",
+        *,
+        peer: tuple[str, int] = ("", 0),
+        local: tuple[str, int] = ("", 0),
+        tls: bool = False,
+        http_version: str = "1.1",
+        received_ns: int = 0,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path, mark, query = target.partition(b"?")
+        self.query: bytes | None = query if mark else None
+        self.headers = headers
+        self.body = body
+        self.peer = peer
+        self.local = local
+        self.tls = tls
+        self.http_version = http_version
+        self.received_ns = received_ns
+        self._index: dict[bytes, list[bytes]] | None = None
+
+    def all(self, name: bytes) -> Sequence[bytes]:
+        """Every value of a header, in order; `name` in lower case."""
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, value in self.headers:
+                lower = key.lower()
+                if lower in index:
+                    index[lower].append(value)
+                else:
+                    index[lower] = [value]
+        return index.get(name, _NO_VALUES)
+
+    def find(self, name: bytes) -> bytes | None:
+        """The only or the last value of a header, None when absent; `name` in lower case."""
+        values = self.all(name)
+        return values[-1] if values else None
+
+    def find_text(self, name: bytes) -> str | None:
+        """As `find`, decoded as Latin-1, which loses nothing."""
+        value = self.find(name)
+        return None if value is None else value.decode("latin-1")
+
+
+class Response:
+    """One answer. The listener adds `Date`, `Connection`, and `Content-Length` or chunked framing by itself.
+
+    stream: the body in pieces, instead of `body`; `length` is its size when known (sent as Content-Length), else
+    the listener frames it in chunks (or closes, for HTTP/1.0).
+    close: end the connection after this answer.
+    """
+
+    __slots__ = ("body", "close", "headers", "length", "status", "stream")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[Header] | None = None,
+        body: bytes = b"",
+        *,
+        stream: AsyncIterator[bytes] | None = None,
+        length: int | None = None,
+        close: bool = False,
+    ) -> None:
+        self.status = status
+        self.headers: list[Header] = headers if headers is not None else []
+        self.body = body
+        self.stream = stream
+        self.length = length
+        self.close = close

@@ -1,0 +1,1 @@
+"""Keys, signing and verification of JSON Web Tokens."""

@@ -1,0 +1,1 @@
+"""What happened: decision records, audit, log, metrics."""

@@ -1,0 +1,136 @@
+"""The callables by which families meet. A family never imports another: it is handed these.
+
+`server/app.py` builds one `Ports` per process; in a process that lacks a role (an edge without the function runtime)
+the same callable speaks to the role that has it.
+"""
+
+from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
+from typing import Protocol
+
+from scopegate.aws.operations import CallContext, Caller, Shape
+from scopegate.jose.verify import KeySet
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One synchronous call of a function, by the rules of Lambda's Invoke.
+
+    function_arn: as addressed: unqualified, `:$LATEST`, `:7` or `:alias`.
+    principal, source_arn: the calling service (`apigateway.amazonaws.com`) and what it calls for; its permission is
+    looked up in the function's resource policy. None: the caller is already authorised.
+    """
+
+    function_arn: str
+    payload: bytes
+    principal: str | None = None
+    source_arn: str | None = None
+    trace_id: str | None = None
+    client_context: bytes | None = None
+    log_tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationAnswer:
+    """What came back. function_error is `Unhandled` when the function failed; the payload is then Lambda's error JSON."""
+
+    request_id: str
+    payload: bytes
+    executed_version: str
+    function_error: str | None = None
+    log_tail: bytes | None = None
+
+
+class Invoke(Protocol):
+    """Raises AwsError as Lambda's Invoke does before a function runs: ResourceNotFoundException,
+    AccessDeniedException, TooManyRequestsException, RequestTooLargeException, …"""
+
+    def __call__(self, invocation: Invocation) -> Awaitable[InvocationAnswer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPool:
+    """What the gateway needs of a user pool to trust its tokens."""
+
+    pool_id: str
+    arn: str
+    issuer: str
+    keys: KeySet
+    client_ids: Container[str]
+
+
+class FindPool(Protocol):
+    """A user pool of this server by ARN or by issuer URL (any of its spellings); None when there is none."""
+
+    def __call__(self, arn_or_issuer: str) -> TrustedPool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A known access key, or a function's session. `expires_at`: epoch seconds, None for a key that does not."""
+
+    access_key_id: str
+    secret: bytes
+    caller: Caller
+    session_token: str | None = None
+    expires_at: int | None = None
+
+
+class FindAccessKey(Protocol):
+    def __call__(self, access_key_id: str, session_token: str | None) -> AccessKey | None: ...
+
+
+class MintSession(Protocol):
+    """Credentials of a role for one execution environment (`ASIA…`)."""
+
+    def __call__(self, role_arn: str, session_name: str) -> AccessKey: ...
+
+
+class CallAws(Protocol):
+    """One AWS operation as `caller`, from inside: parsed, validated, dispatched and durable as a call over HTTP is."""
+
+    def __call__(
+        self, service: str, operation: str, request: Shape, *, region: str, caller: Caller
+    ) -> Awaitable[Shape]: ...
+
+
+class FunctionExists(Protocol):
+    def __call__(self, function_arn: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One route, in plain data, as start-up tables, `ls`, `check` and the console show it.
+
+    authorizer: `open`, `COGNITO_USER_POOLS name`, `JWT name`, … closed: why every call of this route is refused, or "".
+    """
+
+    api_id: str
+    api_name: str
+    api_kind: str  # REST or HTTP
+    stage: str
+    method: str
+    path: str
+    authorizer: str
+    scopes: tuple[str, ...]
+    issuers: tuple[str, ...]
+    audiences: tuple[str, ...]
+    integration: str
+    closed: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What one process hands to its families."""
+
+    invoke: Invoke
+    find_pool: FindPool
+    function_exists: FunctionExists
+    find_access_key: FindAccessKey
+    mint_session: MintSession
+    call_aws: CallAws
+    plans: Callable[[], tuple[Plan, ...]]
+
+
+Call = CallContext[Ports]
