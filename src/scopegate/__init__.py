@@ -1,4 +1,4 @@
-"""Scopegate: Amazon Cognito's OAuth 2.0 server, Amazon API Gateway and a Lambda-compatible function runtime in one package."""
+"""Scopegate: Amazon Cognito's OAuth 2.0 server, Amazon API Gateway and a Lambda-compatible function runtime."""
 
 from importlib.metadata import version
 

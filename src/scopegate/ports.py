@@ -32,7 +32,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class InvocationAnswer:
-    """What came back. function_error is `Unhandled` when the function failed; the payload is then Lambda's error JSON."""
+    """What came back. function_error is `Unhandled` when the function failed; the payload is then its error JSON."""
 
     request_id: str
     payload: bytes

@@ -12,11 +12,13 @@ from typing import Any, Generic, TypeVar
 
 from scopegate.base.settings import Settings
 from scopegate.store.port import Store, Tx
+from scopegate.store.sealing import Sealer
 
 Shape = dict[str, Any]
 """A structure of the service model, members by their wire names; blobs are bytes, timestamps epoch seconds (float)."""
 
 PortsT = TypeVar("PortsT")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class CallContext(Generic[PortsT]):
     """All that an operation may touch.
 
     A plain `def` operation gets an open `tx`, may run twice, and does nothing but SQL and arithmetic.
-    An `async def` operation has no `tx` (reading it raises): it waits first and then calls `await call.write(fn)` once.
-    now: epoch seconds with fraction. new_id(length, alphabet): chance, repeatable per call. ports: what other families have.
+    An `async def` operation has no `tx` (reading it raises): it waits first, then calls `await call.write(fn)` once.
+    now: epoch seconds with fraction. ports: what other families have.
     """
 
     caller: Caller
@@ -49,7 +51,7 @@ class CallContext(Generic[PortsT]):
     now: float
     request_id: str
     settings: Settings
-    seal: Any  # store.sealing.Sealer: seal(plain: bytes, context: str) -> bytes, open(sealed: bytes, context: str) -> bytes
+    seal: Sealer
     ports: PortsT
     store: Store
     open_tx: Tx | None = None
@@ -59,6 +61,10 @@ class CallContext(Generic[PortsT]):
         if self.open_tx is None:
             raise RuntimeError("an async operation opens its own transaction: await call.write(...)")
         return self.open_tx
+
+    async def write(self, transaction: Callable[[Tx], T]) -> T:
+        """The one transaction of an async operation; its changes are compiled before the operation is answered."""
+        return (await self.store.write(transaction)).result
 
 
 Operation = Callable[[CallContext[Any], Shape], Any]
