@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from scopegate.aws.operations import CallContext, Caller, Shape
+from scopegate.base.settings import Settings
 from scopegate.jose.verify import KeySet
+from scopegate.observe.record import Ring
+from scopegate.store.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +137,22 @@ class Ports:
 
 
 Call = CallContext[Ports]
+
+
+@dataclass(frozen=True, slots=True)
+class CompileContext:
+    """What a family's `compile` is given beside the transaction."""
+
+    settings: Settings
+    seal: Sealer
+    ports: Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the data plane's rooms are given beside the frozen view: one per process."""
+
+    settings: Settings
+    ring: Ring
+    ports: Ports
+    public_url: str  # no slash at the end; never taken from a Host header

@@ -1,0 +1,86 @@
+"""The gateway's only SQL: APIs, and their parts as documents.
+
+A part is found by (api id, kind, part id). Kinds, part ids and documents:
+
+REST (v1 spelling, camelCase): `resource` id → Resource with `resourceMethods` whole (method, methodIntegration,
+methodResponses, integrationResponses); `authorizer` id → Authorizer; `model` name → Model; `request_validator` id;
+`gateway_response` responseType; `documentation_part` id; `deployment` id → {"id", "createdDate", "description",
+"snapshot"}; `stage` name → Stage.
+HTTP (v2 model spelling, PascalCase members as in botocore): `route` RouteId, `integration` IntegrationId,
+`integration_response` "IntegrationId ResponseId", `authorizer` AuthorizerId, `model` ModelId, `deployment`
+DeploymentId → Deployment + "Snapshot", `stage` StageName → Stage.
+
+A REST snapshot is {"api", "resources": [Resource…], "models": [Model…], "request_validators": [RequestValidator…],
+"gateway_responses": [GatewayResponse…]}; authorizers are live by id. An HTTP snapshot is {"api", "routes",
+"integrations", "authorizers"}: lists of documents.
+
+Each write says `changed("api", api_id)`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from scopegate.store import documents
+from scopegate.store.documents import Document
+from scopegate.store.port import Tx
+from scopegate.store.tables import api_parts, apis
+
+
+def find_api(tx: Tx, account: str, region: str, protocol: str, api_id: str) -> Document | None:
+    return documents.find(tx, apis, api_id=api_id, account=account, region=region, protocol=protocol)
+
+
+def put_api(tx: Tx, account: str, region: str, protocol: str, api_id: str, document: Document) -> None:
+    also = {"account": account, "region": region, "protocol": protocol}
+    documents.put(tx, apis, document, also=also, api_id=api_id)
+    tx.changed("api", api_id)
+
+
+def delete_api(tx: Tx, api_id: str) -> bool:
+    documents.remove(tx, api_parts, api_id=api_id)
+    removed = documents.remove(tx, apis, api_id=api_id)
+    tx.changed("api", api_id)
+    return removed > 0
+
+
+def list_apis(
+    tx: Tx, account: str, region: str, protocol: str, *, after: str | None = None, size: int | None = None
+) -> Sequence[tuple[str, Document]]:
+    """(api id, document) in the order of ids."""
+    return documents.page(tx, apis, "api_id", after=after, size=size, account=account, region=region, protocol=protocol)
+
+
+def find_owner(tx: Tx, api_id: str) -> tuple[str, str, str, Document] | None:
+    """(account, region, protocol, document) of an API whoever owns it: for compilation and id collisions."""
+    row = tx.sql.execute(
+        select(apis.c.account, apis.c.region, apis.c.protocol, apis.c.document).where(apis.c.api_id == api_id)
+    ).first()
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+def all_api_ids(tx: Tx) -> Sequence[str]:
+    return [row[0] for row in tx.sql.execute(select(apis.c.api_id).order_by(apis.c.api_id))]
+
+
+def find_part(tx: Tx, api_id: str, kind: str, part_id: str) -> Document | None:
+    return documents.find(tx, api_parts, api_id=api_id, kind=kind, part_id=part_id)
+
+
+def put_part(tx: Tx, api_id: str, kind: str, part_id: str, document: dict[str, Any]) -> None:
+    documents.put(tx, api_parts, document, api_id=api_id, kind=kind, part_id=part_id)
+    tx.changed("api", api_id)
+
+
+def delete_part(tx: Tx, api_id: str, kind: str, part_id: str) -> bool:
+    removed = documents.remove(tx, api_parts, api_id=api_id, kind=kind, part_id=part_id)
+    tx.changed("api", api_id)
+    return removed > 0
+
+
+def list_parts(
+    tx: Tx, api_id: str, kind: str, *, after: str | None = None, size: int | None = None
+) -> Sequence[tuple[str, Document]]:
+    """(part id, document) in the order of part ids."""
+    return documents.page(tx, api_parts, "part_id", after=after, size=size, api_id=api_id, kind=kind)

@@ -1,0 +1,236 @@
+"""Every table, in one place.
+
+*Definitions* (pools, clients, APIs, functions, stacks) are rows of key columns and one JSON document, which holds the
+wire shape of the AWS API without its secrets; secrets stand apart, sealed. *Records* have proper columns and indexes.
+A change here needs a migration (`migrations/`); a test holds the two together.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID: Final = String(256)
+
+
+# the store itself
+
+changes: Final = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", String(64), nullable=False),
+    Column("key", String(1024), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(1024), nullable=False),
+)
+
+
+# userpools
+
+user_pools: Final = Table(
+    "user_pools",
+    metadata,
+    Column("pool_id", _ID, primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("document", JSON, nullable=False),  # UserPoolType
+    Index(None, "account", "region"),
+)
+
+user_pool_keys: Final = Table(
+    "user_pool_keys",
+    metadata,
+    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("kid", String(64), primary_key=True),
+    Column("use", String(8), nullable=False),  # access or id
+    Column("created_at", Float, nullable=False),
+    Column("retired_at", Float),  # published until its last token dies
+    Column("private_key", LargeBinary, nullable=False),  # PKCS #8 DER, sealed
+)
+
+user_pool_domains: Final = Table(
+    "user_pool_domains",
+    metadata,
+    Column("domain", _ID, primary_key=True),
+    Column("pool_id", _ID, ForeignKey("user_pools.pool_id"), nullable=False, index=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("document", JSON, nullable=False),  # DomainDescriptionType
+)
+
+user_pool_clients: Final = Table(
+    "user_pool_clients",
+    metadata,
+    Column("client_id", _ID, primary_key=True),
+    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("document", JSON, nullable=False),  # UserPoolClientType without ClientSecret
+)
+
+user_pool_client_secrets: Final = Table(
+    "user_pool_client_secrets",
+    metadata,
+    Column("client_id", _ID, ForeignKey("user_pool_clients.client_id", ondelete="CASCADE"), primary_key=True),
+    Column("secret_id", _ID, primary_key=True),
+    Column("created_at", Float, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # sealed
+)
+
+resource_servers: Final = Table(
+    "resource_servers",
+    metadata,
+    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("identifier", _ID, primary_key=True),
+    Column("document", JSON, nullable=False),  # ResourceServerType
+)
+
+
+# gateway
+
+apis: Final = Table(
+    "apis",
+    metadata,
+    Column("api_id", _ID, primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("protocol", String(16), nullable=False),  # REST, HTTP
+    Column("document", JSON, nullable=False),  # RestApi, or Api of apigatewayv2
+    Index(None, "account", "region", "protocol"),
+)
+
+api_parts: Final = Table(
+    "api_parts",
+    metadata,
+    Column("api_id", _ID, ForeignKey("apis.api_id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "kind", String(32), primary_key=True
+    ),  # resource, route, integration, authorizer, model, deployment, stage, …
+    Column("part_id", _ID, primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
+
+# functions
+
+functions: Final = Table(
+    "functions",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", _ID, primary_key=True),
+    Column("document", JSON, nullable=False),  # what $LATEST and the function as a whole have
+    Column("environment", LargeBinary),  # variables as JSON, sealed
+)
+
+function_versions: Final = Table(
+    "function_versions",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", _ID, primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("document", JSON, nullable=False),  # FunctionConfiguration, frozen
+    Column("environment", LargeBinary),
+)
+
+function_aliases: Final = Table(
+    "function_aliases",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", _ID, primary_key=True),
+    Column("alias", String(128), primary_key=True),
+    Column("document", JSON, nullable=False),  # AliasConfiguration
+)
+
+function_policies: Final = Table(
+    "function_policies",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", _ID, primary_key=True),
+    Column("qualifier", String(128), primary_key=True),  # "" for the function itself
+    Column("document", JSON, nullable=False),  # {"RevisionId": …, "Statement": […]}
+)
+
+function_code: Final = Table(
+    "function_code",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", Integer, nullable=False),
+    Column("zip", LargeBinary, nullable=False),
+)
+
+async_invocations: Final = Table(
+    "async_invocations",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("function_arn", String(512), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("accepted_at", Float, nullable=False),
+    Column("next_try_at", Float, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+)
+
+
+# account
+
+access_keys: Final = Table(
+    "access_keys",
+    metadata,
+    Column("access_key_id", String(128), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("user_name", String(64), nullable=False),
+    Column("status", String(8), nullable=False),  # Active or Inactive
+    Column("created_at", Float, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # sealed
+)
+
+iam_entities: Final = Table(
+    "iam_entities",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # role, policy, user, instance_profile
+    Column("name", _ID, primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
+
+# stacks
+
+stacks: Final = Table(
+    "stacks",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("stack_id", String(512), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("document", JSON, nullable=False),
+    Index(None, "account", "region", "name"),
+)
