@@ -130,7 +130,7 @@ api_parts: Final = Table(
     Column("api_id", _ID, ForeignKey("apis.api_id", ondelete="CASCADE"), primary_key=True),
     Column(
         "kind", String(32), primary_key=True
-    ),  # resource, route, integration, authorizer, model, deployment, stage, …
+    ),  # resource, route, integration, stage, …
     Column("part_id", _ID, primary_key=True),
     Column("document", JSON, nullable=False),
 )
