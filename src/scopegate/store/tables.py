@@ -135,6 +135,17 @@ api_parts: Final = Table(
     Column("document", JSON, nullable=False),
 )
 
+# What an account has in a region beside its APIs: settings, API keys, usage plans.
+gateway_account_parts: Final = Table(
+    "gateway_account_parts",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("part_id", _ID, primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
 
 # functions
 
