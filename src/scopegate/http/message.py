@@ -18,6 +18,7 @@ class Request:
     query is None when there was no `?`.
     peer: (address, port) of the client; ("", 0) on a Unix socket.
     received_ns: monotonic nanoseconds at the end of the head.
+    room: where the application said at `admit` that the request belongs; its own affair.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Request:
         "peer",
         "query",
         "received_ns",
+        "room",
         "target",
         "tls",
     )
@@ -59,6 +61,7 @@ class Request:
         self.tls = tls
         self.http_version = http_version
         self.received_ns = received_ns
+        self.room: object = None
         self._index: dict[bytes, list[bytes]] | None = None
 
     def all(self, name: bytes) -> Sequence[bytes]:

@@ -1,0 +1,78 @@
+"""Events as JSON lines on standard error, and the access log.
+
+Events, not prose: `server.started port=…`. Never a token, secret, code or body; only names, ids and digests.
+"""
+
+import logging
+import sys
+from typing import IO, Any, Final
+
+import orjson
+import structlog
+
+from scopegate.base import clock
+from scopegate.http.message import Request
+
+_FLUSH_BYTES: Final = 65_536
+
+
+def _render(_: Any, __: str, event: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def configure(*, role: str, level: str = "INFO") -> None:
+    """Route structlog's and libraries' loggers to JSON lines on standard error. Once a process."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(role=role)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=_render, foreign_pre_chain=shared))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class AccessLog:
+    """One JSON line per answered request, written in batches: `flush` is called once a second and at the end."""
+
+    __slots__ = ("_file", "_lines", "_size")
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def add(self, request: Request, status: int, sent_bytes: int, duration_ns: int) -> None:
+        """The path is logged without its query, which may hold secrets."""
+        line = orjson.dumps(
+            {
+                "time": round(clock.now(), 6),
+                "method": request.method,
+                "host": (request.find(b"host") or b"").decode("latin-1"),
+                "path": request.path.decode("latin-1"),
+                "status": status,
+                "bytes": sent_bytes,
+                "us": duration_ns // 1000,
+                "peer": request.peer[0],
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._lines:
+            self._file.write(b"".join(self._lines))
+            self._file.flush()
+            self._lines.clear()
+            self._size = 0

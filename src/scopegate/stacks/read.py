@@ -1,0 +1,196 @@
+"""Text → template: YAML with CloudFormation's short tags, or JSON, with the line of every value kept.
+
+What the values mean is `resolve.py`'s affair. A file that is no template is refused with its line.
+Source: CloudFormation template anatomy; YAML short forms of intrinsic functions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from scopegate.base.errors import SetupError
+
+Path = tuple[str | int, ...]
+
+_SAM: Final = "AWS::Serverless-2016-10-31"
+_MAX_DEPTH: Final = 200
+_MAX_NODES: Final = 500_000
+
+
+class TemplateError(SetupError):
+    """What is wrong with a template, and where: `file:line: what`."""
+
+    def __init__(self, message: str, *, file: str = "", line: int | None = None) -> None:
+        where = f"{file}:{line}: " if line is not None else (f"{file}: " if file else "")
+        super().__init__(where + message)
+        self.message = message
+        self.file = file
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template as read: plain dicts, lists and scalars, intrinsic functions in their long form.
+
+    lines: path of a value → line in the file, counted from 1.
+    notes: what the reader supplied and the user should know.
+    """
+
+    file: str
+    document: dict[str, Any]
+    lines: Mapping[Path, int]
+    notes: tuple[str, ...] = ()
+
+    def line_of(self, path: Path) -> int | None:
+        """The line of the value at `path`, or of the nearest value round it that has one."""
+        for length in range(len(path), -1, -1):
+            line = self.lines.get(path[:length])
+            if line is not None:
+                return line
+        return None
+
+    def error(self, message: str, *path: str | int) -> TemplateError:
+        return TemplateError(message, file=self.file, line=self.line_of(path))
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return self.document.get("Resources") or {}
+
+    @property
+    def is_sam(self) -> bool:
+        transform = self.document.get("Transform")
+        return _SAM in (transform if isinstance(transform, list) else [transform])
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    """YAML 1.1 scalars as CloudFormation reads them: dates and sexagesimals stay text."""
+    tag = node.tag
+    if tag == "tag:yaml.org,2002:null":
+        return None
+    if tag == "tag:yaml.org,2002:bool":
+        return node.value.lower() in ("true", "yes", "on")
+    if tag == "tag:yaml.org,2002:int" and ":" not in node.value:
+        text = node.value.replace("_", "")
+        # AWS account ids with a leading zero are text, not octal numbers.
+        if text.lstrip("+-").isdigit() and len(text.lstrip("+-")) > 1 and text.lstrip("+-").startswith("0"):
+            return node.value
+        return int(text, 0)
+    if tag == "tag:yaml.org,2002:float" and ":" not in node.value:
+        try:
+            return float(node.value.replace("_", ""))
+        except ValueError:
+            return node.value
+    return node.value
+
+
+class _Reader:
+    """Walks composed nodes once; refuses duplicate keys, aliases that explode, and depth."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Path, int] = {}
+        self.count = 0
+
+    def fail(self, message: str, node: yaml.Node) -> TemplateError:
+        return TemplateError(message, file=self.file, line=node.start_mark.line + 1)
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self.count += 1
+        if len(path) > _MAX_DEPTH or self.count > _MAX_NODES:
+            raise self.fail("The template is nested too deeply or its aliases expand too far", node)
+        self.lines[path] = node.start_mark.line + 1
+        if node.tag.startswith("!") and node.tag != "!":
+            return self.tagged(node, path)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        return _scalar(node)
+
+    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self.fail("A key must be text", key_node)
+            key = key_node.value
+            if key in result:
+                raise self.fail(f"The key {key!r} stands twice in one mapping", key_node)
+            if key == "<<":
+                raise self.fail("YAML merge keys (<<) are not part of CloudFormation templates", key_node)
+            result[key] = self.value(value_node, (*path, key))
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+        return result
+
+    def tagged(self, node: yaml.Node, path: Path) -> Any:
+        name = node.tag[1:]
+        key = name if name in ("Ref", "Condition") else f"Fn::{name}"
+        plain: Any
+        inner = (*path, key)
+        self.lines[inner] = node.start_mark.line + 1
+        if isinstance(node, yaml.ScalarNode):
+            plain = node.value
+            if key == "Fn::GetAtt":
+                plain = list(plain.partition(".")[::2])
+        elif isinstance(node, yaml.SequenceNode):
+            plain = [self.value(item, (*inner, index)) for index, item in enumerate(node.value)]
+        else:
+            assert isinstance(node, yaml.MappingNode)
+            plain = self.mapping(node, inner)
+        return {key: plain}
+
+
+def read_document(text: str, file: str) -> tuple[Any, dict[Path, int]]:
+    """Any YAML or JSON document with CloudFormation's tags, and the line of each value.
+
+    Raises TemplateError with the line of what cannot be read.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise TemplateError(
+            f"Not valid YAML or JSON: {error.problem or error.context}",
+            file=file,
+            line=mark.line + 1 if mark else None,
+        ) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise TemplateError(f"Not valid YAML or JSON: {type(error).__name__}", file=file) from error
+    if node is None:
+        raise TemplateError("The file is empty", file=file)
+    reader = _Reader(file)
+    return reader.value(node, ()), reader.lines
+
+
+def read_template(text: str, file: str) -> Template:
+    """A SAM or CloudFormation template.
+
+    A file with `AWS::Serverless::*` types and no `Transform` gets the line that it lacks, and a note says so.
+    """
+    document, lines = read_document(text, file)
+    if not isinstance(document, dict):
+        raise TemplateError("A template is a mapping with a Resources section", file=file, line=1)
+    resources = document.get("Resources")
+    if not isinstance(resources, dict) or not resources:
+        raise TemplateError("The template has no Resources section", file=file, line=lines.get(("Resources",), 1))
+    template = Template(file, document, lines)
+    for logical_id, resource in resources.items():
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise template.error(f"Resource {logical_id} has no Type", "Resources", logical_id)
+        if not logical_id.isalnum() or not logical_id.isascii():
+            raise template.error(f"Resource name {logical_id} is not alphanumeric", "Resources", logical_id)
+    serverless = any(resource["Type"].startswith("AWS::Serverless::") for resource in resources.values())
+    if serverless and "Transform" not in document:
+        return Template(
+            file,
+            {"Transform": _SAM, **document},
+            lines,
+            (f"{file}: AWS::Serverless types without a Transform line; read as if it had Transform: {_SAM}",),
+        )
+    return template
+
+
+def is_openapi(document: Any) -> bool:
+    return isinstance(document, dict) and ("openapi" in document or "swagger" in document)
