@@ -285,7 +285,7 @@ def is_true(name: str, scope: Scope, path: Path) -> bool:
 def _decide(value: Any, scope: Scope, path: Path) -> bool:
     name = function_of(value)
     if name in _CONDITION_FUNCTIONS:
-        return bool(_FUNCTIONS[name](value[name], scope, (*path, name)))
+        return bool(_FUNCTIONS[str(name)](value[name], scope, (*path, str(name))))
     resolved = resolve(value, scope, path)
     if isinstance(resolved, bool):
         return resolved
@@ -296,7 +296,7 @@ def _decide(value: Any, scope: Scope, path: Path) -> bool:
 
 def _equals(value: Any, scope: Scope, path: Path) -> bool:
     left, right = _arguments(value, range(2, 3), scope, path)
-    return _comparable(resolve(left, scope, (*path, 0))) == _comparable(resolve(right, scope, (*path, 1)))
+    return bool(_comparable(resolve(left, scope, (*path, 0))) == _comparable(resolve(right, scope, (*path, 1))))
 
 
 def _comparable(value: Any) -> Any:
