@@ -154,8 +154,26 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str] = os.
     for row in fields(Settings):
         given = flags.get(row.name)
         variable = row.metadata["env"]
-        if given is not None and given != () and given is not False:
-            chosen[row.name] = given
+        if given not in (None, (), [], False):
+            chosen[row.name] = tuple(given) if isinstance(given, list) else given
         elif variable and environment.get(variable):
             chosen[row.name] = _parse(variable, getattr(row.type, "__name__", str(row.type)), environment[variable])
     return Settings(**chosen)
+
+
+def settings_to_json(settings: Settings) -> dict[str, Any]:
+    """Plain data from which `settings_from_json` makes the same settings in another process."""
+    plain = {row.name: getattr(settings, row.name) for row in fields(Settings)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in plain.items()}
+
+
+def settings_from_json(plain: Mapping[str, Any]) -> Settings:
+    """The settings that `settings_to_json` wrote down."""
+    paths = {row.name for row in fields(Settings) if "Path" in str(row.type)}
+
+    def value_of(name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(value)
+        return Path(value) if name in paths and value is not None else value
+
+    return Settings(**{name: value_of(name, value) for name, value in plain.items()})

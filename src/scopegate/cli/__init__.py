@@ -1,0 +1,5 @@
+"""The command line. Thin: it speaks to a running server as any client does; only `keys` opens the store itself."""
+
+from scopegate.cli.main import main
+
+__all__ = ["main"]

@@ -22,7 +22,8 @@ _BROWSER: Final = (b"origin", b"sec-fetch-site")
 def came_through_proxy(request: Request) -> bool:
     """Whether a proxy says that it forwarded the request: then a loopback peer proves nothing."""
     return any(
-        name.lower().startswith(b"x-forwarded-") or name.lower() in (b"forwarded", b"via") for name, _ in request.headers
+        name.lower().startswith(b"x-forwarded-") or name.lower() in (b"forwarded", b"via")
+        for name, _ in request.headers
     )
 
 

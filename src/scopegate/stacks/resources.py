@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from scopegate.base import clock, names
 from scopegate.base.errors import AwsError
+from scopegate.stacks.build import inline_code
 from scopegate.stacks.resolve import Physical
 
 Properties = dict[str, Any]
@@ -216,7 +217,7 @@ def _function_code(aws: Aws, properties: Properties) -> dict[str, Any]:
     if "S3Key" in code:
         return {"ZipFile": aws.read_artifact(code["S3Key"])}
     if "ZipFile" in code:
-        return {"ZipFile": aws.read_artifact(f"inline:{properties.get('Runtime', '')}:{code['ZipFile']}")}
+        return {"ZipFile": inline_code(properties.get("Runtime", ""), code["ZipFile"])}
     raise AwsError("InvalidParameterValueException", "Code needs S3Bucket and S3Key, or ZipFile with inline source")
 
 

@@ -1,0 +1,206 @@
+"""A running server as the command line sees it: AWS operations and `/_scopegate/api`, signed as any client signs.
+
+Credentials come from the environment (`AWS_ACCESS_KEY_ID`, …); development mode accepts any, so `test` stands in.
+"""
+
+import base64
+import json
+import os
+import sys
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from scopegate.aws.client import Credentials, SignedAnswer, send_plain, send_signed
+from scopegate.base.errors import SetupError
+from scopegate.base.settings import DEFAULT_REGION
+from scopegate.cli import render
+
+
+def parse_parameters(given: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping."""
+    pairs = [text.partition("=") for text in given]
+    for key, equals, _ in pairs:
+        if not equals or not key:
+            raise SetupError(f"--param takes KEY=VALUE, got {key!r}")
+    return {key: value for key, _, value in pairs}
+
+
+class Client:
+    """One server by its endpoint URL."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+        self.credentials = Credentials(
+            os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+            os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+            os.environ.get("AWS_SESSION_TOKEN"),
+        )
+
+    # What the server offers
+
+    def signed(self, service: str, method: str, path: str, body: bytes = b"", **headers: str) -> SignedAnswer:
+        try:
+            return send_signed(
+                self.endpoint, service, self.region, self.credentials, method, path, body=body, headers=headers
+            )
+        except OSError as error:
+            raise SetupError(
+                f"No server answers at {self.endpoint} ({error}); start one with: scopegate up template.yaml"
+            ) from None
+
+    def own(self, method: str, path: str, body: bytes = b"") -> Any:
+        answer = self.signed("scopegate", method, f"/_scopegate/api/{path}", body)
+        if answer.status >= 400:
+            raise SetupError(_message(answer))
+        return json.loads(answer.body)
+
+    def stream(self, method: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
+        """The events of long work, one JSON object a line, as they come."""
+        answer = self.signed("scopegate", method, f"/_scopegate/api/{path}", body)
+        if answer.status >= 400:
+            raise SetupError(_message(answer))
+        for line in answer.lines():
+            yield json.loads(line)
+
+    def cognito(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = self.signed(
+            "cognito-idp",
+            "POST",
+            "/",
+            json.dumps(request).encode(),
+            **{
+                "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
+                "Content-Type": "application/x-amz-json-1.1",
+            },
+        )
+        if answer.status >= 400:
+            raise SetupError(_message(answer))
+        result: dict[str, Any] = json.loads(answer.body)
+        return result
+
+    # Commands
+
+    def find_client(self, name_or_id: str) -> dict[str, Any]:
+        """The app client of that name or id; an ambiguous name is an error that lists the candidates."""
+        pools = self.own("GET", "overview")["pools"]
+        clients = [{**client, "pool": pool} for pool in pools for client in pool["clients"]]
+        found = [c for c in clients if c["id"] == name_or_id] or [c for c in clients if c["name"] == name_or_id]
+        if not found:
+            known = ", ".join(sorted(c["name"] for c in clients)) or "none"
+            raise SetupError(f"There is no app client {name_or_id!r}; there are: {known}")
+        if len(found) > 1:
+            candidates = "\n".join(f"  {c['id']}  {c['name']} of pool {c['pool']['name']}" for c in found)
+            raise SetupError(f"{name_or_id!r} is ambiguous; give the id of one of:\n{candidates}")
+        return found[0]
+
+    def token(self, name_or_id: str, scope: str | None) -> str:
+        return self.token_answer(name_or_id, scope)[0]
+
+    def token_answer(self, name_or_id: str, scope: str | None) -> tuple[str, str]:
+        """(access token, request id of the token request)."""
+        found = self.find_client(name_or_id)
+        request = {"UserPoolId": found["pool"]["id"], "ClientId": found["id"]}
+        client = self.cognito("DescribeUserPoolClient", request)["UserPoolClient"]
+        if "ClientSecret" not in client:
+            raise SetupError(f"App client {found['name']} has no secret: it cannot use client_credentials")
+        fields = {"grant_type": "client_credentials", **({"scope": scope} if scope is not None else {})}
+        basic = base64.b64encode(f"{client['ClientId']}:{client['ClientSecret']}".encode()).decode()
+        answer = send_plain(
+            f"{self.endpoint}/oauth2/token",
+            "POST",
+            body=urllib.parse.urlencode(fields).encode(),
+            headers={"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"},
+        )
+        body = json.loads(answer.body)
+        request_id = answer.headers.get("x-amz-cognito-request-id", "")
+        if answer.status != 200:
+            raise SetupError(f"The token endpoint refused: {body.get('error')} (scopegate explain {request_id})")
+        return body["access_token"], request_id
+
+    def find_api(self, path: str, name_or_id: str | None, stage: str | None) -> dict[str, Any]:
+        apis = self.own("GET", "overview")["apis"]
+        found = [
+            api
+            for api in apis
+            if (name_or_id is None or name_or_id in (api["id"], api["name"]))
+            and (stage is None or api["stage"] == stage)
+            and api["routes"]
+        ]
+        if len(found) > 1:  # the path may tell
+            exact = [api for api in found if any(route["path"] == path for route in api["routes"])]
+            found = exact or found
+        if not found:
+            known = ", ".join(f"{api['name']} ({api['id']})" for api in apis) or "none"
+            raise SetupError(f"There is no API {name_or_id or 'with routes'}; there are: {known}")
+        if len(found) > 1:
+            candidates = "\n".join(f"  {a['id']}  {a['name']}, stage {a['stage']}" for a in found)
+            raise SetupError(f"Which API? Give --api and --stage of one of:\n{candidates}")
+        return found[0]
+
+    def call(
+        self,
+        console: Console,
+        method: str,
+        path: str,
+        client_name: str | None,
+        scope: str | None,
+        api: str | None,
+        stage: str | None,
+        data: str | None,
+        headers: Sequence[str],
+    ) -> bool:
+        """Token, call, answer, decision; True when the answer is not a refusal."""
+        found = self.find_api(path, api, stage)
+        sent = dict(pair.split(": ", 1) for pair in headers)
+        if client_name is not None:
+            sent["Authorization"] = "Bearer " + self.token(client_name, scope)
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        answer = send_plain(found["url"].rstrip("/") + path, method, body=(data or "").encode(), headers=sent)
+        console.print(f"[bold]{answer.status}[/bold] {escape(method)} {escape(found['url'].rstrip('/') + path)}")
+        console.print(answer.body.decode(errors="replace"), markup=False, highlight=False)
+        request_id = answer.headers.get("x-amzn-requestid") or answer.headers.get("apigw-requestid")
+        if request_id:
+            console.print()
+            self.explain(console, request_id)
+        return answer.status < 400
+
+    def explain(self, console: Console, request_id: str) -> None:
+        records = self.own("GET", "decisions/" + urllib.parse.quote(request_id, safe=""))["records"]
+        for record in records:
+            render.decision(console, record)
+
+    def overview(self, console: Console) -> None:
+        seen = self.own("GET", "overview")
+        for pool in seen["pools"]:
+            console.print(f"[bold]{escape(pool['name'])}[/bold] (user pool {pool['id']})")
+            console.print(f"  issuer {escape(pool['issuer'])}")
+            for domain in pool["domains"]:
+                console.print(f"  domain {escape(domain)}")
+            for client in pool["clients"]:
+                scopes = escape(" ".join(client["scopes"])) or "no scopes"
+                console.print(f"  client {escape(client['name'])} [dim]{client['id']}[/dim] {scopes}")
+            console.print()
+        render.routes_table(console, seen["apis"])
+        for function in seen["functions"]:
+            console.print(f"function [bold]{escape(function['name'])}[/bold] {escape(function['runtime'])}")
+            if function["warning"]:
+                console.print(f"  [yellow]warning[/yellow] {escape(function['warning'])}")
+
+    def logs(self, function: str | None, lines: int) -> None:
+        query = urllib.parse.urlencode({"lines": lines, **({"function": function} if function else {})})
+        for line in self.own("GET", f"logs?{query}")["lines"]:
+            sys.stdout.write(line + "\n")
+
+
+def _message(answer: SignedAnswer) -> str:
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        return f"The server answered {answer.status}"
+    return str(body.get("message") or body.get("Message") or f"The server answered {answer.status}")

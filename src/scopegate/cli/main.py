@@ -1,0 +1,251 @@
+"""The commands, their options and their help; what they do is in `client.py`, `serve.py` and `render.py`."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+import scopegate
+from scopegate.base.errors import SetupError
+from scopegate.base.settings import Settings
+from scopegate.cli import client, keys, serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="""
+Amazon Cognito's OAuth 2.0 server, Amazon API Gateway and a Lambda-compatible function runtime, on one port.
+
+[bold]Examples[/bold]
+
+  scopegate up template.yaml                      everything in the file runs, enforced
+
+  scopegate token --client orders-job             an access token of a client
+
+  scopegate call GET /orders --client orders-job  token, call, answer, and why
+
+  scopegate explain REQUEST_ID                    the ten steps of that call
+
+  scopegate serve --dev                           the same server without a template
+
+  aws --endpoint-url http://localhost:4566 cognito-idp list-user-pools --max-results 10
+""",
+)
+
+keys_app = typer.Typer(
+    no_args_is_help=True,
+    help="Admin keys of production mode. Example: scopegate keys create --name deploy",
+)
+app.add_typer(keys_app, name="keys")
+
+Endpoint = Annotated[
+    str,
+    typer.Option("--endpoint", envvar="AWS_ENDPOINT_URL", help="A running server.", show_default=True),
+]
+DEFAULT_ENDPOINT = "http://localhost:4566"
+
+
+def _options(**chosen: Any) -> dict[str, Any]:
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command every flag of the settings table but those named; they arrive as `**flags`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        rows = [row for row in fields(Settings) if row.metadata["flag"] and row.name not in left_out]
+        added = [
+            inspect.Parameter(
+                row.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None if row.type is not bool else False,
+                annotation=Annotated[
+                    _FLAG_TYPES[str(row.type)], typer.Option(row.metadata["flag"], help=row.metadata["help"])
+                ],
+            )
+            for row in rows
+        ]
+        signature = inspect.Signature([*own, *added])
+
+        @functools.wraps(command)
+        def wrapper(*args: Any, **kwargs: Any) -> None:
+            command(*args, **kwargs)
+
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return wrapper
+
+    return decorate
+
+
+_FLAG_TYPES: Final[dict[str, Any]] = {
+    "<class 'str'>": str | None,
+    "<class 'int'>": int | None,
+    "<class 'bool'>": bool,
+    "<class 'pathlib.Path'>": Path | None,
+    "str | None": str | None,
+    "int | None": int | None,
+    "tuple[str, ...]": list[str] | None,
+}
+
+
+@app.command()
+@_with_settings("development")
+def up(
+    file: Annotated[Path | None, typer.Argument(help="A SAM or CloudFormation template.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
+    **flags: Any,
+) -> None:
+    """Run a template: everything in it, enforced, on one port. Development mode, loopback only.
+
+    Example: scopegate up template.yaml --name shop --port 4566
+    """
+    parameters = client.parse_parameters(param or [])
+    serve.run({**flags, "development": True}, template=file, stack_name=name, parameters=parameters)
+
+
+@app.command(name="serve")
+@_with_settings()
+def serve_command(**flags: Any) -> None:
+    """Run the server. Production mode needs an admin key (scopegate keys create); --dev accepts any.
+
+    Example: scopegate serve --dev
+
+    Example: scopegate serve --host 0.0.0.0 --database postgresql://db/scopegate --public-url https://auth.example.com
+    """
+    serve.run(flags)
+
+
+@app.command()
+def token(
+    client_name: Annotated[str, typer.Option("--client", help="App client, by name or id.")],
+    scope: Annotated[str | None, typer.Option("--scope", help="Scopes, separated by blanks; default: all.")] = None,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Ask for an access token with client_credentials and print it.
+
+    Example: curl -H "Authorization: $(scopegate token --client orders-job)" http://localhost:4566/…
+    """
+    print(client.Client(endpoint).token(client_name, scope))
+
+
+@app.command()
+def call(
+    method: Annotated[str, typer.Argument(help="GET, POST, …")],
+    path: Annotated[str, typer.Argument(help="Path of the API, as routes show it.")],
+    client_name: Annotated[str | None, typer.Option("--client", help="App client whose token is sent.")] = None,
+    scope: Annotated[str | None, typer.Option("--scope", help="Scopes to ask for; default: all.")] = None,
+    api: Annotated[str | None, typer.Option("--api", help="API, by name or id.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", help="Stage; default: the only one.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Body to send.")] = None,
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'Name: value'.")] = None,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Call an API: token, call, answer, and why it was allowed or denied.
+
+    Example: scopegate call POST /orders --client orders-job -d '{"item": "tea"}'
+    """
+    allowed = client.Client(endpoint).call(
+        Console(), method.upper(), path, client_name, scope, api, stage, data, header or []
+    )
+    raise typer.Exit(0 if allowed else 1)
+
+
+@app.command()
+def explain(
+    request_id: Annotated[str, typer.Argument(help="x-amzn-RequestId or apigw-requestid of an answer.")],
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Show the ten steps of a call, with times and the decision.
+
+    Example: scopegate explain 141d6671-99b4-40ca-9997-7a22f01eac74
+    """
+    client.Client(endpoint).explain(Console(), request_id)
+
+
+@app.command()
+def ls(endpoint: Endpoint = DEFAULT_ENDPOINT) -> None:
+    """Show pools, clients, APIs with their routes, and functions.
+
+    Example: scopegate ls
+    """
+    client.Client(endpoint).overview(Console())
+
+
+@app.command()
+def logs(
+    function: Annotated[str | None, typer.Argument(help="A function's name; default: all.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines.")] = 50,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Show what functions wrote.
+
+    Example: scopegate logs OrdersFunction -n 100
+    """
+    client.Client(endpoint).logs(function, lines)
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option("--name", help="Whose key it is.")] = "admin",
+    database: Annotated[str | None, typer.Option(help="As the server's.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="As the server's. Default: .scopegate")] = None,
+) -> None:
+    """Make an admin key and print it once.
+
+    Example: scopegate keys create --name deploy
+    """
+    keys.create(_options(database=database, data_dir=data_dir), name)
+
+
+@keys_app.command("list")
+def keys_list(
+    database: Annotated[str | None, typer.Option(help="As the server's.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="As the server's. Default: .scopegate")] = None,
+) -> None:
+    """List admin keys, without their secrets."""
+    keys.list_all(_options(database=database, data_dir=data_dir))
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    access_key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    database: Annotated[str | None, typer.Option(help="As the server's.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="As the server's. Default: .scopegate")] = None,
+) -> None:
+    """Revoke an admin key; running servers refuse it within a second."""
+    keys.revoke(_options(database=database, data_dir=data_dir), access_key_id)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"scopegate {scopegate.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The program `scopegate`: errors for the operator are one sentence on standard error and exit code 2."""
+    try:
+        app()
+    except SetupError as error:
+        Console(stderr=True).print("error:", str(error), markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None

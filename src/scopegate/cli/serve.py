@@ -1,0 +1,145 @@
+"""`up` and `serve`: start the server in this process tree; `up` then deploys its template as any client would."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from scopegate.base.errors import SetupError
+from scopegate.base.settings import Settings, read_settings
+from scopegate.cli import render
+from scopegate.cli.client import Client
+from scopegate.server import processes
+from scopegate.stacks.build import pack_folder
+from scopegate.stacks.read import Template, read_template
+
+BUCKET: Final = "scopegate-artifacts"
+
+
+def run(
+    flags: Mapping[str, Any],
+    *,
+    template: Path | None = None,
+    stack_name: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    then: Callable[[Console, Client], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; a template is read before anything starts, so that its faults stop everything.
+
+    then: called once everything is up and shown.
+    """
+    settings = read_settings(flags)
+    read = None if template is None else _read(template)
+    console = Console(stderr=False, highlight=False)
+    name = stack_name or _stack_name(template)
+    failed = threading.Event()
+
+    def started(url: str) -> None:
+        _banner(console, settings, url)
+
+        def deploy_and_show() -> None:
+            client = Client(url)
+            try:
+                if read is not None:
+                    deploy(console, client, read, name, parameters or {})
+                render.routes_table(console, client.own("GET", "overview")["apis"])
+                if then is not None:
+                    then(console, client)
+                console.print("ready; Ctrl-C stops")
+            except SetupError as error:
+                console.print(f"error: {error}", markup=False)
+                failed.set()
+                processes.stop()
+
+        if read is not None or settings.development:
+            threading.Thread(target=deploy_and_show, name="deploy", daemon=True).start()
+
+    processes.serve(settings, started)
+    if failed.is_set():
+        raise SystemExit(1)
+
+
+def _banner(console: Console, settings: Settings, url: str) -> None:
+    mode = "development mode" if settings.development else "production mode"
+    console.print(f"[bold]Scopegate[/bold] at {url} ({mode})")
+    if settings.development and settings.trust_network:
+        console.print("[red bold]--trust-network: anyone who reaches this port controls everything.[/red bold]")
+    if settings.test_clock is not None:
+        console.print(f"[yellow]The wall clock is turned by {settings.test_clock}.[/yellow]")
+    console.print()
+
+
+def _read(path: Path) -> Template:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path} cannot be read: {error}") from error
+    return read_template(text, str(path))
+
+
+def _stack_name(template: Path | None) -> str:
+    """The folder's name, as `sam` would offer it, made to fit."""
+    base = template.resolve().parent.name if template is not None else "stack"
+    name = "".join(character if character.isalnum() and character.isascii() else "-" for character in base)
+    name = name.strip("-")
+    return name if name[:1].isalpha() else f"stack-{name}".rstrip("-")
+
+
+def deploy(
+    console: Console, client: Client, template: Template, name: str, parameters: Mapping[str, str]
+) -> dict[str, Any]:
+    """Upload local code, deploy, show progress; the stack's outputs. Raises SetupError with the first cause."""
+    document = package(client, template)
+    body = json.dumps({"template": json.dumps(document), "file": template.file, "parameters": dict(parameters)})
+    console.print(f"Stack [bold]{name}[/bold]")
+    outputs: dict[str, Any] = {}
+    for note in template.notes:
+        console.print(f"  note: {note}", markup=False)
+    for event in client.stream("POST", f"stacks/{name}", body.encode()):
+        if "error" in event:
+            raise SetupError(event["error"])
+        if "outputs" in event:
+            outputs = event["outputs"]
+        elif "action" in event:
+            render.progress_line(console, event)
+    for key, value in outputs.items():
+        console.print(f"  {key} = {value}", markup=False)
+    console.print()
+    return outputs
+
+
+def package(client: Client, template: Template) -> dict[str, Any]:
+    """The template with local code folders replaced by what was uploaded, as `sam package` does."""
+    document: dict[str, Any] = json.loads(json.dumps(template.document))
+    base = Path(template.file).parent
+    default = (document.get("Globals") or {}).get("Function", {}).get("CodeUri")
+    for logical_id, resource in document["Resources"].items():
+        properties = resource.get("Properties") or {}
+        if resource["Type"] == "AWS::Serverless::Function" and "InlineCode" not in properties:
+            given, member = properties.get("CodeUri", default if default is not None else "."), "CodeUri"
+        elif resource["Type"] == "AWS::Lambda::Function" and isinstance(properties.get("Code"), str):
+            given, member = properties["Code"], "Code"
+        else:
+            continue
+        if not isinstance(given, str) or given.startswith("s3://"):
+            continue
+        key = _upload(client, template, base / given, ("Resources", logical_id, "Properties", member))
+        location = f"s3://{BUCKET}/{key}" if member == "CodeUri" else {"S3Bucket": BUCKET, "S3Key": key}
+        resource.setdefault("Properties", properties)[member] = location
+    return document
+
+
+def _upload(client: Client, template: Template, path: Path, where: tuple[str, ...]) -> str:
+    if path.is_dir():
+        packed, sha256 = pack_folder(path)
+    elif path.is_file():
+        packed = path.read_bytes()
+        sha256 = hashlib.sha256(packed).hexdigest()
+    else:
+        raise template.error(f"The code {path} is not there", *where)
+    client.own("PUT", f"artifacts/{sha256}", packed)
+    return sha256

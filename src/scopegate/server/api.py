@@ -1,0 +1,226 @@
+"""`/_scopegate/api`: what the command line and the console ask beyond AWS's own operations.
+
+Signed as service `scopegate`, under the guard of the control plane. Answers are JSON; long work answers a stream of
+JSON lines. The table `ROUTES` is the whole of it.
+
+GET  overview              pools, clients, APIs with their routes, functions
+GET  decisions             the newest decision records          ?count=
+GET  decisions/{id}        the records of a request id or of a token's jti, token first
+GET  logs                  what functions wrote                 ?function= &lines=
+PUT  artifacts/{sha256}    a packed code folder, for a deployment that follows
+GET  stacks                stacks and their outputs
+POST stacks/{name}         deploy: {"template", "file", "parameters"} → events, last {"outputs"} or {"error"}
+DELETE stacks/{name}       delete a stack → events
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+
+import orjson
+
+from scopegate.aws.operations import Caller
+from scopegate.base.errors import AwsError, SetupError
+from scopegate.base.settings import Settings
+from scopegate.http.message import Request, Response
+from scopegate.ports import Plan, Ports
+from scopegate.server.world import World
+from scopegate.stacks import deploy as stacks
+from scopegate.stacks import queries as stack_queries
+from scopegate.stacks.read import read_template
+from scopegate.stacks.resources import Aws
+from scopegate.store.port import Store
+
+_JSON: Final = (b"Content-Type", b"application/json")
+_LINES: Final = (b"Content-Type", b"application/x-ndjson")
+_STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnApi:
+    """What the routes need. decisions, logs: ask every process that holds some."""
+
+    settings: Settings
+    store: Store
+    ports: Ports
+    public_url: str
+    artifacts: Path
+    world: Callable[[], World]
+    decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
+    logs: Callable[[str | None, int], Awaitable[Sequence[str]]]
+    runtime_warning: Callable[[str], str]
+
+    async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
+        """Raises AwsError for what is not there; the caller renders it."""
+        name, _, rest = path.removeprefix("api/").partition("/")
+        query = parse_qs((request.query or b"").decode("latin-1"))
+        match request.method, name:
+            case "GET", "overview" if not rest:
+                return _json(self.overview(caller.account, region))
+            case "GET", "decisions":
+                count = _count(query, "count", 20)
+                records = await self.decisions(unquote(rest) or None, count)
+                if rest and not records:
+                    message = f"No decision {unquote(rest)} is remembered; each edge keeps its newest ones."
+                    raise AwsError("ResourceNotFoundException", message, status=404)
+                return _json({"records": list(records)})
+            case "GET", "logs" if not rest:
+                function = query.get("function", [None])[0]
+                return _json({"lines": list(await self.logs(function, _count(query, "lines", 50)))})
+            case "PUT", "artifacts":
+                return await self.put_artifact(rest, request.body)
+            case "GET", "stacks" if not rest:
+                found = await self.store.read(lambda tx: stack_queries.list_stacks(tx, caller.account, region))
+                return _json({"stacks": [{"name": s.name, "status": s.status, "outputs": s.outputs} for s in found]})
+            case (("POST" | "DELETE"), "stacks") if _STACK_NAME.fullmatch(rest):
+                return self.stack(request, rest, caller, region)
+        raise AwsError("ResourceNotFoundException", f"There is no {request.method} /_scopegate/{path}", status=404)
+
+    def overview(self, account: str, region: str) -> dict[str, Any]:
+        world = self.world()
+        pools = [pool for pool in world.userpools.pool_by_id.values() if pool.account == account]
+        clients = world.userpools.client_by_id.values()
+        return {
+            "mode": "development" if self.settings.development else "production",
+            "pools": [
+                {
+                    "id": pool.pool_id,
+                    "name": pool.name,
+                    "issuer": pool.issuer,
+                    "domains": list(pool.domains),
+                    "clients": [
+                        {"id": client.client_id, "name": client.name, "scopes": list(client.custom_scopes)}
+                        for client in clients
+                        if client.pool_id == pool.pool_id
+                    ],
+                }
+                for pool in sorted(pools, key=lambda pool: pool.name)
+                if pool.region == region
+            ],
+            "apis": apis_overview(self.ports.plans(), self.public_url),
+            "functions": [
+                {
+                    "name": function.name,
+                    "arn": function.arn,
+                    "runtime": function.runtime,
+                    "warning": self.runtime_warning(function.runtime),
+                }
+                for function in world.functions.all_functions()
+                if function.account == account and function.region == region
+            ],
+        }
+
+    async def put_artifact(self, sha256: str, body: bytes) -> Response:
+        if not _SHA256.fullmatch(sha256) or hashlib.sha256(body).hexdigest() != sha256:
+            raise AwsError("InvalidParameterValueException", "The body is not what the digest in the path says")
+        await asyncio.to_thread(_write, self.artifacts / sha256, body)
+        return _json({"sha256": sha256})
+
+    def stack(self, request: Request, name: str, caller: Caller, region: str) -> Response:
+        events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+        async def call(service: str, operation: str, shape: dict[str, Any]) -> dict[str, Any]:
+            return await self.ports.call_aws(service, operation, shape, region=region, caller=caller)
+
+        aws = Aws(call, caller.account, region, name, self.read_artifact)
+
+        async def work() -> None:
+            try:
+                if request.method == "DELETE":
+                    found = await stacks.delete(self.store, aws, events.put_nowait)
+                    events.put_nowait({"deleted": name} if found else {"error": f"There is no stack {name}"})
+                else:
+                    asked = json.loads(request.body)
+                    template = read_template(asked["template"], asked.get("file", "template"))
+                    for note in template.notes:
+                        events.put_nowait({"note": note})
+                    exports = await self.exports(caller.account, region, name)
+                    done = await stacks.deploy(
+                        self.store, aws, template, asked.get("parameters", {}), exports, events.put_nowait
+                    )
+                    events.put_nowait({"outputs": done.outputs, "status": done.status})
+            except (SetupError, stacks.DeploymentFailed) as error:
+                events.put_nowait({"error": str(error)})
+            except (ValueError, KeyError):
+                events.put_nowait({"error": "The request is not {template, file, parameters} in JSON"})
+            finally:
+                events.put_nowait(None)
+
+        async def lines() -> AsyncIterator[bytes]:
+            task = asyncio.create_task(work())
+            try:
+                while (event := await events.get()) is not None:
+                    yield orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+            finally:
+                await task
+
+        return Response(200, [_LINES], stream=lines())
+
+    async def exports(self, account: str, region: str, but: str) -> dict[str, str]:
+        found = await self.store.read(lambda tx: stack_queries.list_stacks(tx, account, region))
+        return {name: value for stack in found if stack.name != but for name, value in stack.exports.items()}
+
+    def read_artifact(self, key: str) -> bytes:
+        """The zip behind an S3 key that this server gave out."""
+        if not _SHA256.fullmatch(key):
+            raise AwsError("InvalidParameterValueException", f"There is no artifact {key[:80]!r} here")
+        try:
+            return (self.artifacts / key).read_bytes()
+        except FileNotFoundError:
+            raise AwsError("InvalidParameterValueException", f"There is no artifact {key} here") from None
+
+
+def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]]:
+    """Plans of routes, gathered by API and stage, with the URLs under which they answer."""
+    apis: dict[tuple[str, str], dict[str, Any]] = {}
+    host = public_url.partition("://")[2]
+    for plan in plans:
+        suffix = "" if plan.stage == "$default" else f"/{plan.stage}"
+        api = apis.setdefault(
+            (plan.api_id, plan.stage),
+            {
+                "id": plan.api_id,
+                "name": plan.api_name,
+                "kind": plan.api_kind,
+                "stage": plan.stage,
+                "url": f"{public_url}/_aws/execute-api/{plan.api_id}{suffix}",
+                "hostUrl": f"http://{plan.api_id}.execute-api.{host}{suffix}",
+                "routes": [],
+            },
+        )
+        if plan.path:
+            api["routes"].append(
+                {
+                    "method": plan.method,
+                    "path": plan.path,
+                    "authorizer": plan.authorizer,
+                    "scopes": list(plan.scopes),
+                    "integration": plan.integration,
+                    "closed": plan.closed,
+                    "warnings": list(plan.warnings),
+                }
+            )
+    return list(apis.values())
+
+
+def _write(path: Path, body: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(body)
+    part.rename(path)
+
+
+def _json(value: Any) -> Response:
+    return Response(200, [_JSON], orjson.dumps(value))
+
+
+def _count(query: dict[str, list[str]], name: str, default: int) -> int:
+    text = query.get(name, [str(default)])[0]
+    return min(int(text), 10_000) if text.isascii() and text.isdigit() else default

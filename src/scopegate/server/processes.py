@@ -1,0 +1,317 @@
+"""Processes: one for everything, or a parent with edges, a control and a runner; signals, restarts, drain.
+
+In development one process has every role. With `--workers N`, and in production, the parent reserves the port, starts
+the roles, starts a dead one again, and on SIGTERM lets the edges finish open calls before control and runner stop.
+A child gets its settings on standard input and ends when that pipe closes, so no child outlives its parent.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+import uvloop
+
+from scopegate.base import clock
+from scopegate.base.errors import SetupError
+from scopegate.base.limits import limit
+from scopegate.base.settings import Settings, settings_from_json, settings_to_json
+from scopegate.observe.log import configure
+from scopegate.server.hosts import is_loopback_host
+
+Role = Literal["all", "control", "runner", "edge"]
+
+_BACKOFF_S: Final = 0.5
+_START_S: Final = 30.0
+_READY: Final = b"ready\n"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What one process is to be. run_dir: where the Unix sockets of this server's processes lie, 0700."""
+
+    role: Role
+    settings: Settings
+    run_dir: Path
+    port: int
+    public_url: str
+
+
+def serve(settings: Settings, started: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT. `started(url)` is called once, when the first answer can be given.
+
+    Raises SetupError before anything is started when something is for the operator to mend.
+    """
+    _check(settings)
+    with _directories(settings) as (prepared, run_dir):
+        configure(role="parent")
+        if prepared.workers is None and prepared.development:
+            uvloop.run(_serve_alone(prepared, run_dir, started))
+        else:
+            workers = prepared.workers or os.cpu_count() or 1
+            uvloop.run(_serve_roles(prepared, run_dir, workers, started))
+
+
+def stop() -> None:
+    """End this server as SIGTERM does; from any thread."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _check(settings: Settings) -> None:
+    if settings.development and not settings.trust_network and not is_loopback_host(settings.host):
+        raise SetupError(
+            f"Development mode listens on loopback only, not on {settings.host}: anyone who reaches it controls it. "
+            "Use production mode (scopegate serve, with admin keys), or --trust-network inside a container "
+            "whose network is its own."
+        )
+    if settings.test_clock is not None and not settings.development:
+        raise SetupError("SCOPEGATE_TEST_CLOCK works in development mode only; unset it")
+
+
+@contextlib.contextmanager
+def _directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
+    """(settings with the data directory that is used, a private directory for sockets); temporary ones are removed."""
+    with contextlib.ExitStack() as stack:
+        if settings.ephemeral:
+            folder = tempfile.mkdtemp(prefix="scopegate-")
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            settings = replace(settings, data_dir=Path(folder))
+        run_dir = tempfile.mkdtemp(prefix="scopegate-run-")
+        stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
+        yield settings, Path(run_dir)
+
+
+def _reserve(settings: Settings) -> tuple[socket.socket, int]:
+    """Bind the port without listening, so that no second server takes it; says who holds it when it is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+            port = probe.getsockname()[1]
+        reserved = socket.socket(family)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((settings.host, port))
+    except OSError as error:
+        raise SetupError(_why_not_bound(settings, error)) from error
+    return reserved, port
+
+
+def _why_not_bound(settings: Settings, error: OSError) -> str:
+    if not settings.port:
+        return f"Cannot listen on {settings.host}: {error.strerror or error}"
+    holder = _holder_of(settings.port)
+    who = f"; it is held by {holder}" if holder else ""
+    return (
+        f"Cannot listen on {settings.host} port {settings.port}: {error.strerror or error}{who}. "
+        "Stop it, or choose another port with --port."
+    )
+
+
+def _holder_of(port: int) -> str:
+    """`command (pid N)` of the process that listens on a port, as far as /proc shows it."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "0A":
+                    inodes.add(f"socket:[{fields[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return ""
+
+
+def _public_url(settings: Settings, port: int) -> str:
+    return (settings.public_url or f"http://localhost:{port}").rstrip("/")
+
+
+# One process
+
+
+async def _serve_alone(settings: Settings, run_dir: Path, started: Callable[[str], None]) -> None:
+    # Imported here because a parent of several processes must not carry what the roles need.
+    from scopegate.server import app  # noqa: PLC0415
+
+    reserved, port = _reserve(settings)
+    try:
+        launch = Launch("all", settings, run_dir, port, _public_url(settings, port))
+        await app.run(launch, lambda: started(launch.public_url), _stop_event())
+    finally:
+        reserved.close()
+
+
+def _stop_event() -> asyncio.Event:
+    """Set at the first SIGTERM or SIGINT; the second one ends the process at once."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if event.is_set():
+            os._exit(1)
+        event.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return event
+
+
+# Several processes
+
+
+@dataclass(slots=True)
+class _Child:
+    """One role under the parent's care."""
+
+    launch: Launch
+    process: asyncio.subprocess.Process | None = None
+    started_at: float = 0.0
+    watcher: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+async def _start(child: _Child) -> None:
+    """Start a child and wait until it says that it is ready. Raises SetupError with its last words when it ends."""
+    child.started_at = clock.monotonic()
+    child.process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "scopegate.server.processes",
+        child.launch.role,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the children in order
+    )
+    assert child.process.stdin is not None
+    assert child.process.stdout is not None
+    child.process.stdin.write(_launch_to_json(child.launch) + b"\n")
+    try:
+        line = await asyncio.wait_for(child.process.stdout.readline(), _START_S)
+    except TimeoutError:
+        line = b""
+    if line != _READY:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.kill()
+        reason = line.decode(errors="replace").strip().removeprefix("error: ")
+        raise SetupError(reason or f"The {child.launch.role} process did not start; its log says why")
+
+
+async def _serve_roles(settings: Settings, run_dir: Path, workers: int, started: Callable[[str], None]) -> None:
+    from scopegate.store import migrate  # noqa: PLC0415 - short use, before the roles start
+
+    reserved, port = _reserve(settings)
+    stopping = _stop_event()
+    await migrate(settings)
+    first = Launch("control", settings, run_dir, port, _public_url(settings, port))
+    children = [_Child(first), _Child(replace(first, role="runner"))]
+    children += [_Child(replace(first, role="edge")) for _ in range(workers)]
+    try:
+        # The runner needs nobody; control and edges need the runner only when a function is called.
+        await asyncio.gather(*(_start(child) for child in children))
+        for child in children:
+            child.watcher = asyncio.create_task(_watch(child, stopping))
+        started(first.public_url)
+        await stopping.wait()
+    finally:
+        stopping.set()
+        await _stop_children([child for child in children if child.launch.role == "edge"])
+        await _stop_children([child for child in children if child.launch.role != "edge"])
+        reserved.close()
+
+
+async def _watch(child: _Child, stopping: asyncio.Event) -> None:
+    """Start a child again when it ends by itself; slowly when it ends soon after its start."""
+    while not stopping.is_set():
+        assert child.process is not None
+        code = await child.process.wait()
+        if stopping.is_set():
+            return
+        log.error("process.ended", child=child.launch.role, code=code)
+        if clock.monotonic() - child.started_at < _BACKOFF_S * 10:
+            await asyncio.sleep(_BACKOFF_S)
+        try:
+            await _start(child)
+        except SetupError as error:
+            log.warning("process.not_started", child=child.launch.role, reason=str(error))
+
+
+async def _stop_children(children: list[_Child]) -> None:
+    running = [child.process for child in children if child.process and child.process.returncode is None]
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    try:
+        await asyncio.wait_for(asyncio.gather(*(process.wait() for process in running)), limit("http.drain_s") + 5)
+    except TimeoutError:
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+
+# The child's side
+
+
+def _launch_to_json(launch: Launch) -> bytes:
+    return json.dumps(
+        {
+            "settings": settings_to_json(launch.settings),
+            "run_dir": str(launch.run_dir),
+            "port": launch.port,
+            "public_url": launch.public_url,
+        }
+    ).encode()
+
+
+async def _run_child(launch: Launch) -> None:
+    from scopegate.server import app  # noqa: PLC0415 - see _serve_alone
+
+    stopping = _stop_event()
+    # The parent never writes again: readable means that it is gone.
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
+
+    def ready() -> None:
+        os.write(1, _READY)
+
+    await app.run(launch, ready, stopping)
+
+
+def _main() -> None:
+    role: Role = sys.argv[1]  # type: ignore[assignment]
+    text = json.loads(_read_line(sys.stdin.fileno()))
+    settings = settings_from_json(text["settings"])
+    launch = Launch(role, settings, Path(text["run_dir"]), text["port"], text["public_url"])
+    configure(role=role)
+    try:
+        uvloop.run(_run_child(launch))
+    except SetupError as error:
+        os.write(1, f"error: {' '.join(str(error).split())}\n".encode())
+        raise SystemExit(2) from None
+
+
+def _read_line(descriptor: int) -> bytes:
+    """One line, unbuffered: what follows stays in the pipe for the event loop to watch."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = os.read(descriptor, 1)
+        if not part:
+            raise SystemExit(0)
+        line += part
+    return bytes(line)
+
+
+if __name__ == "__main__":
+    _main()
