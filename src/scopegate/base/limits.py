@@ -37,6 +37,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "http.write_timeout_s": _hard(60, "seconds", "ours: a client that does not read its answer"),
     "http.linger_s": _hard(2, "seconds", "ours: input read and dropped before a connection is closed on it"),
     "http.spool_bytes": _hard(1_048_576, "bytes", "ours: a larger body lies in a temporary file"),
+    "http.form_fields": _hard(100, "fields", "ours: of one form body or OAuth query"),
     "http.drain_s": _hard(30, "seconds", "ours: SIGTERM until open calls are cut"),
     "http.runtime_api_line_bytes": _hard(1_048_576, "bytes", "reference, Runtime API: error-cause header lines"),
     # bodies, by plane

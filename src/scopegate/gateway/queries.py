@@ -1,4 +1,4 @@
-"""The gateway's only SQL: APIs, and their parts as documents.
+"""The gateway's only SQL: APIs, their parts, and what an account has beside them, as documents.
 
 A part is found by (api id, kind, part id). Kinds, part ids and documents:
 
@@ -14,7 +14,10 @@ A REST snapshot is {"api", "resources": [Resource…], "models": [Model…], "re
 "gateway_responses": [GatewayResponse…]}; authorizers are live by id. An HTTP snapshot is {"api", "routes",
 "integrations", "authorizers"}: lists of documents.
 
-Each write says `changed("api", api_id)`.
+Each write of an API or its parts says `changed("api", api_id)`.
+
+Beside APIs, an account has in a region, by (kind, part id): `account` "" → Account (v1); `api_key` id; `usage_plan` id;
+`usage_plan_key` "PlanId KeyId". No compiled view holds these.
 """
 
 from collections.abc import Sequence
@@ -25,7 +28,7 @@ from sqlalchemy import select
 from scopegate.store import documents
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
-from scopegate.store.tables import api_parts, apis
+from scopegate.store.tables import api_parts, apis, gateway_account_parts
 
 
 def find_api(tx: Tx, account: str, region: str, protocol: str, api_id: str) -> Document | None:
@@ -84,3 +87,24 @@ def list_parts(
 ) -> Sequence[tuple[str, Document]]:
     """(part id, document) in the order of part ids."""
     return documents.page(tx, api_parts, "part_id", after=after, size=size, api_id=api_id, kind=kind)
+
+
+def find_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str) -> Document | None:
+    return documents.find(tx, gateway_account_parts, account=account, region=region, kind=kind, part_id=part_id)
+
+
+def put_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str, document: Document) -> None:
+    documents.put(tx, gateway_account_parts, document, account=account, region=region, kind=kind, part_id=part_id)
+
+
+def delete_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str) -> bool:
+    keys = {"account": account, "region": region, "kind": kind, "part_id": part_id}
+    return documents.remove(tx, gateway_account_parts, **keys) > 0
+
+
+def list_account_parts(
+    tx: Tx, account: str, region: str, kind: str, *, after: str | None = None, size: int | None = None
+) -> Sequence[tuple[str, Document]]:
+    """(part id, document) in the order of part ids."""
+    keys = {"account": account, "region": region, "kind": kind}
+    return documents.page(tx, gateway_account_parts, "part_id", after=after, size=size, **keys)
