@@ -4,7 +4,7 @@ Header names and values are bytes as they came, in order; look-ups are without r
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import BinaryIO, Final
 
 Header = tuple[bytes, bytes]
 
@@ -19,11 +19,13 @@ class Request:
     peer: (address, port) of the client; ("", 0) on a Unix socket.
     received_ns: monotonic nanoseconds at the end of the head.
     room: where the application said at `admit` that the request belongs; its own affair.
+    body: the whole body; a large one lies in `body_file` and is read from there each time.
     """
 
     __slots__ = (
+        "_body",
         "_index",
-        "body",
+        "body_file",
         "headers",
         "http_version",
         "local",
@@ -49,20 +51,33 @@ class Request:
         tls: bool = False,
         http_version: str = "1.1",
         received_ns: int = 0,
+        index: dict[bytes, list[bytes]] | None = None,
     ) -> None:
         self.method = method
         self.target = target
         self.path, mark, query = target.partition(b"?")
         self.query: bytes | None = query if mark else None
         self.headers = headers
-        self.body = body
+        self._body = body
+        self.body_file: BinaryIO | None = None
         self.peer = peer
         self.local = local
         self.tls = tls
         self.http_version = http_version
         self.received_ns = received_ns
         self.room: object = None
-        self._index: dict[bytes, list[bytes]] | None = None
+        self._index = index
+
+    @property
+    def body(self) -> bytes:
+        if self.body_file is not None:
+            self.body_file.seek(0)
+            return self.body_file.read()
+        return self._body
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self._body = body
 
     def all(self, name: bytes) -> Sequence[bytes]:
         """Every value of a header, in order; `name` in lower case."""
