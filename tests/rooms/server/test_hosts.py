@@ -1,0 +1,130 @@
+"""Host and path → room: one table, tested as one. Attack rows G4 and U4 (DNS rebinding) in the refusals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scopegate.base.settings import Settings
+from scopegate.server.hosts import (
+    AWS,
+    HEALTH,
+    Aws,
+    ExecuteApi,
+    HostTable,
+    IssuerDocument,
+    NotOurs,
+    OAuth,
+    Own,
+    Room,
+    find_room,
+    parse_host,
+)
+
+POOL = "us-east-1_AbCdEf123"
+TABLE = HostTable(Settings(public_hosts=("scopegate",)), "gateway.example.com")
+CUSTOM = {"login.example.com", "orders"}
+
+
+def room(host: str, path: str) -> Room:
+    return find_room(TABLE, host, path.encode(), CUSTOM)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "expected"),
+    [
+        # users' APIs, by host
+        ("abc123.execute-api.us-east-1.amazonaws.com", "/prod/orders", ExecuteApi("abc123", b"/prod/orders")),
+        ("ABC123.execute-api.us-east-1.amazonaws.com:443", "/prod", ExecuteApi("abc123", b"/prod")),
+        ("abc123.execute-api.localhost:4566", "/prod/orders", ExecuteApi("abc123", b"/prod/orders")),
+        ("abc123.execute-api.localhost.localstack.cloud:4566", "/p", ExecuteApi("abc123", b"/p")),
+        ("abc123.execute-api.eu-west-1.localhost.localstack.cloud", "/p", ExecuteApi("abc123", b"/p")),
+        ("abc123.execute-api.cn-north-1.amazonaws.com.cn", "/p", ExecuteApi("abc123", b"/p")),
+        # users' APIs, by path
+        ("localhost:4566", "/restapis/abc123/prod/_user_request_/orders/1", ExecuteApi("abc123", b"/prod/orders/1")),
+        ("localhost:4566", "/restapis/abc123/prod/_user_request_", ExecuteApi("abc123", b"/prod")),
+        ("localhost:4566", "/restapis/abc123/prod/_user_request_/", ExecuteApi("abc123", b"/prod/")),
+        ("localhost:4566", "/restapis/abc123/prod/_user_request_//a%2Fb", ExecuteApi("abc123", b"/prod//a%2Fb")),
+        ("localhost:4566", "/_aws/execute-api/abc123/prod/orders", ExecuteApi("abc123", b"/prod/orders")),
+        ("localhost:4566", "/_aws/execute-api/abc123", ExecuteApi("abc123", b"/")),
+        ("localhost:4566", "/_aws/execute-api/abc123/", ExecuteApi("abc123", b"/")),
+        # the token endpoint
+        ("orders.auth.us-east-1.amazoncognito.com", "/oauth2/token", OAuth("/oauth2/token", domain="orders")),
+        ("orders.auth.localhost:4566", "/oauth2/token", OAuth("/oauth2/token", domain="orders")),
+        ("orders.auth.localhost.localstack.cloud", "/login", OAuth("/login", domain="orders")),
+        ("login.example.com", "/oauth2/token", OAuth("/oauth2/token", domain="login.example.com")),
+        ("localhost:4566", "/oauth2/token", OAuth("/oauth2/token")),
+        ("127.0.0.1:4566", "/_aws/cognito-idp/oauth2/token", OAuth("/oauth2/token")),
+        ("[::1]:4566", "/cognito-idp/oauth2/token", OAuth("/oauth2/token")),
+        ("localhost", f"/{POOL}/oauth2/token", OAuth("/oauth2/token", pool_id=POOL)),
+        # issuer documents
+        ("localhost", f"/{POOL}/.well-known/jwks.json", IssuerDocument(POOL, "jwks.json")),
+        ("localhost", f"/cognito-idp/{POOL}/.well-known/jwks.json", IssuerDocument(POOL, "jwks.json")),
+        (
+            "cognito-idp.us-east-1.amazonaws.com",
+            f"/{POOL}/.well-known/openid-configuration",
+            IssuerDocument(POOL, "openid-configuration"),
+        ),
+        # AWS operations
+        ("localhost:4566", "/", AWS),
+        ("localhost:4566", "/restapis/abc123/resources", AWS),
+        ("localhost:4566", "/restapis", AWS),
+        ("localhost:4566", "/v2/apis", AWS),
+        ("cognito-idp.us-east-1.amazonaws.com", "/", AWS),
+        ("lambda.us-east-1.amazonaws.com", "/2015-03-31/functions", AWS),
+        ("lambda.localhost.localstack.cloud:4566", "/2015-03-31/functions", AWS),
+        ("localhost.localstack.cloud:4566", "/", AWS),
+        # this server itself
+        ("localhost:4566", "/_scopegate/api/overview", Own("api/overview")),
+        ("scopegate.localhost:4566", "/api/overview", Own("api/overview")),
+        ("anything.example", "/_scopegate/health", HEALTH),
+        # names given by the operator
+        ("gateway.example.com", "/oauth2/token", OAuth("/oauth2/token")),
+        ("scopegate:4566", "/", AWS),
+        ("any.localhost", "/", AWS),
+    ],
+)
+def test_url_form(host: str, path: str, expected: Room) -> None:
+    assert room(host, path) == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "evil-localhost",
+        "amazonaws.com.evil.example",
+        "abc.execute-api.us-east-1.amazonaws.com.evil.example",
+        "abc.execute-api.localhost.evil.example",
+        "localhost.",
+        "localhost:",
+        "localhost:99999",
+        "localhost:80a",
+        "user@localhost",
+        "localhost/path",
+        "local host",
+        "",
+        "10.0.0.1",
+        "169.254.169.254",
+        "0x7f000001",
+        "[::1",
+        "[::2]",
+    ],
+)
+def test_foreign_host_is_refused(host: str) -> None:
+    assert isinstance(room(host, "/"), NotOurs)
+    assert isinstance(room(host, "/oauth2/token"), NotOurs)
+
+
+@given(st.text(max_size=60), st.binary(max_size=60))
+def test_every_host_and_path_has_a_room(host: str, path: bytes) -> None:
+    find_room(TABLE, host, b"/" + path, CUSTOM)
+
+
+@given(st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){0,3}", fullmatch=True), st.integers(0, 65535))
+def test_canonical_host_has_no_case_and_no_port(name: str, port: int) -> None:
+    assert parse_host(f"{name.upper()}:{port}") == name
+
+
+def test_control_paths_of_an_api_are_not_calls_of_it() -> None:
+    assert isinstance(room("localhost", "/restapis/abc123/stages/_user_request_x"), Aws)
