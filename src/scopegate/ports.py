@@ -10,6 +10,7 @@ from typing import Protocol
 
 from scopegate.aws.operations import CallContext, Caller, Shape
 from scopegate.base.settings import Settings
+from scopegate.jose.keys import NewKey, new_key
 from scopegate.jose.verify import KeySet
 from scopegate.observe.record import Ring
 from scopegate.store.sealing import Sealer
@@ -125,7 +126,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What one process hands to its families."""
+    """What one process hands to its families.
+
+    take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
+    ready.
+    """
 
     invoke: Invoke
     find_pool: FindPool
@@ -134,6 +139,7 @@ class Ports:
     mint_session: MintSession
     call_aws: CallAws
     plans: Callable[[], tuple[Plan, ...]]
+    take_key: Callable[[], NewKey] = new_key
 
 
 Call = CallContext[Ports]
