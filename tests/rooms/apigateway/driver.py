@@ -1,0 +1,191 @@
+"""Calls REST API operations as the `aws` room does, on a real database: model-checked requests, model-shaped answers."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+from botocore.model import ServiceModel, Shape
+from botocore.validate import ParamValidator
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import StaticPool
+
+import scopegate.gateway.operations.apigateway as package
+from scopegate.aws.operations import CallContext, Caller
+from scopegate.base.errors import AwsError
+from scopegate.base.settings import Settings
+from scopegate.ports import Ports, TrustedPool
+from scopegate.store.sealing import Sealer
+from scopegate.store.tables import metadata
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+POOL_ARN = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{REGION}_Abc123xyz"
+FUNCTION_URI = (
+    f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
+    f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders/invocations"
+)
+MODEL: ServiceModel = botocore.session.get_session().get_service_model("apigateway")
+SNAKE = re.compile(r"(?<!^)(?=[A-Z])")
+OPERATION_BY_NAME = {SNAKE.sub("_", name).lower(): name for name in MODEL.operation_names}
+
+
+def operations() -> dict[str, Callable[..., Any]]:
+    """The operations of the package by name, found as the server finds them."""
+    found = {}
+    for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        module = importlib.import_module(module_info.name)
+        for name, value in vars(module).items():
+            if name in OPERATION_BY_NAME and getattr(value, "__module__", "") == module.__name__:
+                assert name not in found, f"two operations named {name}"
+                found[name] = value
+    return found
+
+
+def conform(value: Any, shape: Shape, path: str) -> None:
+    """Assert that an answer has the members and types of its shape, and no null beside the one AWS sends."""
+    match shape.type_name:
+        case "structure":
+            for name, member in value.items():
+                assert name in shape.members, f"{path}.{name} is no member of {shape.name}"
+                conform(member, shape.members[name], f"{path}.{name}")
+        case "map":
+            for key, member in value.items():
+                if not (member is None and path.endswith(".responseTemplates")):
+                    conform(member, shape.value, f"{path}[{key}]")
+        case "list":
+            for index, member in enumerate(value):
+                conform(member, shape.member, f"{path}[{index}]")
+        case kind:
+            wanted = {"string": str, "boolean": bool, "integer": int, "long": int, "double": float, "timestamp": int}
+            assert type(value) is wanted[kind], f"{path}: {value!r} is no {kind}"
+
+
+class Tx:
+    """An open transaction on a real database."""
+
+    def __init__(self, sql: Connection) -> None:
+        self.sql = sql
+        self.changes: list[tuple[str, str]] = []
+
+    def changed(self, kind: str, key: str) -> None:
+        self.changes.append((kind, key))
+
+
+class Client:
+    """A client with boto3's calling convention: `client.create_rest_api(name=…)`. Refusals are AwsErrors."""
+
+    def __init__(self, *, aws_quotas: bool = False, account: str = ACCOUNT) -> None:
+        self.engine = create_engine("sqlite://", poolclass=StaticPool)
+        metadata.create_all(self.engine)
+        self.settings = Settings(aws_quotas=aws_quotas)
+        self.account = account
+        self.now = 1_700_000_000.75
+        self.operations = operations()
+        self.changes: list[tuple[str, str]] = []
+
+    def as_account(self, account: str) -> "Client":
+        """The same server as another account sees it."""
+        other = Client.__new__(Client)
+        other.__dict__ = {**self.__dict__, "account": account}
+        return other
+
+    def _find_pool(self, arn: str) -> TrustedPool | None:
+        if arn != POOL_ARN:
+            return None
+        return TrustedPool("us-east-1_Abc123xyz", POOL_ARN, "https://issuer", {}, frozenset())
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in OPERATION_BY_NAME:
+            raise AttributeError(name)
+
+        def call(**request: Any) -> Any:
+            operation = MODEL.operation_model(OPERATION_BY_NAME[name])
+            report = ParamValidator().validate(request, operation.input_shape)
+            assert not report.has_errors(), report.generate_report()
+            unbuilt: Any = None
+            ports = Ports(unbuilt, self._find_pool, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt)
+            caller = Caller(self.account, f"arn:aws:iam::{self.account}:root", self.account, "AKIDEXAMPLE")
+            with self.engine.begin() as sql:
+                tx = Tx(sql)
+                context = CallContext(
+                    caller,
+                    self.account,
+                    REGION,
+                    self.now,
+                    "request",
+                    self.settings,
+                    Sealer(bytes(32)),
+                    ports,
+                    unbuilt,
+                    tx,
+                )
+                answer = self.operations[name](context, request)
+                self.changes = tx.changes
+            if operation.output_shape is None:
+                assert answer == {}
+            else:
+                conform(answer, operation.output_shape, name)
+            return answer
+
+        return call
+
+
+def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, str | None]:
+    """(code, message) of the refusal that a call must get."""
+    try:
+        answer = call(**request)
+    except AwsError as error:
+        return error.code, error.message
+    raise AssertionError(f"answered instead of refused: {answer}")
+
+
+class Api:
+    """One REST API and short ways to furnish it."""
+
+    def __init__(self, client: Client, **members: Any) -> None:
+        self.client = client
+        created = client.create_rest_api(name="orders", **members)
+        self.id = created["id"]
+        self.root = created["rootResourceId"]
+
+    def resource(self, *parts: str) -> str:
+        parent = self.root
+        for part in parts:
+            known = self.client.get_resources(restApiId=self.id, limit=500)["items"]
+            found = [each for each in known if each.get("parentId") == parent and each["pathPart"] == part]
+            parent = (
+                found[0]["id"]
+                if found
+                else self.client.create_resource(restApiId=self.id, parentId=parent, pathPart=part)["id"]
+            )
+        return parent
+
+    def method(self, resource_id: str, verb: str = "GET", **members: Any) -> Any:
+        wanted = {"authorizationType": "NONE", **members}
+        return self.client.put_method(restApiId=self.id, resourceId=resource_id, httpMethod=verb, **wanted)
+
+    def integration(self, resource_id: str, verb: str = "GET", **members: Any) -> Any:
+        wanted = members or {"type": "MOCK"}
+        return self.client.put_integration(restApiId=self.id, resourceId=resource_id, httpMethod=verb, **wanted)
+
+    def authorizer(self, **members: Any) -> str:
+        wanted = {
+            "name": "pool",
+            "type": "COGNITO_USER_POOLS",
+            "providerARNs": [POOL_ARN],
+            "identitySource": "method.request.header.Authorization",
+            **members,
+        }
+        return str(self.client.create_authorizer(restApiId=self.id, **wanted)["id"])
+
+    def deployed(self, stage_name: str | None = "prod", **members: Any) -> str:
+        """A deployment; furnishes GET / with a mock when the API has no methods yet."""
+        if not self.client.get_resource(restApiId=self.id, resourceId=self.root).get("resourceMethods"):
+            self.method(self.root)
+            self.integration(self.root)
+        if stage_name is not None:
+            members["stageName"] = stage_name
+        return str(self.client.create_deployment(restApiId=self.id, **members)["id"])
