@@ -55,6 +55,11 @@ def amazon_issuer(region: str, pool_id: str) -> str:
     return f"https://cognito-idp.{region}.amazonaws.com/{pool_id}"
 
 
+def updated_amazon_issuer(region: str, pool_id: str) -> str:
+    """The issuer of a pool whose `IssuerConfiguration.Type` is UPDATED."""
+    return f"https://issuer-cognito-idp.{region}.amazonaws.com/{pool_id}"
+
+
 # API Gateway
 
 

@@ -14,7 +14,7 @@ Each write says `changed`: `user_pool` (pool id; its keys with it), `user_pool_d
 (client id; its secrets with it), `resource_server` (pool id).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
@@ -254,6 +254,14 @@ def all_client_ids(tx: Tx) -> Sequence[str]:
     return [row[0] for row in tx.sql.execute(select(table.client_id).order_by(table.client_id))]
 
 
+def all_clients(tx: Tx) -> Iterator[ClientRow]:
+    """Of every account and region, in one statement: for compilation."""
+    clients, pools = user_pool_clients.c, user_pools.c
+    query = select(clients.client_id, clients.pool_id, pools.account, pools.region, clients.document)
+    for row in tx.sql.execute(query.join(user_pools, pools.pool_id == clients.pool_id)):
+        yield ClientRow(*row)
+
+
 # Client secrets
 
 
@@ -279,6 +287,14 @@ def list_secrets(tx: Tx, client_id: str) -> Sequence[SecretRow]:
         .order_by(table.created_at.desc(), table.secret_id.desc())
     )
     return [SecretRow(*row) for row in tx.sql.execute(query)]
+
+
+def all_secrets(tx: Tx) -> Iterator[SecretRow]:
+    """Of every app client, newest first, in one statement: for compilation."""
+    table = user_pool_client_secrets.c
+    query = select(table.client_id, table.secret_id, table.created_at, table.secret)
+    for row in tx.sql.execute(query.order_by(table.created_at.desc(), table.secret_id.desc())):
+        yield SecretRow(*row)
 
 
 # Resource servers

@@ -1,0 +1,165 @@
+"""← A token request: form, grant, client, token, record. Touches no store.
+
+Source: RFC 6749 section 3.2; reference, POST /oauth2/token; attack rows O11, O13, O14, O15, O18, O20, O24, H7.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from scopegate.base import clock
+from scopegate.base.errors import OAuthError
+from scopegate.base.limits import limit
+from scopegate.http.forms import FormError, is_form, parse_form
+from scopegate.http.message import Request, Response
+from scopegate.observe.record import Record
+from scopegate.ports import Edge
+from scopegate.userpools import client_auth
+from scopegate.userpools.client_auth import Credentials
+from scopegate.userpools.grants import GRANTS, Grant, Granted, GrantRequest
+from scopegate.userpools.model import AppClient, PoolView, View
+from scopegate.userpools.oauth import responses
+
+METHODS: Final = "POST"
+
+_PARAMETERS: Final = frozenset({"grant_type", "client_id", "client_secret"}).union(
+    *(grant.parameters for grant in GRANTS.values())
+)
+_QUOTA: Final = limit("userpools.client_credentials_rate")
+_FAILURES: Final = limit("userpools.failed_authentications")
+_FAILURE_EVERY_S: Final = limit("userpools.failed_authentication_s")
+
+
+def answer_token(request: Request, pool: PoolView | None, view: View, edge: Edge) -> Response:
+    """Answer POST /oauth2/token.
+
+    pool: the one that the URL names; None on a bare host, where the client id finds it.
+    1. method; 2. form; 3. grant; 4. client; 5. what the grant gives, flow and scopes decided; 6. answer.
+    """
+    # 1
+    if request.method == "OPTIONS":
+        return responses.render_preflight(request, METHODS)
+    now = clock.now()
+    record = Record(
+        "token",
+        clock.request_uuid(),
+        now,
+        request.method,
+        request.path.decode("latin-1"),
+        request.received_ns or clock.monotonic_ns(),
+    )
+    try:
+        _check_method(request)
+        # 2
+        form = _read_form(request)
+        # 3
+        grant = _choose_grant(form, record)
+        # 4
+        client, pool = _authenticate(request, form, pool, view, edge, record)
+        # 5
+        record.jti = clock.uuid4()
+        granted = grant.issue(GrantRequest(form, client, pool, int(now), record.jti))
+    except OAuthError as refusal:
+        return _refuse(refusal, record, edge)
+    # 6
+    return _hand_out(granted, record, edge)
+
+
+def _check_method(request: Request) -> None:
+    if request.method != METHODS:
+        raise OAuthError("invalid_request", status=405, log="the token endpoint takes POST only")
+
+
+def _read_form(request: Request) -> Mapping[str, str]:
+    """The body's fields, each once. Parameters of this endpoint in the query are refused: queries end up in logs."""
+    types = request.all(b"content-type")
+    if len(types) != 1 or not is_form(types[0]):
+        raise OAuthError("invalid_request", log="the body is not application/x-www-form-urlencoded")
+    try:
+        form = parse_form(request.body)
+        query = parse_form(request.query) if request.query else {}
+    except FormError as error:
+        raise OAuthError("invalid_request", log=f"the form cannot be read: {error}") from None
+    if "client_secret" in query:
+        raise OAuthError("invalid_client", log="a secret in the query")
+    if not _PARAMETERS.isdisjoint(query):
+        raise OAuthError("invalid_request", log="parameters in the query")
+    return form
+
+
+def _choose_grant(form: Mapping[str, str], record: Record) -> Grant:
+    grant_type = form.get("grant_type")
+    if not grant_type:
+        raise OAuthError("invalid_request", log="grant_type is missing")
+    grant = GRANTS.get(grant_type)
+    if grant is None:
+        raise OAuthError("unsupported_grant_type", log="no such grant")
+    record.facts["grantType"] = grant_type
+    if (scope := form.get("scope")) is not None:
+        record.wanted = tuple(scope[:_SHOWN_SCOPE].split(" "))
+    return grant
+
+
+_SHOWN_SCOPE: Final = 1_024
+
+
+def _authenticate(
+    request: Request, form: Mapping[str, str], pool: PoolView | None, view: View, edge: Edge, record: Record
+) -> tuple[AppClient, PoolView]:
+    """Which client asks: cheap refusals first, then its secret. Raises OAuthError("invalid_client")."""
+    credentials = client_auth.read_credentials(request.all(b"authorization"), form)
+    record.facts["clientAuthentication"] = credentials.method
+    found = view.find_client(credentials.client_id, pool)
+    if found is None:
+        raise OAuthError("invalid_client", log="no app client here has this id")
+    client, pool = found
+    record.client_id = client.client_id
+    record.facts["userPoolId"] = pool.pool_id
+    if edge.settings.aws_quotas:
+        _count_against_quota(pool, edge)
+    if edge.settings.development:
+        client_auth.check_secret(client, credentials)
+    else:
+        _check_secret_slowly(request, client, credentials, edge)
+    return client, pool
+
+
+def _count_against_quota(pool: PoolView, edge: Edge) -> None:
+    key = ("ClientAuthentication", pool.account, pool.region)
+    if not edge.rates.take(key, per_second=_QUOTA, burst=_QUOTA):
+        raise _too_many("the account's ClientAuthentication quota is used up")
+
+
+def _check_secret_slowly(request: Request, client: AppClient, credentials: Credentials, edge: Edge) -> None:
+    """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
+    key = ("client secret", client.client_id, request.peer[0])
+    if edge.rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
+        raise _too_many("too many wrong secrets for this client from this address")
+    try:
+        client_auth.check_secret(client, credentials)
+    except OAuthError:
+        edge.rates.take(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
+        raise
+
+
+def _too_many(log: str) -> OAuthError:
+    return OAuthError("TooManyRequestsException", "Rate exceeded", status=429, log=log)
+
+
+def _refuse(refusal: OAuthError, record: Record, edge: Edge) -> Response:
+    record.decision, record.status, record.reason = "DENY", refusal.status, refusal.log or refusal.code
+    record.jti = ""
+    record.facts["error"] = refusal.code
+    edge.ring.add(record)
+    if refusal.status == 405:
+        return responses.render_wrong_method(METHODS, record.request_id)
+    return responses.render_error(refusal, record.request_id)
+
+
+def _hand_out(granted: Granted, record: Record, edge: Edge) -> Response:
+    record.decision, record.status, record.held = "ALLOW", 200, granted.scopes
+    record.reason = "the client authenticated and may use the grant"
+    record.marks.append((2, clock.monotonic_ns()))
+    edge.ring.add(record)
+    # Written by hand: the token is base64url, so nothing in it needs escaping, and it is not copied through a parser.
+    body = b'{"access_token":"%b","expires_in":%d,"token_type":"Bearer"}' % (granted.access_token, granted.lifetime_s)
+    return responses.render_json(200, body, record.request_id, responses.SUCCESS_TYPE)
