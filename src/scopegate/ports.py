@@ -5,10 +5,11 @@ the same callable speaks to the role that has it.
 """
 
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from scopegate.aws.operations import CallContext, Caller, Shape
+from scopegate.base.rates import Rates
 from scopegate.base.settings import Settings
 from scopegate.jose.keys import NewKey, new_key
 from scopegate.jose.verify import KeySet
@@ -162,3 +163,4 @@ class Edge:
     ring: Ring
     ports: Ports
     public_url: str  # no slash at the end; never taken from a Host header
+    rates: Rates = field(default_factory=Rates)
