@@ -1,14 +1,15 @@
-"""An AWS call, once its service, operation and caller are known: the table of operations, and their dispatch.
+"""An AWS call, once its service, operation and caller are known: what an operation is given, and its dispatch.
 
-`table()` is keyed (service, operation). A family registers its operations by package: every public function of
-`<family>/operations/<service>/` whose name is an operation of the model in snake_case *is* that operation.
+How a request becomes such a call is in `control.py`; which function is which operation, in `registry.py`. This module
+knows no service model: edges import it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
 
 from scopegate.base.settings import Settings
 from scopegate.store.port import Store, Tx
@@ -43,6 +44,7 @@ class CallContext(Generic[PortsT]):
     A plain `def` operation gets an open `tx`, may run twice, and does nothing but SQL and arithmetic.
     An `async def` operation has no `tx` (reading it raises): it waits first, then calls `await call.write(fn)` once.
     now: epoch seconds with fraction. ports: what other families have.
+    published: waits until every edge of this node has compiled a change.
     """
 
     caller: Caller
@@ -54,6 +56,7 @@ class CallContext(Generic[PortsT]):
     seal: Sealer
     ports: PortsT
     store: Store
+    published: Callable[[int], Awaitable[None]]
     open_tx: Tx | None = None
 
     @property
@@ -62,10 +65,34 @@ class CallContext(Generic[PortsT]):
             raise RuntimeError("an async operation opens its own transaction: await call.write(...)")
         return self.open_tx
 
+    async def read(self, transaction: Callable[[Tx], T]) -> T:
+        """What an async operation has to look up before it waits."""
+        return await self.store.read(transaction)
+
     async def write(self, transaction: Callable[[Tx], T]) -> T:
         """The one transaction of an async operation; its changes are compiled before the operation is answered."""
-        return (await self.store.write(transaction)).result
+        written = await self.store.write(transaction)
+        if written.change is not None:
+            await self.published(written.change)
+        return written.result
 
 
 Operation = Callable[[CallContext[Any], Shape], Any]
 Table = Mapping[tuple[str, str], Operation]
+"""The operations that exist, by (service, operation), both as AWS spells them."""
+
+_READING: Final = ("get_", "list_", "describe_")
+
+
+async def dispatch(operation: Operation, call: CallContext[Any], request: Shape) -> Shape:
+    """Run one operation: an `async def` as it is, a `def` in one transaction, which only reads if the name says so.
+
+    A write is answered when it is durable and compiled. Raises what the operation raises: AwsError for a refusal.
+    """
+    if inspect.iscoroutinefunction(operation):
+        result = await operation(call, request)
+    elif operation.__name__.startswith(_READING):
+        result = await call.store.read(lambda tx: operation(replace(call, open_tx=tx), request))
+    else:
+        result = await call.write(lambda tx: operation(replace(call, open_tx=tx), request))
+    return result if result is not None else {}
