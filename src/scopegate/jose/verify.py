@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -60,10 +60,14 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A verified token: its claims, and the key whose signature was checked."""
+    """A verified token: its claims, and the key whose signature was checked.
+
+    memo: what rooms derive from the claims alone (their rendering, the set of scopes), kept as long as the token is.
+    """
 
     claims: Mapping[str, Any]
     key: VerifyKey
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
