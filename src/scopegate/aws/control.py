@@ -1,8 +1,9 @@
 """An AWS call from request to response: the control role's front door for every AWS operation.
 
 1 which operation (`models`) · 2 who calls (`sigv4`, the guard) · 3 what they ask, and may they (`protocols`,
-`policy`) · 4 is it well-formed (`constraints`) · 5 the family's function (`operations.dispatch`) · 6 the answer (`protocols`).
-`call` is the same from step 4 for calls that come from inside (stacks): same checks, same durability, no HTTP.
+`policy`) · 4 is it well-formed (`constraints`) · 5 the family's function (`operations.dispatch`) · 6 the answer
+(`protocols`).
+`call` is the same from step 3 for calls that come from inside (stacks): same checks, same durability, no HTTP.
 Source: design, flow (c) and "Who may speak to which plane"; attack rows O25, U4, U5.
 """
 

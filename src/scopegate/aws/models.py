@@ -60,6 +60,14 @@ _FOREIGN_NAMES: Final[Mapping[str, str]] = {
     "execute-api": "apigatewaymanagementapi",
 }
 
+# Where the model is narrower than the service: traits of a shape, as the service has them; None is without the trait.
+_CORRECTIONS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
+    # Custom domains are host names, with dots; which form a name must have depends on the request.
+    ("cognito-idp", "DomainType"): {"pattern": None},
+    # Documented for GetClientToken, and not in the enum (reference, cognito, 7.3).
+    ("cognito-idp", "ExplicitAuthFlowsType"): {"enum": ["ALLOW_CLIENT_TOKEN_AUTH"]},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -224,6 +232,18 @@ def read_form(request: Request) -> dict[str, str]:
     return dict(parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=10_000))
 
 
+def _correct(service: str, description: dict[str, Any]) -> dict[str, Any]:
+    """The model with its corrections; enums are added to."""
+    for (owner, shape), traits in _CORRECTIONS.items():
+        if owner == service:
+            known = description["shapes"][shape]
+            changed = {name: known[name] + value if name == "enum" else value for name, value in traits.items()}
+            description["shapes"][shape] = {
+                name: trait for name, trait in (known | changed).items() if trait is not None
+            }
+    return description
+
+
 class Models:
     """Every service model, opened when first asked for. One per control process."""
 
@@ -240,7 +260,7 @@ class Models:
                 description = self._loader.load_service_model(name, "service-2")
             except UnknownServiceError:
                 raise KeyError(name) from None
-            known = self._services[name] = Service(name, description)
+            known = self._services[name] = Service(name, _correct(name, description))
         return known
 
     def operation(self, service: str, name: str) -> Operation:
