@@ -68,7 +68,7 @@ class Front:
     def admit(self, request: Request) -> int | Response:
         """Choose the room; say how long its bodies may be, or refuse the Host."""
         host = request.find(b"host") or b""
-        domains = self._holder.world.userpools.pool_by_domain
+        domains = self._holder.world.userpools.custom_domains
         room = find_room(self._hosts, host.decode("latin-1"), request.path, domains)
         request.room = room
         match room:
