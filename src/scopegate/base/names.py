@@ -47,6 +47,11 @@ def new_user_pool_id(region: str) -> str:
     return f"{region}_{clock.new_id(9, _ALNUM)}"
 
 
+def new_client_id() -> str:
+    """26 characters of [0-9a-z]."""
+    return clock.new_id(26)
+
+
 def user_pool_arn(region: str, account: str, pool_id: str) -> str:
     return f"arn:{partition_of(region)}:cognito-idp:{region}:{account}:userpool/{pool_id}"
 

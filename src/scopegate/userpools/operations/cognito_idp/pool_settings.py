@@ -1,0 +1,213 @@
+"""What CreateUserPool and UpdateUserPool may set, as DescribeUserPool shows it: with every default that AWS fills in.
+
+Both operations describe the whole: a member that is left out gets its default, also on an update.
+Source: reference, "Members of CreateUserPool"; the model's texts of the members.
+"""
+
+from typing import Final
+
+from scopegate.aws.operations import Shape
+from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
+from scopegate.store.documents import Document
+from scopegate.userpools.operations.cognito_idp import refusals
+
+# In the order in which AWS writes them.
+ORDER: Final = (
+    "Id",
+    "Name",
+    "Policies",
+    "DeletionProtection",
+    "LambdaConfig",
+    "Status",
+    "LastModifiedDate",
+    "CreationDate",
+    "SchemaAttributes",
+    "AutoVerifiedAttributes",
+    "AliasAttributes",
+    "UsernameAttributes",
+    "SmsVerificationMessage",
+    "EmailVerificationMessage",
+    "EmailVerificationSubject",
+    "VerificationMessageTemplate",
+    "SmsAuthenticationMessage",
+    "UserAttributeUpdateSettings",
+    "MfaConfiguration",
+    "DeviceConfiguration",
+    "EstimatedNumberOfUsers",
+    "EmailConfiguration",
+    "SmsConfiguration",
+    "UserPoolTags",
+    "Domain",
+    "CustomDomain",
+    "AdminCreateUserConfig",
+    "UserPoolAddOns",
+    "DcrConfiguration",
+    "UsernameConfiguration",
+    "Arn",
+    "AccountRecoverySetting",
+    "UserPoolTier",
+    "KeyConfiguration",
+    "IssuerConfiguration",
+    "AcrConfiguration",
+)
+
+# Members that stand in the answer as they were sent, or not at all.
+_ECHOED: Final = (
+    "AutoVerifiedAttributes",
+    "SmsAuthenticationMessage",
+    "DeviceConfiguration",
+    "SmsConfiguration",
+    "UserPoolAddOns",
+    "DcrConfiguration",
+    "AccountRecoverySetting",
+    "KeyConfiguration",
+    "IssuerConfiguration",
+    "AcrConfiguration",
+)
+
+_PASSWORD_SWITCHES: Final = ("RequireUppercase", "RequireLowercase", "RequireNumbers", "RequireSymbols")
+_DEFAULT_MINIMUM_LENGTH: Final = 8
+_DEFAULT_TEMPORARY_DAYS: Final = 7
+
+# The old members beside the template's: AWS shows what one says under both.
+_MESSAGES: Final = (
+    ("SmsVerificationMessage", "SmsMessage"),
+    ("EmailVerificationMessage", "EmailMessage"),
+    ("EmailVerificationSubject", "EmailSubject"),
+)
+
+
+def render_settings(request: Shape, *, mfa_has_a_factor: bool = False) -> Document:
+    """Members of UserPoolType from a Create or Update request, defaults filled in.
+
+    mfa_has_a_factor: SetUserPoolMfaConfig gave the pool a factor beside SMS.
+    Raises InvalidParameterException, UserPoolTaggingException.
+    """
+    _check_sms(request, mfa_has_a_factor)
+    _check_recovery(request)
+    _check_keys(request)
+    policies = _render_policies(request)
+    settings: Document = {
+        "Policies": policies,
+        "DeletionProtection": request.get("DeletionProtection", "INACTIVE"),
+        "LambdaConfig": _render_triggers(request.get("LambdaConfig", {})),
+        **_render_messages(request),
+        "UserAttributeUpdateSettings": {
+            "AttributesRequireVerificationBeforeUpdate": [],
+            **request.get("UserAttributeUpdateSettings", {}),
+        },
+        "MfaConfiguration": request.get("MfaConfiguration", "OFF"),
+        "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT", **request.get("EmailConfiguration", {})},
+        "UserPoolTags": check_tags(request.get("UserPoolTags", {})),
+        "AdminCreateUserConfig": _render_admin_creation(request, policies),
+        "UserPoolTier": request.get("UserPoolTier", "ESSENTIALS"),
+        **{member: request[member] for member in _ECHOED if request.get(member) is not None},
+    }
+    return settings
+
+
+def check_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags as they may be kept. Raises UserPoolTaggingException."""
+    if len(tags) > limit("userpools.tags"):
+        raise AwsError("UserPoolTaggingException", "The user pool has more tags than are allowed.")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise AwsError("UserPoolTaggingException", "aws: prefixed tag key names are not allowed for external use.")
+    return tags
+
+
+def _render_policies(request: Shape) -> Document:
+    wanted = request.get("Policies", {})
+    password = wanted.get("PasswordPolicy")
+    if password is None:
+        rules = {"MinimumLength": _DEFAULT_MINIMUM_LENGTH, **dict.fromkeys(_PASSWORD_SWITCHES, True)}
+    else:
+        rules = {
+            "MinimumLength": password.get("MinimumLength", _DEFAULT_MINIMUM_LENGTH),
+            **{switch: password.get(switch, False) for switch in _PASSWORD_SWITCHES},
+        }
+        if password.get("PasswordHistorySize"):
+            rules["PasswordHistorySize"] = password["PasswordHistorySize"]
+    rules["TemporaryPasswordValidityDays"] = _temporary_days(request)
+    sign_in = {"AllowedFirstAuthFactors": ["PASSWORD"], **wanted.get("SignInPolicy", {})}
+    return {"PasswordPolicy": rules, "SignInPolicy": sign_in}
+
+
+def _temporary_days(request: Shape) -> int:
+    """How long a temporary password lives; UnusedAccountValidityDays is the old word for it. 0 is the default."""
+    days = request.get("Policies", {}).get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
+    old_days = request.get("AdminCreateUserConfig", {}).get("UnusedAccountValidityDays")
+    if days and old_days and days != old_days:
+        raise refusals.invalid(
+            "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays"
+        )
+    return int(days or old_days or _DEFAULT_TEMPORARY_DAYS)
+
+
+def _render_admin_creation(request: Shape, policies: Document) -> Document:
+    wanted = request.get("AdminCreateUserConfig", {})
+    return {
+        "AllowAdminCreateUserOnly": wanted.get("AllowAdminCreateUserOnly", False),
+        "UnusedAccountValidityDays": policies["PasswordPolicy"]["TemporaryPasswordValidityDays"],
+        **({"InviteMessageTemplate": wanted["InviteMessageTemplate"]} if wanted.get("InviteMessageTemplate") else {}),
+    }
+
+
+def _render_messages(request: Shape) -> Document:
+    template = dict(request.get("VerificationMessageTemplate", {}))
+    members: Document = {}
+    for old, new in _MESSAGES:
+        text = template.get(new, request.get(old))
+        if text is not None:
+            members[old] = template[new] = text
+    template.setdefault("DefaultEmailOption", "CONFIRM_WITH_CODE")
+    return members | {"VerificationMessageTemplate": template}
+
+
+def _render_triggers(wanted: Shape) -> Document:
+    """LambdaConfig. The pre-token function stands under both its names, whichever was sent.
+
+    What a trigger does is decided where it would be called: until it is called there, a pool whose
+    PreTokenGenerationConfig says V3_0 gives no machine tokens at all, for its function might have taken a scope away.
+    """
+    triggers = {name: value for name, value in wanted.items() if value}
+    arn, versioned = triggers.get("PreTokenGeneration"), triggers.get("PreTokenGenerationConfig")
+    if versioned is not None:
+        if arn is not None and arn != versioned["LambdaArn"]:
+            raise refusals.invalid(
+                "PreTokenGeneration and PreTokenGenerationConfig must have the same Lambda function ARN."
+            )
+        triggers["PreTokenGeneration"] = versioned["LambdaArn"]
+    elif arn is not None:
+        triggers["PreTokenGenerationConfig"] = {"LambdaVersion": "V1_0", "LambdaArn": arn}
+    if ("CustomSMSSender" in triggers or "CustomEmailSender" in triggers) and "KMSKeyID" not in triggers:
+        raise refusals.invalid("KMSKeyID is required when CustomSMSSender or CustomEmailSender is configured.")
+    return triggers
+
+
+def _check_sms(request: Shape, mfa_has_a_factor: bool) -> None:
+    if request.get("SmsConfiguration"):
+        return
+    if "phone_number" in request.get("AutoVerifiedAttributes", ()):
+        raise refusals.invalid("SMS configuration is required when phone_number is selected for auto verification")
+    if request.get("MfaConfiguration", "OFF") != "OFF" and not mfa_has_a_factor:
+        raise refusals.invalid(
+            "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
+        )
+
+
+def _check_recovery(request: Shape) -> None:
+    mechanisms = request.get("AccountRecoverySetting", {}).get("RecoveryMechanisms", ())
+    names = [mechanism["Name"] for mechanism in mechanisms]
+    if len(names) > 1 and "admin_only" in names:
+        raise refusals.invalid(
+            "Account Recovery Setting cannot use admin_only setting with any other recovery mechanisms."
+        )
+    if len(set(names)) < len(names) or len({mechanism["Priority"] for mechanism in mechanisms}) < len(names):
+        raise refusals.invalid("Account Recovery Setting needs a name and a priority of its own for each mechanism.")
+
+
+def _check_keys(request: Shape) -> None:
+    keys = request.get("KeyConfiguration", {})
+    if keys.get("KeyType") == "CUSTOMER_MANAGED_KEY" and not keys.get("KmsKeyArn"):
+        raise refusals.invalid("KmsKeyArn is required when KeyType is CUSTOMER_MANAGED_KEY.")

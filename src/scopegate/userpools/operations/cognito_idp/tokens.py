@@ -1,0 +1,67 @@
+"""GetClientToken: a machine's token without a domain, by the JSON API.
+
+Source: reference, "GetClientToken". The client's secret is all that authorises: no account or region is told, the
+client id names the pool, as it does at the token endpoint of a bare host.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from scopegate.aws.operations import Shape
+from scopegate.base import clock
+from scopegate.base.errors import AwsError, OAuthError
+from scopegate.ports import Call
+from scopegate.store.port import Tx
+from scopegate.userpools import queries
+from scopegate.userpools.client_auth import allows_secret
+from scopegate.userpools.compile import read_client_and_pool
+from scopegate.userpools.grants.client_credentials import issue_machine_token
+from scopegate.userpools.grants.grant import Granted
+from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.operations.cognito_idp import refusals
+from scopegate.userpools.operations.cognito_idp.client_settings import CLIENT_TOKEN_FLOW
+
+
+async def get_client_token(call: Call, request: Shape) -> Shape:
+    """GetClientToken.
+
+    1. the client exists; 2. its secret; 3. its flow; 4. scopes, and the token.
+    """
+    # 1
+    found = await call.read(lambda tx: _find_client(call, tx, request["ClientId"]))
+    if found is None:
+        raise refusals.unknown_client(request["ClientId"])
+    client, pool = found
+    # 2
+    if not allows_secret(client, request["Secret"].encode()):
+        raise AwsError("NotAuthorizedException", f"Unable to verify secret for client {client.client_id}")
+    # 3
+    if client.auth_flows != {CLIENT_TOKEN_FLOW}:
+        raise refusals.invalid("Auth flow not enabled for this client")
+    # 4
+    granted = await asyncio.to_thread(_issue, client, pool, request.get("Scopes") or None, int(call.now))
+    return {
+        "ClientAuthenticationResult": {
+            "AccessToken": granted.access_token.decode("ascii"),
+            "ExpiresIn": granted.lifetime_s,
+            "TokenType": "Bearer",
+        }
+    }
+
+
+def _find_client(call: Call, tx: Tx, client_id: str) -> tuple[AppClient, PoolView] | None:
+    owner = queries.find_client_owner(tx, client_id)
+    if owner is None:
+        return None
+    return read_client_and_pool(
+        tx, client_id, account=owner.account, region=owner.region, settings=call.settings, seal=call.seal
+    )
+
+
+def _issue(client: AppClient, pool: PoolView, scopes: Sequence[str] | None, issued_at: int) -> Granted:
+    try:
+        return issue_machine_token(pool, client, scopes, issued_at=issued_at, jti=clock.uuid4())
+    except OAuthError as refusal:
+        raise AwsError(
+            "NotAuthorizedException", "The client is not authorized for the requested scopes.", log=refusal.log
+        ) from None
