@@ -128,9 +128,7 @@ api_parts: Final = Table(
     "api_parts",
     metadata,
     Column("api_id", _ID, ForeignKey("apis.api_id", ondelete="CASCADE"), primary_key=True),
-    Column(
-        "kind", String(32), primary_key=True
-    ),  # resource, route, integration, stage, …
+    Column("kind", String(32), primary_key=True),  # resource, route, integration, stage, …
     Column("part_id", _ID, primary_key=True),
     Column("document", JSON, nullable=False),
 )
