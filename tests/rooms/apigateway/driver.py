@@ -1,4 +1,4 @@
-"""Calls REST API operations as the `aws` room does, on a real database: model-checked requests, model-shaped answers."""
+"""Calls REST API operations as the `aws` room does: model-checked requests, a real database, model-shaped answers."""
 
 import importlib
 import pkgutil
@@ -9,7 +9,7 @@ from typing import Any
 import botocore.session
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 import scopegate.gateway.operations.apigateway as package
@@ -18,6 +18,7 @@ from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
 from scopegate.ports import Ports, TrustedPool
 from scopegate.store.sealing import Sealer
+from scopegate.store.sql import dump_json, load_json
 from scopegate.store.tables import metadata
 
 ACCOUNT = "000000000000"
@@ -63,6 +64,18 @@ def conform(value: Any, shape: Shape, path: str) -> None:
             assert type(value) is wanted[kind], f"{path}: {value!r} is no {kind}"
 
 
+def open_database() -> Engine:
+    """A database in memory with every table, held to foreign keys and to the store's JSON."""
+    engine = create_engine("sqlite://", poolclass=StaticPool, json_serializer=dump_json, json_deserializer=load_json)
+
+    @event.listens_for(engine, "connect")
+    def hold_foreign_keys(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    metadata.create_all(engine)
+    return engine
+
+
 class Tx:
     """An open transaction on a real database."""
 
@@ -78,8 +91,7 @@ class Client:
     """A client with boto3's calling convention: `client.create_rest_api(name=…)`. Refusals are AwsErrors."""
 
     def __init__(self, *, aws_quotas: bool = False, account: str = ACCOUNT) -> None:
-        self.engine = create_engine("sqlite://", poolclass=StaticPool)
-        metadata.create_all(self.engine)
+        self.engine = open_database()
         self.settings = Settings(aws_quotas=aws_quotas)
         self.account = account
         self.now = 1_700_000_000.75
@@ -111,18 +123,20 @@ class Client:
             with self.engine.begin() as sql:
                 tx = Tx(sql)
                 context = CallContext(
-                    caller,
-                    self.account,
-                    REGION,
-                    self.now,
-                    "request",
-                    self.settings,
-                    Sealer(bytes(32)),
-                    ports,
-                    unbuilt,
-                    tx,
+                    caller=caller,
+                    account=self.account,
+                    region=REGION,
+                    now=self.now,
+                    request_id="request",
+                    settings=self.settings,
+                    seal=Sealer(bytes(32)),
+                    ports=ports,
+                    store=unbuilt,
+                    published=unbuilt,
+                    open_tx=tx,
                 )
                 answer = self.operations[name](context, request)
+                assert not (tx.changes and name.startswith(("get_", "list_"))), "reading operations may not write"
                 self.changes = tx.changes
             if operation.output_shape is None:
                 assert answer == {}
@@ -131,6 +145,11 @@ class Client:
             return answer
 
         return call
+
+
+def as_patches(*operations: tuple[str, ...]) -> list[dict[str, str]]:
+    """Patch operations from (op, path, value, from), shorter ones without their last members."""
+    return [dict(zip(("op", "path", "value", "from"), each, strict=False)) for each in operations]
 
 
 def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, str | None]:

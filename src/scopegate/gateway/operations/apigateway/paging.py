@@ -35,9 +35,12 @@ def _after(request: Shape) -> str | None:
     if not position:
         return None
     try:
-        return base64.b64decode(position, altchars=b"-_", validate=True).decode("utf-8")
+        key = base64.b64decode(position, altchars=b"-_", validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
         raise bad_request("Invalid position parameter") from None
+    if "\x00" in key:  # no database takes it
+        raise bad_request("Invalid position parameter")
+    return key
 
 
 def read_page(request: Shape, rows: Rows, show: Callable[[Document], Shape] = dict) -> Shape:
