@@ -110,6 +110,9 @@ def _authenticate(
     record.facts["clientAuthentication"] = credentials.method
     found = view.find_client(credentials.client_id, pool)
     if found is None:
+        # Not whole: what stands there may be a secret in the wrong field.
+        asked = credentials.client_id
+        record.facts["clientIdAsked"] = f"{asked[:4]}… ({len(asked)} characters)"
         raise OAuthError("invalid_client", log="no app client here has this id")
     client, pool = found
     record.client_id = client.client_id

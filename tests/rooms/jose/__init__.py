@@ -1,0 +1,1 @@
+"""Tokens: signing, verifying, keys of our own and of others."""
