@@ -76,6 +76,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "jose.token_bytes": _hard(16_384, "bytes", "ours: a token, before it is looked at"),
     "jose.kid_characters": _hard(256, "characters", "ours"),
     "jose.json_depth": _hard(32, "levels", "ours: nesting inside header and claims"),
+    "jose.remembered_tokens": _hard(100_000, "tokens", "ours: verified tokens remembered, per edge"),
     "jose.cache_bytes": _hard(67_108_864, "bytes", "ours: verified tokens remembered, per edge"),
     # userpools
     "userpools.pool_id_characters": _hard(55, "characters", "Cognito: user pool id"),
@@ -98,6 +99,14 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.failed_authentications": _hard(20, "failures in a row", "ours: wrong secrets per client and address"),
     "userpools.failed_authentication_s": _hard(6, "seconds", "ours: until one more failure is allowed"),
     "userpools.client_credentials_rate": _quota(150, "per second", "Cognito: ClientAuthentication"),
+    # account
+    "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
+    "account.iam.role_policy_characters": _hard(10_240, "characters", "IAM: inline policies of a role"),
+    "account.iam.policy_characters": _hard(6_144, "characters", "IAM: managed policy"),
+    "account.iam.trust_policy_characters": _quota(2_048, "characters", "IAM: trust policy of a role"),
+    "account.iam.policies_per_role": _quota(10, "items", "IAM: managed policies of a role"),
+    "account.iam.policy_versions": _hard(5, "items", "IAM: versions of a managed policy"),
+    "account.iam.tags": _hard(50, "items", "IAM: tags of one entity"),
     # functions
     "functions.payload_bytes": _hard(6_291_556, "bytes", "Lambda: synchronous payload with overhead"),
     "functions.async_payload_bytes": _hard(1_048_576, "bytes", "Lambda: asynchronous payload"),

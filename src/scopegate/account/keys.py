@@ -1,0 +1,34 @@
+"""Operators' access keys: made, listed and revoked by `scopegate keys`, the one command that opens the store itself.
+
+Every such key may do everything in its account; production mode starts only when there is one.
+"""
+
+from collections.abc import Sequence
+
+from scopegate.account import queries
+from scopegate.account.model import KeyRow, NewKey, key_context, new_access_key_id, new_secret
+from scopegate.base.settings import DEFAULT_ACCOUNT
+from scopegate.store.port import Tx
+from scopegate.store.sealing import Sealer
+
+
+def create_key(tx: Tx, seal: Sealer, *, user_name: str = "admin", now: float, account: str = DEFAULT_ACCOUNT) -> NewKey:
+    """A new key; its secret is never shown again."""
+    key = NewKey(new_access_key_id(), new_secret())
+    sealed = seal.seal(key.secret, key_context(key.access_key_id))
+    queries.insert_key(tx, KeyRow(key.access_key_id, account, user_name, "Active", now), sealed)
+    return key
+
+
+def list_keys(tx: Tx) -> Sequence[KeyRow]:
+    return queries.list_keys(tx)
+
+
+def revoke_key(tx: Tx, access_key_id: str) -> bool:
+    """Forget a key; every process refuses it as soon as it has heard. False when there is none."""
+    return queries.delete_key(tx, access_key_id)
+
+
+def any_key(tx: Tx) -> bool:
+    """Whether some key would be accepted: production mode refuses to start without."""
+    return any(row.status == "Active" for row in queries.list_keys(tx))
