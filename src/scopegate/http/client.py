@@ -18,7 +18,16 @@ from urllib.parse import urlsplit
 from scopegate.base.limits import limit
 from scopegate.http.egress import EgressPolicy
 from scopegate.http.message import Header
-from scopegate.http.wire import CHUNKED, UNTIL_CLOSE, ChunkedReader, FieldWriter, Head, HeadReader, Malformed, is_token
+from scopegate.http.wire import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    ChunkedReader,
+    FieldWriter,
+    Head,
+    Malformed,
+    ResponseReader,
+    is_token,
+)
 
 _BODY_BYTES: Final = limit("http.upstream_body_bytes")
 _HEAD_BYTES: Final = limit("http.upstream_head_bytes")
@@ -47,6 +56,7 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 _WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110 section 8.6: also when the body is empty
 # Servers close idle connections as early as after two seconds. What may not be sent twice goes on a fresh one.
 _SURELY_OPEN_S: Final = 1.0
+_TICK_S: Final = 0.02
 _IDLE_S: Final = float(limit("http.upstream_idle_s"))
 _CONNECT_S: Final = float(limit("http.connect_timeout_s"))
 
@@ -214,7 +224,7 @@ class AnswerStream(AsyncIterator[bytes]):
 class _Exchange:
     """One request under way. answer: what the caller awaits."""
 
-    __slots__ = ("answer", "connection", "max_bytes", "message", "method", "reused", "timeout_s", "timer", "upstream")
+    __slots__ = ("answer", "deadline", "max_bytes", "message", "method", "reused", "timeout_s", "upstream")
 
     def __init__(self, upstream: Upstream, method: str, message: tuple[bytes, ...], timeout_s: float, max_bytes: int):
         self.upstream = upstream
@@ -223,19 +233,14 @@ class _Exchange:
         self.timeout_s = timeout_s
         self.max_bytes = max_bytes
         self.reused = False
-        self.connection: _Connection | None = None
+        self.deadline = 0.0
         self.answer: asyncio.Future[UpstreamAnswer] = cast("asyncio.Future[UpstreamAnswer]", None)
-        self.timer: asyncio.TimerHandle = cast("asyncio.TimerHandle", None)
 
     def finish(self, answer: UpstreamAnswer) -> None:
-        self.timer.cancel()
-        self.connection = None
         if not self.answer.done():
             self.answer.set_result(answer)
 
     def fail(self, error: UpstreamError) -> None:
-        self.timer.cancel()
-        self.connection = None
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -264,7 +269,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, client: "Client", pool: "list[_Connection]") -> None:
         self.client = client
         self._pool = pool
-        self._reader = HeadReader()
+        self._reader = ResponseReader()
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.open = False
         self.exchange: _Exchange | None = None
@@ -278,6 +283,11 @@ class _Connection(asyncio.Protocol):
         self._stream: AnswerStream | None = None
         self._paused = False
 
+    @property
+    def streams(self) -> bool:
+        """Whether the answer under way is handed out already, piece by piece."""
+        return self._stream is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.open = True
@@ -285,7 +295,6 @@ class _Connection(asyncio.Protocol):
 
     def begin(self, exchange: _Exchange) -> None:
         self.exchange = exchange
-        exchange.connection = self
         self._head = None
         if len(exchange.message) == 1:
             self.transport.write(exchange.message[0])
@@ -340,7 +349,7 @@ class _Connection(asyncio.Protocol):
                     raise UpstreamBroken("the answer's head is too large")
                 self._buffer = buffer
                 return None
-            head = self._reader.read_response(buffer[:end], to_head=exchange.method == "HEAD")
+            head = self._reader.read(buffer[:end], to_head=exchange.method == "HEAD")
             buffer = buffer[end:]
             if head.status >= 200:
                 break
@@ -422,7 +431,7 @@ class _Connection(asyncio.Protocol):
             self._complete(clean=False)
         elif self._head is None and not self._buffer and exchange.reused and exchange.method in _IDEMPOTENT:
             # The upstream closed an idle connection just as it was taken: RFC 9110 section 9.2.2 lets us ask again.
-            self.exchange = exchange.connection = None
+            self.exchange = None
             self.client.ask_again(exchange)
         else:
             self.fail(UpstreamBroken("the connection was closed before the answer was complete"))
@@ -441,7 +450,9 @@ class Client:
         self.connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls: dict[bool, ssl.SSLContext] = {}
+        self._connecting: set[_Exchange] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._ticker: asyncio.TimerHandle | None = None
 
     def send(
         self,
@@ -464,16 +475,20 @@ class Client:
         """
         if not _TARGET.fullmatch(target) or not is_token(method.encode("latin-1", "replace")):
             raise ValueError("a method or target that cannot stand in a request line")
+        if host is not None and not _TARGET.fullmatch(host):
+            raise ValueError("a Host that cannot stand in a header")
         first = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method.encode("ascii"), target, host or upstream.authority)
         if body or method in _WITH_LENGTH:
             last = b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(body)
         else:
             last = b"Connection: keep-alive\r\n\r\n"
-        head = self._writer.render(first, headers, last)
+        head = b"".join((first, self._writer.render(headers), last))
         message = (head, body) if len(body) > _JOIN_BYTES else (head + body,)
         exchange = _Exchange(upstream, method, message, timeout_s, max_bytes)
         exchange.answer = self.loop.create_future()
-        exchange.timer = self.loop.call_later(timeout_s, self._time_out, exchange)
+        exchange.deadline = self.loop.time() + timeout_s
+        if self._ticker is None:
+            self._ticker = self.loop.call_later(_TICK_S, self._tick)
         connection = self._find_idle(exchange)
         if connection is None:
             self._spawn(self._connect(exchange))
@@ -498,9 +513,10 @@ class Client:
 
     async def close(self) -> None:
         """Drop every connection; exchanges under way fail."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        for timer in (self._sweeper, self._ticker):
+            if timer is not None:
+                timer.cancel()
+        self._sweeper = self._ticker = None
         for task in tuple(self._tasks):
             task.cancel()
         for connection in tuple(self.connections):
@@ -535,14 +551,26 @@ class Client:
             return connection
         return None
 
-    def _time_out(self, exchange: _Exchange) -> None:
-        error = UpstreamTimeout(f"no answer in {exchange.timeout_s:g} s")
-        if exchange.connection is not None:
-            exchange.connection.fail(error)
-        exchange.fail(error)
+    def _tick(self) -> None:
+        """While anything is under way: give up what is over its time. A timer per exchange costs more than all this."""
+        now = self.loop.time()
+        busy = False
+        for connection in tuple(self.connections):
+            exchange = connection.exchange
+            if exchange is not None:
+                busy = True
+                if now >= exchange.deadline and not connection.streams:
+                    connection.fail(UpstreamTimeout(f"no answer in {exchange.timeout_s:g} s"))
+        for exchange in tuple(self._connecting):
+            busy = True
+            if now >= exchange.deadline:
+                self._connecting.discard(exchange)
+                exchange.fail(UpstreamTimeout(f"no connection in {exchange.timeout_s:g} s"))
+        self._ticker = self.loop.call_later(_TICK_S, self._tick) if busy else None
 
     async def _connect(self, exchange: _Exchange) -> None:
         """Open a connection for an exchange and begin it."""
+        self._connecting.add(exchange)
         try:
             connection = await self._open(exchange.upstream)
         except UpstreamError as error:
@@ -551,6 +579,8 @@ class Client:
         except asyncio.CancelledError:
             exchange.fail(UpstreamBroken("this server is stopping"))
             raise
+        finally:
+            self._connecting.discard(exchange)
         if exchange.answer.done():  # given up meanwhile: the connection serves the next one
             connection.idle_since = self.loop.time()
             self._pools[exchange.upstream].append(connection)

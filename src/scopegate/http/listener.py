@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
+from types import CoroutineType
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from scopegate.base import clock
 from scopegate.base.limits import limit
 from scopegate.http.message import Request, Response
-from scopegate.http.wire import CHUNKED, ChunkedReader, FieldWriter, HeadReader, Malformed, has_stray_line_end
+from scopegate.http.wire import CHUNKED, ChunkedReader, FieldWriter, Malformed, RequestReader, has_stray_line_end
 
 _READ_AHEAD_BYTES: Final = 65_536  # of pipelined input kept while an answer is under way
 _JOIN_BYTES: Final = 65_536  # up to here head and body are one write
@@ -154,7 +155,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, listener: "Listener") -> None:
         self.listener = listener
         self.application = listener.application
-        self.reader = HeadReader()
+        self.reader: RequestReader = cast("RequestReader", None)
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.state = _HEAD
         self.buffer = b""
@@ -188,6 +189,7 @@ class _Connection(asyncio.Protocol):
         self.peer = _address(transport.get_extra_info("peername"))
         self.local = _address(transport.get_extra_info("sockname"))
         self.tls = transport.get_extra_info("ssl_object") is not None
+        self.reader = RequestReader(self.peer, self.local, tls=self.tls)
         # A connection that says nothing is as slow as a slow head.
         self.idle_since = listener.now
         self.deadline = listener.now + listener.timeouts.head_s
@@ -276,22 +278,11 @@ class _Connection(asyncio.Protocol):
             return None
         self.buffer = b""
         self.request = None
-        head = self.reader.read_request(buffer[:end])
-        self.keep_alive = head.keep_alive and not listener.draining
-        request = self.request = Request(
-            head.method,
-            head.target,
-            head.headers,
-            peer=self.peer,
-            local=self.local,
-            tls=self.tls,
-            http_version=head.http_version,
-            received_ns=clock.monotonic_ns(),
-            index=head.index,
-        )
-        if len(head.headers) > listener.most_headers:
+        request, length, stays_open = self.reader.read(buffer[:end])
+        self.request = request
+        self.keep_alive = stays_open and not listener.draining
+        if len(request.headers) > listener.most_headers:
             raise Malformed("too many headers", 431)
-        length = head.length
         try:
             most = self.application.admit(request)
         except Exception as error:  # where a flow begins: 500, and the traceback to the log
@@ -307,8 +298,8 @@ class _Connection(asyncio.Protocol):
             return buffer[end:]
         if length > most:
             raise Malformed("the body is too large", 413)
-        expected = head.index.get(b"expect")
-        if expected is not None and head.http_version == "1.1":
+        expected = request.all(b"expect")
+        if expected and request.http_version == "1.1":
             if len(expected) != 1 or expected[0].lower() != b"100-continue":
                 raise Malformed("an expectation that nobody meets", 417)
             if len(buffer) == end:
@@ -360,8 +351,9 @@ class _Connection(asyncio.Protocol):
         if type(answer) is Response:
             self._write(request, answer)
             return
-        if isinstance(answer, asyncio.Future):
-            task = answer
+        task: asyncio.Future[Response]
+        if type(answer) is CoroutineType:
+            task = self.listener.loop.create_task(answer)
         else:
             task = asyncio.ensure_future(cast("Awaitable[Response]", answer), loop=self.listener.loop)
         self.task = task
@@ -373,9 +365,10 @@ class _Connection(asyncio.Protocol):
         self.task = None
         if request is None:
             return
-        if task.cancelled():
-            response = self._render_failure(request, asyncio.CancelledError())
-        elif (error := task.exception()) is not None:
+        if task.cancelled():  # by this server, when it stops: there is nothing to say
+            self.transport.abort()
+            return
+        if (error := task.exception()) is not None:
             if not isinstance(error, Exception):
                 raise error
             response = self._render_failure(request, error)
@@ -434,7 +427,7 @@ class _Connection(asyncio.Protocol):
             return
         if response.close:
             self.keep_alive = False
-        writer = self.listener.writer
+        listener = self.listener
         status = response.status
         has_body = request.method != "HEAD" and status >= 200 and status not in (204, 304)
         body = response.body
@@ -456,7 +449,7 @@ class _Connection(asyncio.Protocol):
         else:
             last = b"Transfer-Encoding: chunked\r\n" + self._last_lines(-1, status)
         try:
-            head = writer.render(self.listener.first_lines(status), response.headers, last)
+            lines = listener.writer.render(response.headers)
         except (ValueError, TypeError) as error:
             # A header that would end its line early is a mistake of the room, and never reaches the wire (G17).
             if response.stream is not None:
@@ -464,14 +457,15 @@ class _Connection(asyncio.Protocol):
             refusal = Response(500) if last_resort else self._render_failure(request, error)
             self._write(request, refusal, last_resort=True)
             return
+        first = listener.first_lines.get(status) or listener.make_first_lines(status)
         if response.stream is not None and has_body:
             self.state = _ANSWERING
-            self.task = self.listener.spawn(self._stream(request, response, head))
+            self.task = listener.spawn(self._stream(request, response, first + lines + last))
             return
         if len(body) <= _JOIN_BYTES:
-            self.transport.write(head + body)
+            self.transport.write(b"".join((first, lines, last, body)))
         else:
-            self.transport.writelines((head, body))
+            self.transport.writelines((first, lines, last, body))
         self._done(request, response, len(body))
         if self.keep_alive:
             self.state = _HEAD
@@ -633,7 +627,7 @@ class Listener:
         self.loop: asyncio.AbstractEventLoop = cast("asyncio.AbstractEventLoop", None)
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._first_lines: dict[int, bytes] = {}
+        self.first_lines: dict[int, bytes] = {}
         self._date = b""
         self._ticker: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
@@ -679,19 +673,17 @@ class Listener:
         date = formatdate(clock.now(), usegmt=True).encode("ascii")
         if date != self._date:
             self._date = date
-            self._first_lines.clear()
+            self.first_lines.clear()
         for connection in tuple(self.connections):
             if connection.deadline and (connection.writing_paused or connection.deadline <= now):
                 connection.check(now)
         shortest = min(self.timeouts.head_s, self.timeouts.body_s, self.timeouts.idle_s, self.timeouts.write_s)
         self._ticker = self.loop.call_later(min(_LATEST_TICK_S, shortest / 4), self._tick)
 
-    def first_lines(self, status: int) -> bytes:
+    def make_first_lines(self, status: int) -> bytes:
         """The status line and `Date`, made once a second per status."""
-        lines = self._first_lines.get(status)
-        if lines is None:
-            lines = b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, _REASONS.get(status, b"Unknown"), self._date)
-            self._first_lines[status] = lines
+        lines = b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, _REASONS.get(status, b"Unknown"), self._date)
+        self.first_lines[status] = lines
         return lines
 
     def make_room(self) -> bool:
