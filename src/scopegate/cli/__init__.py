@@ -1,5 +1,1 @@
 """The command line. Thin: it speaks to a running server as any client does; only `keys` opens the store itself."""
-
-from scopegate.cli.main import main
-
-__all__ = ["main"]

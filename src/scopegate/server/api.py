@@ -55,7 +55,6 @@ class OwnApi:
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
     logs: Callable[[str | None, int], Awaitable[Sequence[str]]]
-    runtime_warning: Callable[[str], str]
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
         """Raises AwsError for what is not there; the caller renders it."""
@@ -86,7 +85,7 @@ class OwnApi:
     def overview(self, account: str, region: str) -> dict[str, Any]:
         world = self.world()
         pools = [pool for pool in world.userpools.pool_by_id.values() if pool.account == account]
-        clients = world.userpools.client_by_id.values()
+        clients = sorted(world.userpools.client_by_id, key=lambda client: client.name)
         return {
             "mode": "development" if self.settings.development else "production",
             "pools": [
@@ -110,7 +109,7 @@ class OwnApi:
                     "name": function.name,
                     "arn": function.arn,
                     "runtime": function.runtime,
-                    "warning": self.runtime_warning(function.runtime),
+                    "warning": function.warning,
                 }
                 for function in world.functions.all_functions()
                 if function.account == account and function.region == region

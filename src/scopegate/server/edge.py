@@ -12,8 +12,8 @@ import orjson
 import structlog
 
 import scopegate.gateway.pipeline as gateway
-import scopegate.gateway.responses as gateway_responses
 from scopegate.base.limits import limit
+from scopegate.gateway import front
 from scopegate.http.message import Request, Response
 from scopegate.ports import Edge
 from scopegate.server import guard
@@ -31,7 +31,7 @@ from scopegate.server.hosts import (
 )
 from scopegate.server.world import WorldHolder
 from scopegate.userpools import oauth
-from scopegate.userpools.oauth import discovery
+from scopegate.userpools.oauth.discovery import answer_document
 
 Answer = Response | Awaitable[Response]
 Room2Answer = Callable[[Request], Answer]
@@ -91,7 +91,7 @@ class Front:
                 return self._oauth(request, room)
             case IssuerDocument(pool_id, name):
                 pool = self._holder.world.userpools.pool_by_id.get(pool_id)
-                return discovery.answer_document(request, pool, pool_id, name, self._edge)
+                return answer_document(request, pool, pool_id, name, self._edge)
             case Health():
                 return self._health()
             case Aws() | Own():
@@ -105,7 +105,7 @@ class Front:
         """What the listener itself refuses, in the words of the plane that was asked."""
         if request is not None and isinstance(request.room, ExecuteApi):
             api = self._holder.world.gateway.api_by_id.get(request.room.api_id)
-            return gateway_responses.refuse_at_the_front(api, status, reason)
+            return front.refuse(None if api is None else api.kind, status, reason)
         return Response(status, [_JSON], orjson.dumps({"message": reason}))
 
     def _oauth(self, request: Request, room: OAuth) -> Answer:

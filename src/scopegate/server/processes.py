@@ -7,7 +7,6 @@ A child gets its settings on standard input and ends when that pipe closes, so n
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 import uvloop
@@ -25,28 +24,16 @@ import uvloop
 from scopegate.base import clock
 from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
-from scopegate.base.settings import Settings, settings_from_json, settings_to_json
+from scopegate.base.settings import Settings
 from scopegate.observe.log import configure
 from scopegate.server.hosts import is_loopback_host
-
-Role = Literal["all", "control", "runner", "edge"]
+from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_json
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
 _READY: Final = b"ready\n"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What one process is to be. run_dir: where the Unix sockets of this server's processes lie, 0700."""
-
-    role: Role
-    settings: Settings
-    run_dir: Path
-    port: int
-    public_url: str
 
 
 def serve(settings: Settings, started: Callable[[str], None]) -> None:
@@ -198,7 +185,7 @@ async def _start(child: _Child) -> None:
     )
     assert child.process.stdin is not None
     assert child.process.stdout is not None
-    child.process.stdin.write(_launch_to_json(child.launch) + b"\n")
+    child.process.stdin.write(launch_to_json(child.launch) + b"\n")
     try:
         line = await asyncio.wait_for(child.process.stdout.readline(), _START_S)
     except TimeoutError:
@@ -265,17 +252,6 @@ async def _stop_children(children: list[_Child]) -> None:
 # The child's side
 
 
-def _launch_to_json(launch: Launch) -> bytes:
-    return json.dumps(
-        {
-            "settings": settings_to_json(launch.settings),
-            "run_dir": str(launch.run_dir),
-            "port": launch.port,
-            "public_url": launch.public_url,
-        }
-    ).encode()
-
-
 async def _run_child(launch: Launch) -> None:
     from scopegate.server import app  # noqa: PLC0415 - see _serve_alone
 
@@ -291,9 +267,7 @@ async def _run_child(launch: Launch) -> None:
 
 def _main() -> None:
     role: Role = sys.argv[1]  # type: ignore[assignment]
-    text = json.loads(_read_line(sys.stdin.fileno()))
-    settings = settings_from_json(text["settings"])
-    launch = Launch(role, settings, Path(text["run_dir"]), text["port"], text["public_url"])
+    launch = launch_from_json(role, _read_line(sys.stdin.fileno()))
     configure(role=role)
     try:
         uvloop.run(_run_child(launch))

@@ -97,9 +97,9 @@ class WorldHolder:
                     ("functions", functions),
                     ("account", account),
                 ):
-                    if touched & family.KINDS:  # type: ignore[attr-defined]
-                        mine = [change for change in changes if change.kind in family.KINDS]  # type: ignore[attr-defined]
-                        view = family.compile_changed(tx, getattr(new, name), mine, self._context)  # type: ignore[attr-defined]
+                    if touched & family.KINDS:
+                        mine = [change for change in changes if change.kind in family.KINDS]
+                        view = family.compile_changed(tx, getattr(new, name), mine, self._context)
                         new = replace(new, **{name: view})
                 return new
 

@@ -1,0 +1,1 @@
+"""The operations of `lambda`. A public function here is the operation of its name."""

@@ -1,0 +1,365 @@
+"""Puts a process together: its store, its World, its rooms, its sockets; runs it until it is told to stop.
+
+One function per role, each readable from top to bottom. What a role lacks, it reaches through `ports` that speak to the
+role that has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import structlog
+
+import scopegate.gateway.compile as gateway
+from scopegate.account import keys as account_keys
+from scopegate.account import sessions
+from scopegate.base import clock
+from scopegate.base.errors import SetupError
+from scopegate.base.limits import limit
+from scopegate.base.settings import Settings
+from scopegate.functions.invoke import Invoker, RunFunction
+from scopegate.http.client import Client
+from scopegate.http.egress import EgressPolicy
+from scopegate.http.listener import Listener
+from scopegate.http.message import Request, Response
+from scopegate.jose.keys import KeyStock
+from scopegate.observe.log import AccessLog
+from scopegate.observe.record import Record, Ring
+from scopegate.ports import AccessKey, CompileContext, Edge, Plan, Ports, TrustedPool
+from scopegate.server.edge import Front
+from scopegate.server.hosts import HostTable, find_room
+from scopegate.server.launch import Launch
+from scopegate.server.roles import Edges, Role, RoleSocket
+from scopegate.server.runner import LocalRunner, RemoteRunner, runner_socket
+from scopegate.server.world import World, WorldHolder
+from scopegate.store import open_migrated, open_sealer, open_store
+from scopegate.store.port import Store
+from scopegate.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from scopegate.aws.operations import Caller, Shape
+    from scopegate.server.control import Control
+
+_RING: Final = 4096
+_FLUSH_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+async def run(launch: Launch, ready: Callable[[], None], stopping: asyncio.Event) -> None:
+    """Be what `launch` says until `stopping` is set. `ready` is called when the first request can be answered."""
+    if launch.settings.test_clock is not None:
+        clock.open_test_clock(launch.settings.test_clock)
+    async with contextlib.AsyncExitStack() as stack:
+        await _ROLES[launch.role](launch, stack)
+        ready()
+        log.info("server.started", port=launch.port)
+        await stopping.wait()
+        log.info("server.stopping")
+
+
+# What the roles are made of
+
+
+def _background(stack: contextlib.AsyncExitStack, work: Any) -> None:
+    """Run a coroutine beside the server until the end."""
+    task = asyncio.ensure_future(work)
+
+    async def cancel() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(cancel)
+
+
+async def _listen(stack: contextlib.AsyncExitStack, listener: Listener, launch: Launch) -> None:
+    stack.push_async_callback(listener.drain, limit("http.drain_s"))
+    await listener.start_tcp(launch.settings.host, launch.port, reuse_port=True)
+
+
+async def _listen_unix(stack: contextlib.AsyncExitStack, socket: RoleSocket, path: Path) -> None:
+    listener = Listener(socket)
+    stack.push_async_callback(listener.drain, limit("http.drain_s"))
+    await listener.start_unix(path)
+
+
+def _access_log(stack: contextlib.AsyncExitStack, launch: Launch) -> AccessLog:
+    folder = launch.settings.data_dir / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    file: IO[bytes] = stack.enter_context((folder / "access.jsonl").open("ab", buffering=0))
+    access = AccessLog(file)
+    stack.callback(access.flush)
+
+    async def flush_often() -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_S)
+            access.flush()
+
+    _background(stack, flush_often())
+    return access
+
+
+def _client(stack: contextlib.AsyncExitStack, launch: Launch) -> Client:
+    """The way out: to web services, foreign issuers, and the other roles' sockets."""
+    settings = launch.settings
+    own_host = settings.host
+
+    def is_own_admin(address: str, port: int) -> bool:
+        # Whatever is spoken to our own port could reach the control plane from a loopback address.
+        return port == launch.port and (address in (own_host, "127.0.0.1", "::1") or address.startswith("127."))
+
+    try:
+        policy = EgressPolicy(
+            development=settings.development, allowed=settings.egress_allow, is_own_admin=is_own_admin
+        )
+    except ValueError as error:
+        raise SetupError(f"settings: --egress-allow must be a network like 10.0.0.0/8: {error}") from None
+    client = Client(policy)
+    stack.push_async_callback(client.close)
+    return client
+
+
+def _host_table(launch: Launch) -> HostTable:
+    return HostTable(launch.settings, urlsplit(launch.public_url).hostname or "localhost")
+
+
+class _Late:
+    """A World that is loaded after the ports that read it are made."""
+
+    __slots__ = ("holder",)
+
+    def __init__(self) -> None:
+        self.holder: WorldHolder | None = None
+
+    @property
+    def world(self) -> World:
+        assert self.holder is not None
+        return self.holder.world
+
+    def find_pool(self, arn_or_issuer: str) -> TrustedPool | None:
+        return self.world.userpools.find_pool(arn_or_issuer)
+
+    def find_access_key(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
+        return self.world.account.find_access_key(access_key_id, session_token)
+
+    def function_exists(self, function_arn: str) -> bool:
+        return self.world.functions.find_function(function_arn) is not None
+
+    def plans(self) -> tuple[Plan, ...]:
+        return gateway.plans(self.world.gateway, self.find_pool)
+
+
+def _ports(late: _Late, seal: Sealer, run_function: RunFunction, call_aws: Any, **more: Any) -> Ports:
+    invoker = Invoker(lambda: late.world.functions, run_function)
+    return Ports(
+        invoke=invoker.invoke,
+        find_pool=late.find_pool,
+        function_exists=late.function_exists,
+        find_access_key=late.find_access_key,
+        mint_session=lambda role, name: sessions.mint_session(seal, role, name),
+        call_aws=call_aws,
+        plans=late.plans,
+        **more,
+    )
+
+
+async def _load_world(
+    stack: contextlib.AsyncExitStack, store: Store, seal: Sealer, settings: Settings, late: _Late, ports: Ports
+) -> WorldHolder:
+    holder = late.holder = WorldHolder(store, CompileContext(settings, seal, ports))
+    await holder.load()
+    _background(stack, holder.follow())
+    return holder
+
+
+async def _runner(stack: contextlib.AsyncExitStack, launch: Launch) -> LocalRunner:
+    return LocalRunner()
+
+
+def _edge(stack: contextlib.AsyncExitStack, launch: Launch, ports: Ports, client: Client) -> Edge:
+    return Edge(launch.settings, Ring(_RING), ports, launch.public_url, client=client)
+
+
+async def _no_call_aws(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("this process has no control role")
+
+
+async def _require_admin_key(store: Store, settings: Settings) -> None:
+    if not settings.development and not await store.read(account_keys.any_key):
+        raise SetupError(
+            "Production mode needs an admin key before it starts: make one with `scopegate keys create` "
+            "(with the same --database and --data-dir), or run `scopegate serve --dev` on a laptop"
+        )
+
+
+# The roles
+
+
+async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
+    """Everything in one process."""
+    settings = launch.settings
+    store, seal = await open_migrated(settings)
+    stack.push_async_callback(store.close)
+    await _require_admin_key(store, settings)
+    client, late = _client(stack, launch), _Late()
+    runner = await _runner(stack, launch)
+    stock = KeyStock()
+    stack.callback(stock.close)
+    control: Control | None = None
+
+    async def call_aws(service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+        assert control is not None
+        return await control.call_aws(service, operation, request, region=region, caller=caller)
+
+    ports = _ports(late, seal, runner.run, call_aws, take_key=stock.take)
+    holder = await _load_world(stack, store, seal, settings, late, ports)
+    edge = _edge(stack, launch, ports, client)
+
+    async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
+        return _found(edge.ring, key, count)
+
+    control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, runner.logs)
+    front = Front(_host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
+    access = _access_log(stack, launch)
+    await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
+
+
+async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
+    """AWS operations, deployments, this server's own API: the one place where definitions change; on a Unix socket."""
+    settings = launch.settings
+    store, seal = open_store(settings), open_sealer(settings)
+    stack.push_async_callback(store.close)
+    await _require_admin_key(store, settings)
+    client, late = _client(stack, launch), _Late()
+    runner = RemoteRunner(Role(client, launch.run_dir / "runner.sock"))
+    stock = KeyStock()
+    stack.callback(stock.close)
+    control: Control | None = None
+
+    async def call_aws(service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+        assert control is not None
+        return await control.call_aws(service, operation, request, region=region, caller=caller)
+
+    ports = _ports(late, seal, runner.run, call_aws, take_key=stock.take)
+    holder = await _load_world(stack, store, seal, settings, late, ports)
+    edges = Edges(client, launch.run_dir, _end_process)
+
+    async def published(change: int) -> None:
+        await holder.catch_up(change)
+        await edges.publish(change)
+
+    control = _control(launch, store, seal, ports, holder, published, edges.decisions, runner.logs)
+    hosts, answer = _host_table(launch), control.answer
+
+    async def handed_on(request: Request) -> Response:
+        host = request.find_text(b"host") or ""
+        request.room = find_room(hosts, host, request.path, holder.world.userpools.custom_domains)
+        return await answer(request)
+
+    await _listen_unix(stack, RoleSocket({}, handed_on), launch.run_dir / "control.sock")
+
+
+async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
+    """Token endpoint and users' APIs, from a World of its own."""
+    settings = launch.settings
+    store, seal = open_store(settings), open_sealer(settings)
+    stack.push_async_callback(store.close)
+    client, late = _client(stack, launch), _Late()
+    runner = RemoteRunner(Role(client, launch.run_dir / "runner.sock"))
+    ports = _ports(late, seal, runner.run, _no_call_aws)
+    holder = await _load_world(stack, store, seal, settings, late, ports)
+    edge = _edge(stack, launch, ports, client)
+
+    async def world(request: Request) -> Response:
+        await holder.catch_up(int(_query(request, "until") or 0))
+        return Response(200)
+
+    async def decisions(request: Request) -> Response:
+        count = int(_query(request, "count") or 20)
+        return Response(200, body=orjson.dumps(_found(edge.ring, _query(request, "key"), count)))
+
+    socket = RoleSocket({("POST", "/world"): world, ("GET", "/decisions"): decisions})
+    await _listen_unix(stack, socket, launch.run_dir / f"edge-{os.getpid()}.sock")
+    control = Role(client, launch.run_dir / "control.sock")
+    front = Front(_host_table(launch), holder, edge, control.hand_on, lambda: holder.fresh)
+    access = _access_log(stack, launch)
+    await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
+
+
+async def _run_runner(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
+    """Function processes; behind a Unix socket, with no key and no database."""
+    runner = await _runner(stack, launch)
+    await _listen_unix(stack, runner_socket(runner), launch.run_dir / "runner.sock")
+
+
+_ROLES: Final[dict[str, Callable[[Launch, contextlib.AsyncExitStack], Awaitable[None]]]] = {
+    "all": _all,
+    "control": _run_control,
+    "edge": _run_edge,
+    "runner": _run_runner,
+}
+
+
+def _control(
+    launch: Launch,
+    store: Store,
+    seal: Sealer,
+    ports: Ports,
+    holder: WorldHolder,
+    published: Callable[[int], Awaitable[None]],
+    decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]],
+    logs: Callable[[str | None, int], Awaitable[Sequence[str]]],
+) -> Control:
+    # Imported here because an edge must never hold the service models.
+    from scopegate.aws.models import Models  # noqa: PLC0415
+    from scopegate.aws.registry import table  # noqa: PLC0415
+    from scopegate.server.api import OwnApi  # noqa: PLC0415
+    from scopegate.server.control import Control  # noqa: PLC0415
+    from scopegate.server.operations import PACKAGES  # noqa: PLC0415
+
+    models = Models()
+    own = OwnApi(
+        settings=launch.settings,
+        store=store,
+        ports=ports,
+        public_url=launch.public_url,
+        artifacts=launch.settings.data_dir / "artifacts",
+        world=lambda: holder.world,
+        decisions=decisions,
+        logs=logs,
+    )
+    return Control(launch.settings, store, seal, ports, models, table(PACKAGES, models), published, own)
+
+
+def _found(ring: Ring, key: str | None, count: int) -> list[dict[str, Any]]:
+    """Records of one ring: the newest, or those of a request id and of the token that it was made with."""
+    if key is None:
+        return [record.as_dict() for record in ring.newest(count)]
+    record = ring.find(key)
+    if record is None:
+        return []
+    issued: Record | None = ring.find(record.jti) if record.kind == "call" and record.jti else None
+    return [found.as_dict() for found in (issued, record) if found is not None]
+
+
+def _query(request: Request, name: str) -> str | None:
+    values = parse_qs((request.query or b"").decode("latin-1")).get(name)
+    return values[-1] if values else None
+
+
+def _end_process(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _log_failure(request: Request, error: BaseException) -> None:
+    log.error("request.failed", method=request.method, path=repr(request.path), exc_info=error)

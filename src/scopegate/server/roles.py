@@ -1,0 +1,152 @@
+"""What the roles of one node say to each other, over Unix sockets in a private directory.
+
+To control: clients' requests that an edge hands on, as they came, with the client's address in `PEER`.
+To an edge: `POST /world?until=N` (bring your World to change N), `GET /decisions?key=&count=`.
+To the runner: `POST /run`, `POST /definitions`, `GET /logs` (see `runner.py`).
+
+An edge always sets `PEER` and drops a client's own; nothing that a client sends can look like a role speaking.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+import structlog
+
+from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError
+from scopegate.http.message import Header, Request, Response
+from scopegate.store.port import StoreUnavailable
+
+PEER: Final = b"x-scopegate-peer"
+_HOP_BY_HOP: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
+)
+_ACKNOWLEDGE_S: Final = 2.0  # design, "Roles": an edge that does not answer by then is replaced
+_LONGEST_S: Final = 960.0  # a synchronous invocation of 15 minutes, handed on
+_LARGEST: Final = 80 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class Role:
+    """Another process of this node, by its socket."""
+
+    def __init__(self, client: Client, path: Path) -> None:
+        self._client = client
+        self._upstream = Upstream("http", "role.internal", 80, unix_path=str(path))
+        self.path = path
+
+    async def send(
+        self, method: str, target: str, body: bytes = b"", *, headers: Sequence[Header] = (), timeout_s: float
+    ) -> UpstreamAnswer:
+        """Raises UpstreamError when the process is not there or does not answer in time."""
+        return await self._client.send(
+            self._upstream, method, target.encode(), headers, body, timeout_s=timeout_s, max_bytes=_LARGEST
+        )
+
+    async def hand_on(self, request: Request) -> Response:
+        """A client's request, as it came, and the role's answer."""
+        peer = f"{request.peer[0]} {request.peer[1]} {'tls' if request.tls else 'plain'}".encode()
+        headers = [pair for pair in request.headers if pair[0].lower() not in _HOP_BY_HOP | {PEER, b"host"}]
+        try:
+            answer = await self._client.send(
+                self._upstream,
+                request.method,
+                request.target,
+                [*headers, (PEER, peer)],
+                request.body,
+                host=request.find(b"host"),
+                timeout_s=_LONGEST_S,
+                max_bytes=_LARGEST,
+            )
+        except UpstreamError as error:
+            log.error("role.silent", path=str(self.path), reason=str(error))  # noqa: TRY400 - no bug
+            return Response(503, [(b"Content-Type", b"application/json")], b'{"message":"Service Unavailable"}')
+        kept = [pair for pair in answer.headers if pair[0].lower() not in _HOP_BY_HOP]
+        return Response(answer.status, kept, answer.body, stream=answer.stream, length=answer.length)
+
+
+def taken_over(request: Request) -> bool:
+    """On control's socket: restore who the client is; False for a request that no edge handed on."""
+    peer = request.find(PEER)
+    if peer is None:
+        return False
+    address, port, scheme = peer.decode().split(" ")
+    request.peer = (address, int(port))
+    request.tls = scheme == "tls"
+    request.headers = [pair for pair in request.headers if pair[0].lower() != PEER]
+    return True
+
+
+class Edges:
+    """The edges of this node, as control sees them: one socket each, named by its process."""
+
+    def __init__(self, client: Client, run_dir: Path, replace_edge: Callable[[int], None]) -> None:
+        self._client = client
+        self._run_dir = run_dir
+        self._replace_edge = replace_edge
+
+    def _all(self) -> list[Role]:
+        return [Role(self._client, path) for path in sorted(self._run_dir.glob("edge-*.sock"))]
+
+    async def publish(self, change: int) -> None:
+        """Wait until every edge has compiled a change; one that does not say so in time is replaced."""
+        for edge in self._all():
+            try:
+                answer = await edge.send("POST", f"/world?until={change}", timeout_s=_ACKNOWLEDGE_S)
+                if answer.status == 200:
+                    continue
+                reason = f"answered {answer.status}"
+            except UpstreamError as error:
+                reason = str(error)
+            pid = int(edge.path.stem.removeprefix("edge-"))
+            log.warning("edge.replaced", pid=pid, change=change, reason=reason)
+            edge.path.unlink(missing_ok=True)
+            self._replace_edge(pid)
+
+    async def decisions(self, key: str | None, count: int) -> list[dict[str, Any]]:
+        """Records of all edges, newest first."""
+        query = urlencode({"count": count, **({"key": key} if key is not None else {})})
+        found: list[dict[str, Any]] = []
+        for edge in self._all():
+            try:
+                answer = await edge.send("GET", f"/decisions?{query}", timeout_s=_ACKNOWLEDGE_S)
+                found += orjson.loads(answer.body)
+            except UpstreamError as error:
+                log.warning("edge.silent", path=str(edge.path), reason=str(error))
+        return sorted(found, key=lambda record: record["startedAt"], reverse=True)[:count]
+
+
+class RoleSocket:
+    """The application behind a role's socket: a table of (method, path) → what is done with the query and the body."""
+
+    def __init__(
+        self,
+        calls: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]],
+        otherwise: Callable[[Request], Awaitable[Response]] | None = None,
+    ) -> None:
+        self._calls = calls
+        self._otherwise = otherwise
+
+    def admit(self, request: Request) -> int | Response:
+        return _LARGEST
+
+    def answer(self, request: Request) -> Awaitable[Response]:
+        if self._otherwise is not None and taken_over(request):
+            return self._otherwise(request)
+        return self._call(request)
+
+    async def _call(self, request: Request) -> Response:
+        call = self._calls.get((request.method, request.path.decode("latin-1")))
+        if call is None:
+            return Response(404)
+        try:
+            return await call(request)
+        except StoreUnavailable as error:
+            log.warning("store.unavailable", reason=str(error))
+            return Response(503)
+
+    def refuse(self, request: Request | None, status: int, reason: str) -> Response:
+        return Response(status, [(b"Content-Type", b"text/plain")], reason.encode())
