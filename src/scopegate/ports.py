@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scopegate.aws.operations import CallContext, Caller, Shape
+from scopegate.base.limits import limit
 from scopegate.base.rates import Rates
 from scopegate.base.settings import Settings
+from scopegate.http.client import Client
 from scopegate.jose.keys import NewKey, new_key
-from scopegate.jose.verify import KeySet
+from scopegate.jose.remote import IssuerKeys
+from scopegate.jose.verify import KeySet, Verifier
 from scopegate.observe.record import Ring
 from scopegate.store.sealing import Sealer
 
@@ -164,3 +167,6 @@ class Edge:
     ports: Ports
     public_url: str  # no slash at the end; never taken from a Host header
     rates: Rates = field(default_factory=Rates)
+    verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
+    client: Client | None = None  # to web services; None: calls to them are refused
+    issuer_keys: IssuerKeys | None = None  # of foreign issuers; None: their tokens are refused

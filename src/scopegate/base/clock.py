@@ -5,8 +5,10 @@ file, which holds an offset in seconds as one little-endian double: one write tu
 What must stay on the real clock (freshness of SigV4 and of function sessions) asks `real_now`.
 """
 
+import base64
 import mmap
 import os
+import random
 import secrets
 import struct
 import time
@@ -71,3 +73,21 @@ def token_bytes(size_bytes: int) -> bytes:
 def new_id(length: int, alphabet: str = _LOWER) -> str:
     """A random identifier of `length` characters of `alphabet` (AWS's ids: lower-case letters and digits)."""
     return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def request_uuid() -> str:
+    """A UUID for a request id: told apart, never guessed at, so the cheap generator does (0.6 µs beside 2.5)."""
+    digits = f"{random.getrandbits(128):032x}"
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
+    )
+
+
+def short_request_id() -> str:
+    """The short form of API Gateway's request ids: 15 characters of base64url and `=`."""
+    return base64.urlsafe_b64encode(random.getrandbits(88).to_bytes(11, "big")).decode()
+
+
+def random_hex(digits: int) -> str:
+    """`digits` hexadecimal digits that name something and keep no secret."""
+    return f"{random.getrandbits(digits * 4):0{digits}x}"

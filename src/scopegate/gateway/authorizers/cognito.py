@@ -1,0 +1,145 @@
+"""COGNITO_USER_POOLS: tokens of user pools of this server, for REST methods.
+
+A method with scopes wants an access token that has one of them, a method without wants an ID token.
+Source: reference, "REST: COGNITO_USER_POOLS", rows 1 to 15; attack rows G1, G8, J10 to J12, O24.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from scopegate.base.errors import GatewayRefusal
+from scopegate.gateway.authorizers.tokens import is_client_known, java_claims, note_token, strip_scheme
+from scopegate.gateway.match import allows_any
+from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
+from scopegate.jose.verify import KeySet, Token, TokenError, check_times
+from scopegate.ports import TrustedPool
+
+_SOURCE: Final = re.compile(r"method\.request\.header\.(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
+
+
+def compile_authorizer(document: Document, scopes: tuple[str, ...], _spec: RouteSpec) -> Authorizer:
+    """The authorizer of one method. Raises Closed for an identity source or expression that cannot be enforced."""
+    source = document.get("identitySource") or "method.request.header.Authorization"
+    match = _SOURCE.fullmatch(source)
+    if match is None:
+        raise Closed(f"identity source {source!r} is not one header")
+    arns = tuple(document.get("providerARNs") or ())
+    if not arns:
+        raise Closed(f"authorizer {document.get('name')!r} has no user pool")
+    expression = document.get("identityValidationExpression")
+    try:
+        audience = re.compile(expression) if expression else None
+    except re.error as error:
+        raise Closed(f"identity validation expression {expression!r}: {error}") from None
+    step = _compile_step(match["name"], arns, audience, scopes)
+    return Authorizer(step, f"COGNITO_USER_POOLS {document.get('name', '')}".strip(), pool_arns=arns)
+
+
+def _unauthorized(reason: str) -> GatewayRefusal:
+    return GatewayRefusal("UNAUTHORIZED", "Unauthorized", reason=reason)
+
+
+def _compile_step(
+    header: str, arns: tuple[str, ...], audience: re.Pattern[str] | None, scopes: tuple[str, ...]
+) -> Step:
+    """1 token found, alone; 2 signature under a key of the pool that `iss` names; 3 times; 4 the app client exists;
+    5 audience expression; 6 kind of token; 7 scopes."""
+    header_name = header.lower().encode()
+    wanted = frozenset(scopes)
+    expected_use = "access" if scopes else "id"
+
+    def authorize(call: ApiCall) -> None:
+        record = call.record
+        record.wanted = scopes
+        # 1
+        values = call.request.all(header_name)
+        if not values or not values[0]:
+            raise _unauthorized(f"no token in header {header}")
+        if len(values) > 1:
+            raise _unauthorized(f"header {header} comes {len(values)} times")
+        call.mark(4)
+        # 2
+        find_pool = call.edge.ports.find_pool
+        pools: list[TrustedPool] = []
+
+        def choose_keys(issuer: str) -> KeySet | None:
+            for arn in arns:
+                pool = find_pool(arn)
+                if pool is not None:
+                    pools.append(pool)
+                    if pool.issuer == issuer:
+                        return pool.keys
+            record.facts["issuer_got"] = issuer
+            record.facts["issuers_expected"] = [pool.issuer for pool in pools]
+            return None
+
+        try:
+            token = call.edge.verifier.verify(strip_scheme(values[0]), choose_keys)
+            claims = token.claims
+            # 3
+            check_times(claims, call.started_at)
+        except TokenError as error:
+            raise _refuse(error, arns, find_pool) from None
+        held = _held(token)
+        note_token(call, token, held)
+        # 4
+        if not is_client_known(claims, pools[-1].client_ids):
+            raise _unauthorized("the token's app client does not exist any more")
+        # 5
+        if audience is not None:
+            aud = claims.get("aud")
+            if not isinstance(aud, str) or not audience.fullmatch(aud):
+                raise _unauthorized("the token's audience does not match the identity validation expression")
+        # 6
+        use = claims.get("token_use")
+        if use != expected_use:
+            kind = "an access token" if scopes else "an ID token"
+            raise _unauthorized(f"the method wants {kind}, token_use is {use!r}")
+        call.mark(5)
+        # 7
+        if scopes and not allows_any(wanted, held):
+            raise _unauthorized("the token has none of the method's scopes")
+        call.mark(6)
+        rendered = token.memo.get("rest")
+        if rendered is None:
+            texts = java_claims(claims)
+            rendered = token.memo["rest"] = (texts, b'{"claims":' + orjson.dumps(texts) + b"}")
+        call.claims, call.authorizer_json = rendered
+
+    return authorize
+
+
+def _held(token: Token) -> tuple[str, ...]:
+    held: tuple[str, ...] | None = token.memo.get("scope")
+    if held is None:
+        scope = token.claims.get("scope")
+        held = token.memo["scope"] = tuple(scope.split(" ")) if isinstance(scope, str) and scope else ()
+    return held
+
+
+_REASONS: Final = {
+    "size": "the token is too large",
+    "segments": "the token is not three segments",
+    "malformed": "the token is malformed",
+    "algorithm": "the token's algorithm is not the key's",
+    "issuer": "the token's issuer is no user pool of the authorizer",
+    "kid": "the user pool has no key of the token's kid",
+    "signature": "the signature is not that of the user pool's key",
+    "times": "a time claim is absent or no integer",
+    "expired": "the token has expired",
+    "nbf": "the token is not valid yet",
+    "iat": "the token was issued in the future",
+}
+
+
+def _refuse(error: TokenError, arns: tuple[str, ...], find_pool: Any) -> GatewayRefusal:
+    if error.kind == "expired":
+        return GatewayRefusal("UNAUTHORIZED", "The incoming token has expired", reason=_REASONS["expired"])
+    if error.kind == "issuer" and not any(find_pool(arn) for arn in arns):
+        # Row 13: the pool is gone, so nothing can be decided.
+        return GatewayRefusal("AUTHORIZER_CONFIGURATION_ERROR", reason="no user pool of the authorizer exists")
+    return _unauthorized(_REASONS.get(error.kind, error.kind))

@@ -1,0 +1,425 @@
+"""Stored APIs → the view that calls are answered from.
+
+For each route first its plan (plain data for people), then its closures. Compilation never fails the server: what
+cannot be enforced as it is configured is *closed*, which means that every call is refused, and the plan says why.
+A stage serves the snapshot of its deployment; stage settings, stage variables and a REST API's authorizers are live.
+Source: design, "One description, two uses" and "What is refused when it is made"; reference, "Stages".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+
+from scopegate.base.errors import GatewayRefusal
+from scopegate.gateway import queries
+from scopegate.gateway.authorizers import AUTHORIZERS
+from scopegate.gateway.cors import compile_cors
+from scopegate.gateway.integrations import INTEGRATIONS
+from scopegate.gateway.match import Router, parse_route_key
+from scopegate.gateway.model import (
+    HTTP,
+    REST,
+    ApiCall,
+    ApiView,
+    Authorizer,
+    Closed,
+    Document,
+    Integration,
+    Route,
+    RoutePlan,
+    RouteSpec,
+    Stage,
+    Step,
+)
+from scopegate.gateway.responses import compile_gateway_response
+from scopegate.gateway.throttle import compile_throttle, find_bucket
+from scopegate.gateway.validate import compile_validator
+from scopegate.ports import CompileContext, FindPool, Plan
+from scopegate.store.port import Change, Tx
+
+KINDS: Final = frozenset({"api"})
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_ROUTES: Final[Router[Route]] = Router(())
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Every API of this server."""
+
+    api_by_id: Mapping[str, ApiView]
+
+
+def compile_all(tx: Tx, _context: CompileContext) -> View:
+    """The view of everything, from the store."""
+    views = ((api_id, _compile_api(tx, api_id)) for api_id in queries.all_api_ids(tx))
+    return View({api_id: view for api_id, view in views if view is not None})
+
+
+def compile_changed(tx: Tx, view: View, changes: Sequence[Change], _context: CompileContext) -> View:
+    """The view after changes: the APIs that they name are compiled anew, the others are kept."""
+    api_by_id = dict(view.api_by_id)
+    for api_id in dict.fromkeys(change.key for change in changes if change.kind in KINDS):
+        compiled = _compile_api(tx, api_id)
+        if compiled is None:
+            api_by_id.pop(api_id, None)
+        else:
+            api_by_id[api_id] = compiled
+    return View(api_by_id)
+
+
+def plans(view: View, find_pool: FindPool | None = None) -> tuple[Plan, ...]:
+    """Every route of every stage. find_pool: when given, adds what is worth a warning at this moment."""
+    found = [
+        route_plan for api in view.api_by_id.values() for stage in api.stages.values() for route_plan in stage.plans
+    ]
+    if find_pool is None:
+        return tuple(route_plan.plan for route_plan in found)
+    return tuple(_warn(route_plan, find_pool) for route_plan in found)
+
+
+def _warn(route_plan: RoutePlan, find_pool: FindPool) -> Plan:
+    """The plan with warnings about pools and audiences, which are often made later than the API."""
+    plan = route_plan.plan
+    warnings = list(plan.warnings)
+    pools = [find_pool(arn) for arn in route_plan.pool_arns]
+    warnings += [
+        f"user pool {arn} does not exist" for arn, pool in zip(route_plan.pool_arns, pools, strict=True) if pool is None
+    ]
+    issuers = tuple(pool.issuer for pool in pools if pool is not None)
+    for issuer in plan.issuers:
+        pool = find_pool(issuer)
+        if pool is None:
+            warnings.append(f"issuer {issuer} is no user pool here: its keys are fetched over the network")
+        else:
+            warnings += [
+                f"audience {one} is no app client of {pool.pool_id}"
+                for one in plan.audiences
+                if one not in pool.client_ids
+            ]
+    return replace(plan, issuers=plan.issuers + issuers, warnings=tuple(warnings))
+
+
+def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
+    owner = queries.find_owner(tx, api_id)
+    if owner is None:
+        return None
+    account, region, protocol, document = owner
+    compile_stage = {REST: _compile_rest_stage, HTTP: _compile_http_stage}.get(protocol)
+    if compile_stage is None:
+        return None
+    name = document.get("name") or document.get("Name") or api_id
+    api = ApiView(protocol, api_id, account, region, name, _NOTHING)
+    stages: dict[str, Stage] = {}
+    for stage_name, stage in queries.list_parts(tx, api_id, "stage"):
+        try:
+            stages[stage_name] = compile_stage(tx, api, stage_name, stage)
+        except Closed as closed:
+            stages[stage_name] = _closed_stage(api, stage_name, str(closed))
+        except Exception as error:
+            # A stored document that nobody foresaw: the stage is closed, the server goes on.
+            log.exception("gateway.stage_closed", api_id=api_id, stage=stage_name)
+            stages[stage_name] = _closed_stage(api, stage_name, f"cannot be compiled: {type(error).__name__}")
+    return replace(api, stages=stages)
+
+
+def _closed_stage(api: ApiView, stage_name: str, reason: str) -> Stage:
+    plan = Plan(api.api_id, api.name, api.kind, stage_name, "ANY", "/", "", (), (), (), "", closed=reason)
+    return Stage(stage_name, "", _NOTHING, _NO_ROUTES, closed=reason, plans=(RoutePlan(plan),))
+
+
+# routes, of either kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is known of a route before it is compiled. authorizer: the document that its authorizer id finds."""
+
+    spec: RouteSpec
+    authorization: str
+    authorizer_id: str | None
+    authorizer: Document | None
+    scopes: tuple[str, ...]
+    integration_type: str | None
+    integration: Document
+    throttle: Step | None
+    closed: str = ""
+
+
+def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None) -> tuple[Route, RoutePlan]:
+    """A route and its plan; a part that raises Closed closes the route."""
+    spec = draft.spec
+    closed, authorizer, integration, validate = draft.closed, None, None, None
+    label = draft.integration_type or "no integration"
+    refusal_type = "API_CONFIGURATION_ERROR"
+    try:
+        integration = _compile_integration(draft)
+        label = integration.label
+        validate = compile_validation() if compile_validation is not None else None
+    except Closed as error:
+        closed = closed or str(error)
+    try:
+        authorizer = _compile_authorizer(draft)
+    except Closed as error:
+        closed, refusal_type = closed or str(error), "AUTHORIZER_CONFIGURATION_ERROR"
+    known = authorizer or Authorizer(None, _authorizer_label(draft))
+    authorize = _refuse_always(refusal_type, closed) if closed else known.step
+    route = Route(
+        spec.key,
+        spec.verb,
+        spec.template,
+        spec.resource_id,
+        _never if integration is None else integration.step,
+        _because(draft),
+        authorize,
+        draft.throttle,
+        validate,
+    )
+    plan = Plan(
+        spec.api_id,
+        api_name,
+        spec.kind,
+        spec.stage_name,
+        spec.verb,
+        spec.template,
+        known.label,
+        draft.scopes,
+        known.issuers,
+        known.audiences,
+        label,
+        closed,
+        () if integration is None else integration.warnings,
+    )
+    return route, RoutePlan(plan, known.pool_arns)
+
+
+def _because(draft: _Draft) -> str:
+    if draft.authorization == "NONE":
+        return "the route is open: it has no authorizer"
+    return f"the token has one of the scopes {' '.join(draft.scopes)}" if draft.scopes else "the token is valid"
+
+
+def _authorizer_label(draft: _Draft) -> str:
+    return "open" if draft.authorization == "NONE" else draft.authorization
+
+
+def _refuse_always(response_type: str, reason: str) -> Step:
+    message = "Internal server error" if response_type == "API_CONFIGURATION_ERROR" else None
+
+    def refuse(_call: ApiCall) -> None:
+        raise GatewayRefusal(response_type, message, reason=f"the route is closed: {reason}")
+
+    return refuse
+
+
+def _never(_call: ApiCall) -> None:
+    raise GatewayRefusal("API_CONFIGURATION_ERROR", "Internal server error", reason="the route has no integration")
+
+
+def _compile_integration(draft: _Draft) -> Integration:
+    if draft.integration_type is None:
+        raise Closed("the route has no integration")
+    compile_one = INTEGRATIONS.get((draft.spec.kind, draft.integration_type))
+    if compile_one is None:
+        raise Closed(f"{draft.integration_type} integrations are not built yet")
+    return compile_one(draft.integration, draft.spec)
+
+
+_KIND_OF_AUTHORIZER: Final = {"COGNITO_USER_POOLS": ("type", "COGNITO_USER_POOLS"), "JWT": ("AuthorizerType", "JWT")}
+
+
+def _compile_authorizer(draft: _Draft) -> Authorizer:
+    kind = draft.authorization
+    if kind == "NONE":
+        return Authorizer(None, "open")
+    compile_one = AUTHORIZERS.get(kind)
+    if compile_one is None:
+        raise Closed(f"{kind} authorization is not built yet")
+    if draft.authorizer is None:
+        raise Closed(f"authorizer {draft.authorizer_id} does not exist")
+    member, expected = _KIND_OF_AUTHORIZER[kind]
+    if draft.authorizer.get(member) != expected:
+        raise Closed(f"authorizer {draft.authorizer_id} is not of type {expected}")
+    return compile_one(draft.authorizer, draft.scopes, draft.spec)
+
+
+# REST
+
+
+def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) -> Stage:
+    deployment_id = stage.get("deploymentId") or ""
+    deployment = queries.find_part(tx, api.api_id, "deployment", deployment_id)
+    if deployment is None:
+        raise Closed(f"the stage's deployment {deployment_id!r} does not exist")
+    snapshot = deployment["snapshot"]
+    variables = dict(stage.get("variables") or {})
+    authorizers = dict(queries.list_parts(tx, api.api_id, "authorizer"))
+    validators = {one["id"]: one for one in snapshot.get("request_validators") or ()}
+    models = {one["name"]: one.get("schema") or "{}" for one in snapshot.get("models") or ()}
+    settings = stage.get("methodSettings") or {}
+    policy = snapshot["api"].get("policy")
+    closed = "resource policies are not built yet" if policy else ""
+    binary_types = frozenset(
+        kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
+    )
+    entries: list[tuple[str, str, Route]] = []
+    route_plans: list[RoutePlan] = []
+    for resource in snapshot["resources"]:
+        for verb, method in (resource.get("resourceMethods") or {}).items():
+            spec = RouteSpec(
+                REST,
+                api.api_id,
+                api.account,
+                api.region,
+                stage_name,
+                deployment_id,
+                variables,
+                f"{verb} {resource['path']}",
+                verb,
+                resource["path"],
+                resource["id"],
+                binary_types,
+                method.get("operationName"),
+                method.get("methodResponses") or {},
+            )
+            integration = method.get("methodIntegration") or {}
+            bucket = find_bucket(
+                _method_settings(settings, resource["path"], verb), "throttlingRateLimit", "throttlingBurstLimit"
+            )
+            draft = _Draft(
+                spec,
+                method.get("authorizationType") or "NONE",
+                method.get("authorizerId"),
+                authorizers.get(method.get("authorizerId") or ""),
+                tuple(method.get("authorizationScopes") or ()),
+                integration.get("type"),
+                integration,
+                None if bucket is None else compile_throttle((bucket,)),
+                closed or ("API keys and usage plans are not built yet" if method.get("apiKeyRequired") else ""),
+            )
+            route, route_plan = _compile_route(draft, api.name, _validation(method, validators, models))
+            entries.append((verb, resource["path"], route))
+            route_plans.append(route_plan)
+    responses = {
+        one["responseType"]: compile_gateway_response(one, variables) for one in snapshot.get("gateway_responses") or ()
+    }
+    return Stage(
+        stage_name,
+        deployment_id,
+        variables,
+        Router(entries),
+        responses=responses,
+        disabled=bool(snapshot["api"].get("disableExecuteApiEndpoint")),
+        plans=tuple(route_plans),
+    )
+
+
+def _validation(method: Document, validators: Mapping[str, Document], models: Mapping[str, str]) -> Any:
+    validator_id = method.get("requestValidatorId")
+    if not validator_id:
+        return None
+
+    def compile_one() -> Step | None:
+        if validator_id not in validators:
+            raise Closed(f"request validator {validator_id} does not exist")
+        return compile_validator(validators[validator_id], method, models)
+
+    return compile_one
+
+
+def _method_settings(settings: Mapping[str, Document], path: str, verb: str) -> Document:
+    """The stage's settings of one method: its own before `*/*`; keys are `path/VERB`, `/` written `~1` or not."""
+    by_key = {_settings_key(key): value for key, value in settings.items()}
+    own, every = by_key.get((path, verb), _NOTHING), by_key.get(("*", "*"), _NOTHING)
+    return {**every, **own}
+
+
+def _settings_key(key: str) -> tuple[str, str]:
+    path, _, verb = key.rpartition("/")
+    return (path, verb) if path == "*" else ("/" + path.replace("~1", "/").strip("/"), verb)
+
+
+# HTTP
+
+
+def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) -> Stage:
+    deployment_id = stage.get("DeploymentId") or ""
+    deployment = queries.find_part(tx, api.api_id, "deployment", deployment_id) if deployment_id else None
+    if deployment is None:
+        # A stage that nothing was deployed to knows no route: every call is 404.
+        return Stage(stage_name, "", _NOTHING, _NO_ROUTES)
+    snapshot = deployment["Snapshot"]
+    variables = dict(stage.get("StageVariables") or {})
+    authorizers = {one["AuthorizerId"]: one for one in snapshot.get("authorizers") or ()}
+    integrations = {one["IntegrationId"]: one for one in snapshot.get("integrations") or ()}
+    entries: list[tuple[str, str, Route]] = []
+    route_plans: list[RoutePlan] = []
+    default: Route | None = None
+    for document, verb, template in _http_routes(snapshot["routes"]):
+        key = document["RouteKey"]
+        spec = RouteSpec(
+            HTTP,
+            api.api_id,
+            api.account,
+            api.region,
+            stage_name,
+            deployment_id,
+            variables,
+            key,
+            verb,
+            template,
+            "",
+            frozenset(),
+            document.get("OperationName"),
+            _NOTHING,
+        )
+        integration = integrations.get((document.get("Target") or "").removeprefix("integrations/"), _NOTHING)
+        settings = {
+            **(stage.get("DefaultRouteSettings") or {}),
+            **((stage.get("RouteSettings") or {}).get(key) or {}),
+        }
+        bucket = find_bucket(settings, "ThrottlingRateLimit", "ThrottlingBurstLimit")
+        draft = _Draft(
+            spec,
+            document.get("AuthorizationType") or "NONE",
+            document.get("AuthorizerId"),
+            authorizers.get(document.get("AuthorizerId") or ""),
+            tuple(document.get("AuthorizationScopes") or ()),
+            integration.get("IntegrationType"),
+            integration,
+            None if bucket is None else compile_throttle((bucket,)),
+        )
+        route, route_plan = _compile_route(draft, api.name)
+        if key == "$default":
+            default = route
+        else:
+            entries.append((verb, template, route))
+        route_plans.append(route_plan)
+    return Stage(
+        stage_name,
+        deployment_id,
+        variables,
+        Router(entries),
+        default,
+        cors=compile_cors(snapshot["api"].get("CorsConfiguration")),
+        disabled=bool(snapshot["api"].get("DisableExecuteApiEndpoint")),
+        plans=tuple(route_plans),
+    )
+
+
+def _http_routes(routes: Sequence[Document]) -> Iterator[tuple[Document, str, str]]:
+    """(route, verb, template); of `$default`, `ANY` and `$default`. A key that is none raises: nothing may vanish."""
+    for document in routes:
+        try:
+            parsed = parse_route_key(document["RouteKey"])
+        except ValueError:
+            raise Closed(f"route key {document['RouteKey']!r} is none") from None
+        verb, template = parsed or ("ANY", "$default")
+        yield document, verb, template

@@ -1,0 +1,96 @@
+"""Which headers cross the gateway, in which spelling, in each direction.
+
+Source: reference, "REST header treatment" (both directions), "HTTP API: HTTP_PROXY", "Lambda proxy event payloads";
+attack rows G5 (headers that only the gateway may set), G6 (underscores), G7 (`Connection` names nothing away).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from scopegate.base import clock
+from scopegate.http.message import Header, Request
+
+Pair = tuple[str, str]
+
+# What a client may say and neither mappings, nor events, nor backends of REST APIs ever see.
+REST_INVISIBLE: Final = frozenset(
+    {
+        b"connection", b"content-length", b"content-md5", b"expect", b"keep-alive", b"max-forwards",
+        b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"server", b"te", b"trailer",
+        b"transfer-encoding", b"upgrade", b"via", b"www-authenticate",
+    }
+)  # fmt: skip
+# HTTP APIs: hop-by-hop headers; `Content-Length` stays in events.
+HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection",
+        b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    }
+)  # fmt: skip
+# Front ends write these two in one spelling whatever the client wrote.
+_RECASED: Final = {b"authorization": "Authorization", b"user-agent": "User-Agent"}
+_TRACE: Final = b"x-amzn-trace-id"
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_IN_VALUE: Final = re.compile(r"[\r\n\0]")
+
+
+def is_ours(lower: bytes) -> bool:
+    """Whether a header is the gateway's own to set, so that a client's is not believed (attack G5)."""
+    return lower.startswith((b"x-amzn-", b"x-amz-apigw-", b"apigw-"))
+
+
+def rest_request_headers(request: Request) -> list[Pair]:
+    """A REST call's headers as mappings, validators and events see them: case as sent, in order."""
+    return [
+        (_RECASED.get(lower) or name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in request.headers
+        if (lower := name.lower()) not in REST_INVISIBLE and not is_ours(lower)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def title_case(name: str) -> str:
+    """`x-custom-header` → `X-Custom-Header`, as HTTP APIs write names over HTTP/1.1."""
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def is_header_name(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
+def is_header_value(value: str) -> bool:
+    """Whether a value may go on the wire: no line break and no NUL (attack G17)."""
+    return _NOT_IN_VALUE.search(value) is None
+
+
+def encode(pairs: Iterable[Pair]) -> list[Header]:
+    """Text → bytes for the wire; characters beyond Latin-1 go as UTF-8."""
+    return [(name.encode(), encode_value(value)) for name, value in pairs]
+
+
+def encode_value(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace")
+
+
+def forwarded_for(request: Request) -> str:
+    """`X-Forwarded-For` for an event: what came, then who really spoke (attack G9: count from the right)."""
+    given = request.all(b"x-forwarded-for")
+    if not given:
+        return request.peer[0]
+    return ", ".join([*(value.decode("latin-1") for value in given), request.peer[0]])
+
+
+def answer_trace(trace: str) -> bytes:
+    """`X-Amzn-Trace-Id` of an answer: the call's root; a parent and `Sampled` are added where they are missing."""
+    if "Parent=" not in trace:
+        trace += f";Parent={clock.random_hex(16)}"
+    if "Sampled=" not in trace:
+        trace += ";Sampled=0"
+    return encode_value(trace)

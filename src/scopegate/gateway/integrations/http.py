@@ -1,0 +1,530 @@
+"""HTTP_PROXY: a call is sent on to a web service, its answer comes back; long answers of declared length are streamed.
+
+The host comes from configuration alone, never from request data (attack G15); the path is built from what the route
+was chosen by, and dot segments in it are refused (attack G3).
+Source: reference, "REST parameter mapping", "REST header treatment", "HTTP API: parameter mapping", "HTTP API:
+HTTP_PROXY", "Timeouts and backend failures".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+from scopegate.base.errors import GatewayRefusal
+from scopegate.base.limits import limit
+from scopegate.gateway import headers
+from scopegate.gateway.headers import Pair
+from scopegate.gateway.integrations.lambda_proxy import timed_out
+from scopegate.gateway.mapping import (
+    BackendAnswer,
+    ResponseSource,
+    Source,
+    Unmappable,
+    compile_http_value,
+    compile_rest_request_source,
+    put_stage_variables,
+)
+from scopegate.gateway.model import REST, ApiCall, Closed, Document, Integration, RouteSpec
+from scopegate.http.client import (
+    Client,
+    Upstream,
+    UpstreamAnswer,
+    UpstreamError,
+    UpstreamForbidden,
+    UpstreamTimeout,
+    UpstreamTooLarge,
+    split_url,
+)
+from scopegate.http.message import Header, Response
+
+_NAME: Final = re.compile(r"\{([A-Za-z0-9._-]+)\+?\}")
+_REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querystring|path)\.(?P<name>.+)")
+# Mapping these fails every call (reference, "REST parameter mapping").
+FORBIDDEN_TARGETS: Final = frozenset(
+    {"content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"}
+)
+# Mapped or not, these do not arrive.
+_NEVER_SENT: Final = frozenset({"connection", "expect", "keep-alive", "proxy-authenticate", "te", "via"})
+# REST: what a client's request loses on its way, beside what nothing sees.
+_REST_NOT_PASSED: Final = frozenset({b"content-encoding", b"host"})
+_SIGNATURE: Final = b"AWS4-HMAC-SHA256"
+
+_REST_REMAPPED: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"server", b"www-authenticate", b"x-amzn-requestid"}
+)
+# `Content-Encoding` stays: the bytes go through as they came, so the header must say what they are.
+_REST_NOT_RETURNED: Final = frozenset({b"transfer-encoding", b"keep-alive", b"via", b"x-amz-apigw-id"})
+_HTTP_NOT_RETURNED: Final = headers.HOP_BY_HOP | {b"apigw-requestid", b"content-length", b"date"}
+_JSON: Final[Header] = (b"Content-Type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A URI taken apart: where to, and path and query as fixed text and names in turn (text first)."""
+
+    upstream: Upstream
+    path: tuple[str, ...]
+    query: tuple[str, ...]
+    has_path: bool
+
+
+def _parse_uri(uri: str, variables: Mapping[str, str], *, insecure: bool) -> _Target:
+    """The target of an integration URI. Raises Closed for one that is no URL, or whose host takes request data."""
+    text = put_stage_variables(uri, variables)
+    try:
+        parts = urlsplit(text)
+        upstream, _ = split_url(f"{parts.scheme}://{parts.netloc}", insecure=insecure)
+    except ValueError as error:
+        raise Closed(f"invalid endpoint address {text!r}: {error}") from None
+    if upstream.port not in (80, 443) and upstream.port < 1024:
+        raise Closed(f"the endpoint's port {upstream.port} is neither 80, 443 nor from 1024 on")
+    path = quote(parts.path, safe="/{}%:@!$&'()*+,;=~-._")
+    query = quote(parts.query, safe="/{}%:@!$&'()*+,;=~-._?")
+    return _Target(upstream, _split_names(path), _split_names(query), parts.path not in ("", "/"))
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    """`/pets/{id}/x` → ("/pets/", "id", "/x")."""
+    return tuple(_NAME.split(text))
+
+
+def _fill(parts: Sequence[str], values: Mapping[str, str]) -> str:
+    """Put values for names; a name without one stays as it is spelled, escaped."""
+    if len(parts) == 1:
+        return parts[0]
+    pieces: list[str] = []
+    for index, part in enumerate(parts):
+        pieces.append(part if index % 2 == 0 else values.get(part, f"%7B{part}%7D"))
+    return "".join(pieces)
+
+
+def refuse_dot_segments(path: str) -> None:
+    """Refuse a path that a web service may read as another: `.` and `..`, raw, escaped, behind `\\` or before `;`."""
+    if "." not in path and "%2e" not in path.lower():
+        return
+    plain = unquote(path, errors="replace").replace("\\", "/")
+    if any(segment.partition(";")[0] in (".", "..") for segment in plain.split("/")):
+        raise GatewayRefusal("DEFAULT_4XX", "Bad Request", status=400, reason="dot segments toward a web service")
+
+
+# sending
+
+
+def _find_client(call: ApiCall) -> Client:
+    client = call.edge.client
+    if client is None:
+        raise GatewayRefusal(
+            "INTEGRATION_FAILURE", "Internal server error", status=500, reason="this process calls no web services"
+        )
+    return client
+
+
+def _unreachable(call: ApiCall, error: UpstreamError) -> GatewayRefusal:
+    if isinstance(error, UpstreamTimeout):
+        return timed_out(call, str(error))
+    call.mark(9)
+    if isinstance(error, UpstreamForbidden | UpstreamTooLarge):
+        return GatewayRefusal("INTEGRATION_FAILURE", "Internal server error", status=500, reason=str(error))
+    status = 504 if call.api.kind == REST else 503
+    message = "Network error communicating with endpoint"
+    return GatewayRefusal("INTEGRATION_FAILURE", message, status=status, reason=f"{type(error).__name__}: {error}")
+
+
+Finish = Callable[[ApiCall, UpstreamAnswer], Awaitable[None] | None]
+
+
+async def _exchange(
+    call: ApiCall,
+    upstream: Upstream,
+    method: str,
+    target: str,
+    pairs: list[Header],
+    body: bytes,
+    timeout_s: float,
+    host: bytes | None,
+    finish: Finish,
+) -> None:
+    try:
+        sent = _find_client(call).send(
+            upstream, method, target.encode("latin-1"), pairs, body, timeout_s=timeout_s, host=host
+        )
+        call.mark(8)
+        answer = await sent
+    except ValueError as error:
+        # A mapped value that cannot stand in a request: refused, never sent (attack G17).
+        raise GatewayRefusal(
+            "INTEGRATION_FAILURE", "Internal server error", status=500, reason=f"the request cannot be written: {error}"
+        ) from None
+    except UpstreamError as error:
+        raise _unreachable(call, error) from error
+    call.mark(9)
+    call.record.facts["upstream_status"] = answer.status
+    try:
+        more = finish(call, answer)
+        if more is not None:
+            await more
+    except UpstreamError as error:
+        raise _unreachable(call, error) from error
+
+
+# REST
+
+
+@dataclass(frozen=True, slots=True)
+class _RestMapping:
+    """Compiled `requestParameters`: target name → source. raw: path values that are in the form of the wire already."""
+
+    headers: tuple[tuple[str, Source], ...]
+    query: tuple[tuple[str, Source], ...]
+    path: tuple[tuple[str, Source, bool], ...]
+
+
+def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mapping[str, str]) -> _RestMapping:
+    """`requestParameters` of a REST integration. Raises Closed for what AWS fails on at run time or we cannot do."""
+    into_headers: list[tuple[str, Source]] = []
+    into_query: list[tuple[str, Source]] = []
+    into_path: list[tuple[str, Source, bool]] = []
+    for key, text in (parameters or {}).items():
+        match = _REQUEST_KEY.fullmatch(key)
+        if match is None:
+            raise Closed(f"mapping target {key!r} is unknown")
+        try:
+            source = compile_rest_request_source(text, variables)
+        except Unmappable as error:
+            raise Closed(str(error)) from None
+        name = match["name"]
+        if match["place"] == "querystring":
+            into_query.append((name, source))
+        elif match["place"] == "path":
+            into_path.append((name, source, text.startswith(("method.request.path.", "'"))))
+        elif name.lower() in FORBIDDEN_TARGETS or not headers.is_header_name(name):
+            raise Closed(f"header {name!r} may not be mapped")
+        elif name.lower() not in _NEVER_SENT:
+            into_headers.append((name, source))
+    return _RestMapping(tuple(into_headers), tuple(into_query), tuple(into_path))
+
+
+def compile_rest(document: Document, spec: RouteSpec) -> Integration:
+    """A REST method's HTTP_PROXY integration."""
+    if document.get("connectionType") == "VPC_LINK":
+        raise Closed("VPC links are not built yet")
+    insecure = bool((document.get("tlsConfig") or {}).get("insecureSkipVerification"))
+    uri = document.get("uri") or ""
+    target = _parse_uri(uri, spec.variables, insecure=insecure)
+    mapping = compile_rest_mapping(document.get("requestParameters"), spec.variables)
+    fixed_method = document.get("httpMethod")
+    if fixed_method == "ANY":
+        fixed_method = None
+    timeout_s = (document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")) / 1000
+    user_agent: Header = (b"User-Agent", f"AmazonAPIGateway_{spec.api_id}".encode())
+    api_header: Header = (b"X-Amzn-Apigateway-Api-Id", spec.api_id.encode())
+    convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
+
+    def integrate(call: ApiCall) -> Awaitable[None]:
+        call.mark(7)
+        request = call.request
+        values: dict[str, str] = {}
+        for name, source, raw in mapping.path:
+            found = source(call)
+            if found:
+                values[name] = found[-1] if raw else quote(found[-1], safe="")
+        path = _fill(target.path, values) or "/"
+        refuse_dot_segments(path)
+        queries = [_fill(target.query, values)] if target.query != ("",) else []
+        if request.query:
+            queries.append(request.query.decode("latin-1"))
+        for name, source in mapping.query:
+            queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for value in source(call)]
+        pairs, host = _rest_headers(call, mapping.headers)
+        names = {name.lower() for name, _ in pairs}
+        if b"accept" not in names:
+            pairs.append((b"Accept", b"application/json"))
+        if b"user-agent" not in names:
+            pairs.append(user_agent)
+        pairs.append(api_header)
+        pairs.append((b"X-Amzn-Trace-Id", headers.encode_value(call.trace)))
+        url = f"{path}?{'&'.join(queries)}" if queries else path
+        call.record.facts["upstream"] = f"{target.upstream.host}:{target.upstream.port}"
+        return _exchange(
+            call,
+            target.upstream,
+            fixed_method or call.method,
+            url,
+            pairs,
+            convert(call),
+            timeout_s,
+            host,
+            _finish_rest,
+        )
+
+    return Integration(integrate, f"HTTP_PROXY {uri}")
+
+
+def _rest_headers(call: ApiCall, mapped: Sequence[tuple[str, Source]]) -> tuple[list[Header], bytes | None]:
+    """What goes on of the client's headers, mapped ones replacing those of the same name; and a mapped Host."""
+    sources = {name.lower().encode(): (name, source) for name, source in mapped}
+    found = {lower: values for lower, (_, source) in sources.items() if (values := source(call))}
+    pairs = [
+        (name, value)
+        for name, value in call.request.headers
+        if (lower := name.lower()) not in headers.REST_INVISIBLE
+        and lower not in _REST_NOT_PASSED
+        and lower not in found
+        and not headers.is_ours(lower)
+        and b"_" not in lower
+        and not (lower == b"authorization" and value.startswith(_SIGNATURE))
+    ]
+    host = None
+    for lower, values in found.items():
+        if lower == b"host":
+            host = headers.encode_value(values[-1])
+        else:
+            pairs += [(sources[lower][0].encode(), headers.encode_value(value)) for value in values]
+    return pairs, host
+
+
+def _compile_rest_body(handling: str | None, binary_types: frozenset[str]) -> Callable[[ApiCall], bytes]:
+    """The body as the backend gets it. Only the plain case is built: text made valid UTF-8, binary types untouched."""
+    from scopegate.gateway.events import is_binary_type, media_type  # noqa: PLC0415
+
+    if handling:
+        raise Closed(f"contentHandling {handling} is not built yet")
+
+    def convert(call: ApiCall) -> bytes:
+        body = call.request.body
+        if not body or is_binary_type(media_type(call.request.find(b"content-type")), binary_types):
+            return body
+        return body if body.isascii() else body.decode("utf-8", "replace").encode()
+
+    return convert
+
+
+def _finish_rest(call: ApiCall, answer: UpstreamAnswer) -> None:
+    pairs: list[Header] = [
+        (b"x-amzn-RequestId", call.request_id.encode()),
+        (b"x-amz-apigw-id", call.extended_id.encode()),
+    ]
+    typed = False
+    for name, value in answer.headers:
+        lower = name.lower()
+        if lower in _REST_REMAPPED:
+            pairs.append((b"x-amzn-Remapped-" + name, value))
+        elif lower not in _REST_NOT_RETURNED:
+            typed = typed or lower == b"content-type"
+            pairs.append((name, value))
+    if not typed:
+        pairs.append(_JSON)
+    call.response = Response(answer.status, pairs, answer.body, stream=answer.stream, length=answer.length)
+
+
+# HTTP
+
+_MAPPING_KEY: Final = re.compile(r"(?P<action>append|overwrite|remove):(?P<place>header|querystring)\.(?P<name>.+)")
+_RESERVED: Final = re.compile(
+    r"(?:access-control-|apigw-|x-amz-|x-amzn-).*|authorization|connection|content-encoding|content-length"
+    r"|content-location|forwarded|keep-alive|origin|proxy-authenticate|proxy-authorization|te|trailers"
+    r"|transfer-encoding|upgrade|x-forwarded-for|x-forwarded-host|x-forwarded-proto|via",
+    re.IGNORECASE,
+)
+_NO_ANSWER: Final = BackendAnswer(0, (), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One parameter mapping of an HTTP API: what happens to the values of one name."""
+
+    action: str
+    name: str
+    value: ResponseSource
+
+
+def _compile_changes(
+    parameters: Mapping[str, str] | None, variables: Mapping[str, str], special: str
+) -> tuple[dict[str, list[_Change]], ResponseSource | None, bool]:
+    """(changes by place, the source of `special`, whether a value reads the answer's body)."""
+    changes: dict[str, list[_Change]] = {"header": [], "querystring": []}
+    chosen: ResponseSource | None = None
+    reads_body = False
+    for key, text in (parameters or {}).items():
+        try:
+            value, reads = compile_http_value(text, variables)
+        except Unmappable as error:
+            raise Closed(str(error)) from None
+        reads_body = reads_body or reads
+        if key == special:
+            chosen = value
+            continue
+        match = _MAPPING_KEY.fullmatch(key)
+        if match is None:
+            raise Closed(f"parameter mapping {key!r} is unknown")
+        name = match["name"]
+        if match["place"] == "header" and (_RESERVED.fullmatch(name) or not headers.is_header_name(name)):
+            raise Closed(f"header {name!r} may not be mapped")
+        changes[match["place"]].append(_Change(match["action"], name, value))
+    return changes, chosen, reads_body
+
+
+def _apply(
+    changes: Sequence[_Change], pairs: list[Pair], call: ApiCall, answer: BackendAnswer, *, fold: bool
+) -> list[Pair]:
+    """Names and values after the changes; fold: names are compared without regard to case (headers)."""
+    for change in changes:
+        wanted = change.name.lower() if fold else change.name
+        values = [] if change.action == "remove" else change.value(call, answer)
+        if change.action != "remove" and not values:
+            continue  # the source is absent: the mapping is skipped
+        if change.action != "append":
+            pairs = [pair for pair in pairs if (pair[0].lower() if fold else pair[0]) != wanted]
+        pairs += [(change.name, value) for value in values]
+    return pairs
+
+
+def compile_http(document: Document, spec: RouteSpec) -> Integration:
+    """An HTTP API's HTTP_PROXY integration."""
+    uri = document.get("IntegrationUri") or ""
+    if document.get("ConnectionType") == "VPC_LINK" or uri.startswith("arn:"):
+        raise Closed("VPC links are not built yet")
+    target = _parse_uri(uri, spec.variables, insecure=False)
+    changes, new_path, _ = _compile_changes(document.get("RequestParameters"), spec.variables, "overwrite:path")
+    fixed_method = document.get("IntegrationMethod")
+    if fixed_method == "ANY":
+        fixed_method = None
+    timeout_s = (document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")) / 1000
+    user_agent: Header = (b"User-Agent", f"AmazonAPIGateway/{spec.api_id}".encode())
+    appends_path = spec.key == "$default" and not target.has_path
+    finish = compile_http_finish(document.get("ResponseParameters"), spec.variables)
+
+    def integrate(call: ApiCall) -> Awaitable[None]:
+        call.mark(7)
+        request = call.request
+        values = {name: _encode(value) for name, value in call.path_values}
+        if new_path is not None and (found := new_path(call, _NO_ANSWER)):
+            path = _encode(found[-1])
+            path = path if path.startswith("/") else "/" + path
+        elif appends_path:
+            path = "/" + "/".join(_encode(segment) for segment in call.segments)
+        else:
+            path = _fill(target.path, values) or "/"
+        refuse_dot_segments(path)
+        queries = [_fill(target.query, values)] if target.query != ("",) else []
+        if changes["querystring"]:
+            after = _apply(changes["querystring"], list(call.query), call, _NO_ANSWER, fold=False)
+            queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in after]
+        elif request.query:
+            queries.append(request.query.decode("latin-1"))
+        pairs = _http_headers(call)
+        if changes["header"]:
+            texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
+            pairs = headers.encode(_apply(changes["header"], texts, call, _NO_ANSWER, fold=True))
+        if not any(name.lower() == b"user-agent" for name, _ in pairs):
+            pairs.append(user_agent)
+        pairs += _http_own_headers(call)
+        url = f"{path}?{'&'.join(queries)}" if queries else path
+        call.record.facts["upstream"] = f"{target.upstream.host}:{target.upstream.port}"
+        return _exchange(
+            call,
+            target.upstream,
+            fixed_method or call.method,
+            url,
+            pairs,
+            request.body,
+            timeout_s,
+            None,
+            finish,
+        )
+
+    return Integration(integrate, f"HTTP_PROXY {uri}")
+
+
+def _encode(value: str) -> str:
+    """A decoded path value for the wire again. `%` stands as it is: only `%25` was left undecoded."""
+    return quote(value, safe="/%:@!$&'()*+,;=~-._")
+
+
+def _http_headers(call: ApiCall) -> list[Header]:
+    return [
+        (name, value)
+        for name, value in call.request.headers
+        if (lower := name.lower()) not in headers.HOP_BY_HOP
+        and lower not in (b"host", b"content-length", b"forwarded", b"via")
+        and not headers.is_ours(lower)
+        and b"_" not in lower
+    ]
+
+
+def _node(address: str) -> str:
+    """An address in a Forwarded header (RFC 7239 section 6)."""
+    return f'"[{address}]"' if ":" in address else address
+
+
+def _http_own_headers(call: ApiCall) -> list[Header]:
+    request = call.request
+    host = request.find_text(b"host") or ""
+    host = f'"{host}"' if ":" in host else host
+    element = f"by={_node(request.local[0])};for={_node(request.peer[0])};host={host};proto=https"
+    forwarded = b", ".join([*request.all(b"forwarded"), element.encode("latin-1")])
+    via = b", ".join([*request.all(b"via"), b"HTTP/1.1 AmazonAPIGateway"])
+    return [(b"Forwarded", forwarded), (b"Via", via), (b"X-Amzn-Trace-Id", headers.encode_value(call.trace))]
+
+
+ResponseMapping = tuple[list[_Change], ResponseSource | None, bool]
+
+
+def compile_response_mappings(
+    parameters: Mapping[str, Mapping[str, str]] | None, variables: Mapping[str, str]
+) -> dict[str, ResponseMapping]:
+    """`ResponseParameters` by status: changes of headers, a new status, whether the body is read."""
+    out: dict[str, ResponseMapping] = {}
+    for status, mapping in (parameters or {}).items():
+        changes, new_status, reads_body = _compile_changes(mapping, variables, "overwrite:statuscode")
+        if changes["querystring"]:
+            raise Closed("a response has no query string to map")
+        out[status] = changes["header"], new_status, reads_body
+    return out
+
+
+def map_response(call: ApiCall, response: Response, mapping: ResponseMapping, body: bytes | None) -> None:
+    """Apply one status's parameter mapping to an answer."""
+    changes, new_status, _ = mapping
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+    answer = BackendAnswer(response.status, tuple(pairs), body)
+    mapped = _apply(changes, list(pairs), call, answer, fold=True)
+    response.headers = headers.encode([(n, v) for n, v in mapped if headers.is_header_value(v)])
+    if new_status is not None and (found := new_status(call, answer)):
+        if found[-1].isascii() and found[-1].isdigit() and 200 <= int(found[-1]) <= 599:
+            response.status = int(found[-1])
+        else:
+            raise GatewayRefusal(
+                "API_CONFIGURATION_ERROR", "Internal server error", reason=f"mapped status {found[-1]!r} is none"
+            )
+
+
+def compile_http_finish(parameters: Mapping[str, Mapping[str, str]] | None, variables: Mapping[str, str]) -> Finish:
+    """What makes the response of a web service's answer, parameter mappings by status included."""
+    mappings = compile_response_mappings(parameters, variables)
+
+    async def finish_mapped(call: ApiCall, answer: UpstreamAnswer, mapping: ResponseMapping) -> None:
+        if mapping[2] and answer.stream is not None:
+            answer.body, answer.stream, answer.length = await answer.read(), None, None
+        response = _http_response(call, answer)
+        map_response(call, response, mapping, answer.body if answer.stream is None else None)
+        call.response = response
+
+    def finish(call: ApiCall, answer: UpstreamAnswer) -> Awaitable[None] | None:
+        mapping = mappings.get(str(answer.status)) if mappings else None
+        if mapping is not None:
+            return finish_mapped(call, answer, mapping)
+        call.response = _http_response(call, answer)
+        return None
+
+    return finish
+
+
+def _http_response(call: ApiCall, answer: UpstreamAnswer) -> Response:
+    pairs = [(name, value) for name, value in answer.headers if name.lower() not in _HTTP_NOT_RETURNED]
+    pairs.append((b"Apigw-Requestid", call.extended_id.encode()))
+    return Response(answer.status, pairs, answer.body, stream=answer.stream, length=answer.length)

@@ -1,0 +1,276 @@
+"""APIs as the data plane sees them: frozen views of stages and routes, and the one mutable object of a call.
+
+Made by `compile.py` from stored documents, read by `pipeline.py`. Nothing here interprets configuration: what a route
+does is closures, what a route is, for people, is its `ports.Plan`.
+Source: design, "One description, two uses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from scopegate.base import clock
+from scopegate.gateway.match import PathValues, Router
+from scopegate.http.message import Request, Response
+from scopegate.observe.record import Record
+from scopegate.ports import Edge, Plan
+
+REST: Final = "REST"
+HTTP: Final = "HTTP"
+
+Step = Callable[["ApiCall"], Awaitable[None] | None]
+"""A part of a call's way. Returns None when done, or what must be awaited; raises GatewayRefusal to refuse the call."""
+
+NO_STRINGS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """A method of a REST resource, or a route of an HTTP API: what it does, compiled.
+
+    verb, template: as configured (`ANY`, `/pets/{id}`); of the `$default` route, `ANY` and `$default`.
+    resource_id: REST. A closed route has an `authorize` that refuses every call.
+    allowed_because: why a call that got past `authorize` is allowed, for the record.
+    """
+
+    key: str
+    verb: str
+    template: str
+    resource_id: str
+    integrate: Step
+    allowed_because: str
+    authorize: Step | None = None
+    throttle: Step | None = None
+    validate: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """A customised gateway response (REST). status: None keeps the type's own.
+
+    headers: name, and how its value is found (None: not sent). body, content_type: by the media types that the client
+    may accept, in order; empty: the built-in body.
+    """
+
+    status: int | None
+    headers: tuple[tuple[bytes, Callable[[ApiCall], str | None]], ...]
+    bodies: tuple[tuple[str, Callable[[ApiCall], str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """The CORS configuration of an HTTP API. origins: exact, `*`, or a scheme wildcard (`https://*`)."""
+
+    origins: frozenset[str]
+    any_origin: bool
+    schemes: tuple[str, ...]
+    credentials: bool
+    actual: tuple[tuple[bytes, bytes], ...]  # on every answer to an allowed origin
+    preflight: tuple[tuple[bytes, bytes], ...]  # beside those, on preflight answers
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """A route's plan, and the user pools whose tokens it takes, which may come and go after it is compiled."""
+
+    plan: Plan
+    pool_arns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One stage and the deployment that it serves.
+
+    default: the `$default` route of an HTTP API. responses: customised gateway responses by type (REST).
+    disabled: `disableExecuteApiEndpoint`. closed: why nothing of the stage can be served.
+    """
+
+    name: str
+    deployment_id: str
+    variables: Mapping[str, str]
+    router: Router[Route]
+    default: Route | None = None
+    responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
+    cors: Cors | None = None
+    disabled: bool = False
+    closed: str = ""
+    plans: tuple[RoutePlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ApiView:
+    """One API. kind: REST or HTTP. stages: by name."""
+
+    kind: str
+    api_id: str
+    account: str
+    region: str
+    name: str
+    stages: Mapping[str, Stage]
+
+
+class ApiCall:
+    """One call under way: what the steps find out, for the steps that follow. Belongs to one exchange.
+
+    raw_path: after host forms are resolved, the stage in it. method: after `X-HTTP-Method-Override` (REST).
+    path: REST: after the stage, escapes kept; HTTP: `rawPath`, decoded once, with a named stage.
+    stage_path: with the stage, as sent. match_path, segments: what the route was chosen by.
+    authorizer_json: the value of `requestContext.authorizer` in events, None when there is none.
+    claims: claims as text, for `$context.authorizer.claims`. response: set by the integration or a refusal.
+    """
+
+    __slots__ = (
+        "_query",
+        "_trace",
+        "api",
+        "authorizer_json",
+        "claims",
+        "context",
+        "edge",
+        "extended_id",
+        "is_preflight",
+        "match_path",
+        "method",
+        "path",
+        "path_values",
+        "raw_path",
+        "record",
+        "request",
+        "request_id",
+        "response",
+        "route",
+        "segments",
+        "stage",
+        "stage_path",
+        "started_at",
+    )
+
+    def __init__(self, request: Request, api: ApiView, raw_path: bytes, edge: Edge) -> None:
+        self.request = request
+        self.api = api
+        self.raw_path = raw_path
+        self.edge = edge
+        self.method = request.method
+        self.started_at = clock.now()
+        self.path = ""
+        self.stage_path = ""
+        self.match_path = ""
+        self.segments: Sequence[str] = ()
+        self.path_values: PathValues = ()
+        self.authorizer_json: bytes | None = None
+        self.claims: Mapping[str, str] = NO_STRINGS
+        self.is_preflight = False
+        self.context: dict[str, str] = {}  # `$context` names that only one step knows (error.message, …)
+        self.stage: Stage | None = None
+        self.route: Route | None = None
+        self.response: Response | None = None
+        self._query: list[tuple[str, str]] | None = None
+        self._trace = ""
+        self.extended_id = clock.short_request_id()
+        self.request_id = clock.request_uuid() if api.kind == REST else self.extended_id
+        self.record = Record(
+            "call",
+            self.request_id,
+            self.started_at,
+            request.method,
+            raw_path.decode("latin-1"),
+            request.received_ns or clock.monotonic_ns(),
+        )
+
+    def mark(self, step: int) -> None:
+        """Note the moment of one of the ten steps."""
+        self.record.marks.append((step, clock.monotonic_ns()))
+
+    @property
+    def found_stage(self) -> Stage:
+        if self.stage is None:
+            raise RuntimeError("the stage is asked for before it is found")
+        return self.stage
+
+    @property
+    def found_route(self) -> Route:
+        if self.route is None:
+            raise RuntimeError("the route is asked for before it is found")
+        return self.route
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's names and values, decoded, in order."""
+        if self._query is None:
+            self._query = parse_query(self.request.query)
+        return self._query
+
+    @property
+    def trace(self) -> str:
+        """The value of `X-Amzn-Trace-Id`: the client's when it has a root, else a new root."""
+        if not self._trace:
+            given = self.request.find_text(b"x-amzn-trace-id")
+            self._trace = given if given and "Root=" in given else new_trace(self.started_at)
+        return self._trace
+
+
+def new_trace(now: float) -> str:
+    """`Root=1-<8 hex: seconds>-<24 hex>` (reference, "Headers the gateway always adds")."""
+    return f"Root=1-{int(now):08x}-{clock.random_hex(24)}"
+
+
+def parse_query(query: bytes | None) -> list[tuple[str, str]]:
+    """The names and values of a query, decoded (`+` is a blank), in order; `a` and `a=` are alike."""
+    if not query:
+        return []
+    return parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
+
+
+Document = Mapping[str, Any]
+
+
+class Closed(Exception):
+    """Why a route or a stage cannot be served as it is configured: it is deployed closed, and this is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """What a route's parts are compiled from, beside their own documents: plain data of API, stage and route.
+
+    key: `GET /pets/{id}` or `$default`; of a REST method, verb and template.
+    binary_types: `binaryMediaTypes`, lower case, left wildcards left out. method_responses: by status. Both REST.
+    """
+
+    kind: str
+    api_id: str
+    account: str
+    region: str
+    stage_name: str
+    deployment_id: str
+    variables: Mapping[str, str]
+    key: str
+    verb: str
+    template: str
+    resource_id: str
+    binary_types: frozenset[str]
+    operation_name: str | None
+    method_responses: Mapping[str, Document]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Integration:
+    """A compiled integration. label: for tables, as `AWS_PROXY function:orders`."""
+
+    step: Step
+    label: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Authorizer:
+    """A compiled authorizer of one route. label, issuers, audiences, pool_arns: for tables and warnings."""
+
+    step: Step | None
+    label: str
+    issuers: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    pool_arns: tuple[str, ...] = ()

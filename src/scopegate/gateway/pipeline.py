@@ -1,0 +1,292 @@
+"""← A call of an API, from the request to the answer: steps down, kinds of API across.
+
+    step                      REST                          HTTP
+    sizes of the head         431, as text                  431
+    stage                     first segment, else 403       first segment or $default, else 404
+    route                     verb may be overridden; 403   404; a preflight without a route is answered here
+    throttle                  after the authorizer          before the authorizer
+    authorizer                route.authorize               route.authorize
+    admitted                  the decision is ALLOW         the decision is ALLOW
+    validator                 route.validate                -
+    integration               route.integrate               route.integrate, parameter mappings in it
+    finish                    -                             CORS headers
+
+What a step does for a route was compiled beforehand (`compile.py`); a call interprets no configuration. A step that
+needs no waiting is never awaited, so a refusal is a plain Response. Every call leaves a decision record.
+Source: design, "What flows through it" (b); reference, "Order of checks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Final
+
+import structlog
+
+from scopegate.base import clock
+from scopegate.base.errors import GatewayRefusal
+from scopegate.base.limits import limit
+from scopegate.gateway import cors, responses
+from scopegate.gateway.match import VERBS
+from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Step
+from scopegate.gateway.targets import Target, TargetError, parse_http_target, parse_rest_target
+from scopegate.http.message import Request, Response
+from scopegate.ports import Edge
+
+_REST_HEADER_BYTES: Final = limit("gateway.rest.header_bytes")
+_REST_URL_CHARACTERS: Final = limit("gateway.rest.url_characters")
+_HTTP_HEAD_BYTES: Final = limit("gateway.http.head_bytes")
+
+# Refusals that say nothing about who may do what.
+_UNDECIDED: Final = frozenset(
+    {
+        "BAD_REQUEST_BODY",
+        "BAD_REQUEST_PARAMETERS",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "REQUEST_TOO_LARGE",
+        "THROTTLED",
+        "UNSUPPORTED_MEDIA_TYPE",
+    }
+)
+
+log = structlog.get_logger()
+
+
+def answer(request: Request, api: ApiView | None, raw_path: bytes, edge: Edge) -> Response | Awaitable[Response]:
+    """Answer a call of an API.
+
+    api: None when there is none of that id: 403. raw_path: in host form, its first segment the stage where the API kind
+    has one in the path (`$default` may be spelled).
+    """
+    if api is None:
+        return responses.unknown_api(request, clock.request_uuid(), clock.short_request_id())
+    call = ApiCall(request, api, raw_path, edge)
+    return _run(call, _STEPS[api.kind], 0)
+
+
+def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Awaitable[Response]:
+    """Run the steps from `position` on; what has to be waited for turns the rest into a coroutine."""
+    try:
+        while position < len(steps):
+            waiting = steps[position](call)
+            position += 1
+            if waiting is not None:
+                return _run_later(call, waiting, steps, position)
+            if call.response is not None:
+                break
+    except GatewayRefusal as refusal:
+        return _finish(call, refusal)
+    except Exception as error:
+        return _finish(call, _unforeseen(call, error))
+    return _finish(call, None)
+
+
+async def _run_later(
+    call: ApiCall, waiting: Awaitable[None] | None, steps: tuple[Step, ...], position: int
+) -> Response:
+    try:
+        while True:
+            if waiting is not None:
+                await waiting
+            if call.response is not None or position == len(steps):
+                break
+            waiting = steps[position](call)
+            position += 1
+    except GatewayRefusal as refusal:
+        return _finish(call, refusal)
+    except Exception as error:
+        return _finish(call, _unforeseen(call, error))
+    return _finish(call, None)
+
+
+def _unforeseen(call: ApiCall, error: Exception) -> GatewayRefusal:
+    """What no step foresaw: the contract's 500, and a traceback in the log under the request id."""
+    log.exception("gateway.failed", request_id=call.request_id, api_id=call.api.api_id)
+    return GatewayRefusal("DEFAULT_5XX", "Internal server error", reason=f"unforeseen: {type(error).__name__}")
+
+
+def _finish(call: ApiCall, refusal: GatewayRefusal | None) -> Response:
+    """Render the answer and keep the record."""
+    record = call.record
+    if refusal is not None:
+        call.response = responses.refuse(call, refusal)
+        record.facts["response_type"] = refusal.response_type
+        if record.decision:
+            record.facts["failure"] = refusal.reason  # allowed, and yet not answered
+        else:
+            record.reason = refusal.reason
+            if refusal.response_type not in _UNDECIDED:
+                record.decision = "DENY"
+    response = call.response
+    if response is None:
+        response = responses.refuse(
+            call, GatewayRefusal("DEFAULT_5XX", "Internal server error", reason="no step answered")
+        )
+    if call.stage is not None and call.stage.cors is not None and not call.is_preflight:
+        cors.apply_cors(call, call.stage.cors, response)
+    record.status = response.status
+    record.facts["api"] = call.api.api_id
+    if call.stage is not None:
+        record.facts["stage"] = call.stage.name
+    if call.route is not None:
+        record.facts["route"] = call.route.key
+    call.mark(10)
+    call.edge.ring.add(record)
+    return response
+
+
+# sizes
+
+
+def _check_rest_size(call: ApiCall) -> None:
+    request = call.request
+    if len(request.target) > _REST_URL_CHARACTERS:
+        raise GatewayRefusal("DEFAULT_4XX", "Request URI too long", status=414, reason="the URL is too long")
+    if sum([len(value) for _, value in request.headers]) > _REST_HEADER_BYTES:
+        call.response = responses.rest_head_too_large(call)
+        call.record.reason = "the headers are too large"
+
+
+def _check_http_size(call: ApiCall) -> None:
+    request = call.request
+    if len(request.target) + sum([len(value) for _, value in request.headers]) > _HTTP_HEAD_BYTES:
+        raise GatewayRefusal("DEFAULT_4XX", status=431, reason="request line and headers are too large")
+
+
+# stage and route
+
+
+def _bad_target(error: TargetError) -> GatewayRefusal:
+    return GatewayRefusal("DEFAULT_4XX", "Bad Request", reason=f"the path is refused: {error}")
+
+
+def _take(call: ApiCall, target: Target) -> None:
+    call.path, call.stage_path = target.path, target.stage_path
+    call.match_path, call.segments = target.match_path, target.segments
+
+
+def _find_rest_stage(call: ApiCall) -> None:
+    try:
+        target = parse_rest_target(call.raw_path)
+    except TargetError as error:
+        raise _bad_target(error) from None
+    _take(call, target)
+    stage = call.api.stages.get(target.stage or "")
+    if stage is None or stage.disabled:
+        reason = f"the API has no stage {target.stage!r}" if stage is None else "the default endpoint is disabled"
+        # There is no stage, so gateway responses have no say (reference, "REST: customisation").
+        raise GatewayRefusal(
+            "MISSING_AUTHENTICATION_TOKEN", "Forbidden", error_type="ForbiddenException", reason=reason
+        )
+    call.stage = stage
+    if stage.closed:
+        raise GatewayRefusal(
+            "API_CONFIGURATION_ERROR", "Internal server error", reason=f"the stage is closed: {stage.closed}"
+        )
+
+
+def _find_http_stage(call: ApiCall) -> None:
+    try:
+        target = parse_http_target(call.raw_path, call.api.stages)
+    except TargetError as error:
+        raise _bad_target(error) from None
+    _take(call, target)
+    stage = call.api.stages.get(target.stage or "$default")
+    if stage is None or stage.disabled:
+        reason = f"the API has no stage {target.stage or '$default'}"
+        raise GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", reason=reason)
+    call.stage = stage
+    if stage.closed:
+        raise GatewayRefusal("API_CONFIGURATION_ERROR", reason=f"the stage is closed: {stage.closed}")
+
+
+def _no_route(call: ApiCall) -> GatewayRefusal:
+    reason = f"no route for {call.method[:16]} and this path"
+    return GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token", reason=reason)
+
+
+def _find_rest_route(call: ApiCall) -> None:
+    if call.request.method == "POST":
+        override = call.request.find_text(b"x-http-method-override")
+        if override:
+            # Before matching, so that the overridden method's authorizer decides (attack G19).
+            call.method = override.upper()
+    router = call.found_stage.router
+    call.route = router.find_literal(call.method, call.match_path)
+    if call.route is None:
+        found = router.find_rest(call.method, call.segments)
+        if found is None:
+            raise _no_route(call)
+        call.route, call.path_values = found
+
+
+def _find_http_route(call: ApiCall) -> None:
+    stage = call.found_stage
+    call.route = stage.router.find_literal(call.method, call.match_path)
+    if call.route is not None:
+        return
+    found = stage.router.find_http(call.method, call.segments)
+    if found is not None:
+        call.route, call.path_values = found
+    elif stage.default is not None and call.method in VERBS:
+        call.route = stage.default
+    elif stage.cors is not None and cors.is_preflight(call.request):
+        # Answered for any path, whatever its routes' authorizers: nothing behind the gateway is reached.
+        call.response = cors.answer_preflight(call, stage.cors)
+        call.is_preflight = True
+        call.record.reason = "a CORS preflight that no route takes"
+    else:
+        raise _no_route(call)
+
+
+# from the route on
+
+
+def _throttle(call: ApiCall) -> Awaitable[None] | None:
+    step = call.found_route.throttle
+    return None if step is None else step(call)
+
+
+def _authorize(call: ApiCall) -> Awaitable[None] | None:
+    step = call.found_route.authorize
+    return None if step is None else step(call)
+
+
+def _admit(call: ApiCall) -> None:
+    """Whoever comes here may call the route; what fails from now on fails for another reason."""
+    call.record.decision = "ALLOW"
+    call.record.reason = call.found_route.allowed_because
+
+
+def _validate(call: ApiCall) -> Awaitable[None] | None:
+    step = call.found_route.validate
+    return None if step is None else step(call)
+
+
+def _integrate(call: ApiCall) -> Awaitable[None] | None:
+    return call.found_route.integrate(call)
+
+
+_STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
+    REST: (
+        _check_rest_size,
+        _find_rest_stage,
+        _find_rest_route,
+        _authorize,
+        _admit,
+        _throttle,
+        _validate,
+        _integrate,
+    ),
+    HTTP: (
+        _check_http_size,
+        _find_http_stage,
+        _find_http_route,
+        _throttle,
+        _authorize,
+        _admit,
+        _integrate,
+    ),
+}
