@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from scopegate.base import clock
 from scopegate.gateway.match import PathValues, Router
 from scopegate.http.message import Request, Response
+from scopegate.http.paths import parse_query
 from scopegate.observe.record import Record
 from scopegate.ports import Edge, Plan
 
@@ -216,13 +216,6 @@ class ApiCall:
 def new_trace(now: float) -> str:
     """`Root=1-<8 hex: seconds>-<24 hex>` (reference, "Headers the gateway always adds")."""
     return f"Root=1-{int(now):08x}-{clock.random_hex(24)}"
-
-
-def parse_query(query: bytes | None) -> list[tuple[str, str]]:
-    """The names and values of a query, decoded (`+` is a blank), in order; `a` and `a=` are alike."""
-    if not query:
-        return []
-    return parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
 
 
 Document = Mapping[str, Any]

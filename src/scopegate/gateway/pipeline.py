@@ -29,8 +29,8 @@ from scopegate.base.limits import limit
 from scopegate.gateway import cors, responses
 from scopegate.gateway.match import VERBS
 from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Step
-from scopegate.gateway.targets import Target, TargetError, parse_http_target, parse_rest_target
 from scopegate.http.message import Request, Response
+from scopegate.http.paths import Target, TargetError, parse_http_target, parse_rest_target
 from scopegate.ports import Edge
 
 _REST_HEADER_BYTES: Final = limit("gateway.rest.header_bytes")

@@ -31,6 +31,7 @@ from scopegate.http.egress import EgressPolicy
 from scopegate.http.listener import Listener
 from scopegate.http.message import Request, Response
 from scopegate.jose.keys import KeyStock
+from scopegate.jose.remote import IssuerKeys, fetch_with
 from scopegate.observe.log import AccessLog
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import AccessKey, CompileContext, Edge, Plan, Ports, TrustedPool
@@ -186,7 +187,9 @@ async def _runner(stack: contextlib.AsyncExitStack, launch: Launch) -> LocalRunn
 
 
 def _edge(stack: contextlib.AsyncExitStack, launch: Launch, ports: Ports, client: Client) -> Edge:
-    return Edge(launch.settings, Ring(_RING), ports, launch.public_url, client=client)
+    issuer_keys = IssuerKeys(fetch_with(client))
+    stack.push_async_callback(issuer_keys.close)
+    return Edge(launch.settings, Ring(_RING), ports, launch.public_url, client=client, issuer_keys=issuer_keys)
 
 
 async def _no_call_aws(*_: Any, **__: Any) -> Any:

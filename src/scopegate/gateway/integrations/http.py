@@ -12,11 +12,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
 from scopegate.gateway import headers
+from scopegate.gateway.events import is_binary_type, media_type
 from scopegate.gateway.headers import Pair
 from scopegate.gateway.integrations.lambda_proxy import timed_out
 from scopegate.gateway.mapping import (
@@ -40,6 +41,7 @@ from scopegate.http.client import (
     split_url,
 )
 from scopegate.http.message import Header, Response
+from scopegate.http.paths import has_dot_segments
 
 _NAME: Final = re.compile(r"\{([A-Za-z0-9._-]+)\+?\}")
 _REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querystring|path)\.(?P<name>.+)")
@@ -103,11 +105,8 @@ def _fill(parts: Sequence[str], values: Mapping[str, str]) -> str:
 
 
 def refuse_dot_segments(path: str) -> None:
-    """Refuse a path that a web service may read as another: `.` and `..`, raw, escaped, behind `\\` or before `;`."""
-    if "." not in path and "%2e" not in path.lower():
-        return
-    plain = unquote(path, errors="replace").replace("\\", "/")
-    if any(segment.partition(";")[0] in (".", "..") for segment in plain.split("/")):
+    """Refuse a path that a web service may read as another one (attack G3)."""
+    if has_dot_segments(path):
         raise GatewayRefusal("DEFAULT_4XX", "Bad Request", status=400, reason="dot segments toward a web service")
 
 
@@ -289,8 +288,6 @@ def _rest_headers(call: ApiCall, mapped: Sequence[tuple[str, Source]]) -> tuple[
 
 def _compile_rest_body(handling: str | None, binary_types: frozenset[str]) -> Callable[[ApiCall], bytes]:
     """The body as the backend gets it. Only the plain case is built: text made valid UTF-8, binary types untouched."""
-    from scopegate.gateway.events import is_binary_type, media_type  # noqa: PLC0415
-
     if handling:
         raise Closed(f"contentHandling {handling} is not built yet")
 
