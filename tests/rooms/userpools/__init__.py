@@ -1,0 +1,1 @@
+"""User pools on the data plane."""
