@@ -11,9 +11,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import IsolationLevel
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, PoolProxiedConnection, make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sql import SqlStore, Trouble, dump_json, load_json
@@ -74,6 +74,7 @@ def make_engine(url: URL, *, level: IsolationLevel, read_only: bool) -> Engine:
 class _Postgres:
     """PostgreSQL, as `SqlStore` asks for it."""
 
+    driver_error: type[Exception] = psycopg.Error
     reader_threads = _THREADS
     writer_threads = _THREADS
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, func, insert, select
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 
 from scopegate.base import clock
 from scopegate.store.port import Change, StoreUnavailable, Tx, Written
@@ -42,6 +42,7 @@ class Database(Protocol):
     """One kind of database: how to reach it, what its errors mean, how its change numbers are kept in order."""
 
     name: str  # as messages call it, without secrets
+    driver_error: type[Exception]  # what connecting and beginning may raise beside SQLAlchemy's errors
     reader: Engine  # its connections refuse writes
     writer: Engine
     reader_threads: int
@@ -222,15 +223,11 @@ class SqlStore:
             except BaseException:
                 _roll_back(connection, threads)
                 raise
-        except (DBAPIError, PendingRollbackError, *self._database_errors()) as error:
+        except (DBAPIError, self._database.driver_error) as error:
             raise _Failed(error, new_connection=new, before_commit=before_commit) from error
         if number is not None:
             self._watch.saw(number)
         return Written(result, number)
-
-    def _database_errors(self) -> tuple[type[Exception], ...]:
-        """The driver's own errors, as connecting and beginning raise them."""
-        return (self._database.writer.dialect.loaded_dbapi.Error,)
 
     def _number(self, tx: _Transaction) -> int | None:
         if not tx.changed_definitions:
@@ -268,7 +265,7 @@ def _roll_back(connection: Connection, threads: _Threads) -> None:
 
 def _pause_s(attempt: int) -> float:
     """Doubling, and scattered, so that those who met once do not meet again."""
-    longest = min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S)
+    longest: float = min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S)
     return longest * (0.5 + clock.token_bytes(1)[0] / 512)
 
 

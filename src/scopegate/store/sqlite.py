@@ -114,6 +114,7 @@ def _driver(connection: Connection) -> Any:
 class _Sqlite:
     """SQLite, as `SqlStore` asks for it."""
 
+    driver_error: type[Exception] = sqlite3.Error
     reader_threads = _READER_THREADS
     writer_threads = 1
 
