@@ -142,21 +142,23 @@ class _Check:
                 else:
                     yield from self.value(member, item, f"{path}.{number}.member")
         elif not all(item is not None and _allows(member, item) for item in value):
-            yield _failure(shown, path, f"Member must satisfy constraint: {self._words(member)}")
+            words = self._words(member, null=self.service == "lambda" or None in value)
+            yield _failure(shown, path, f"Member must satisfy constraint: {words}")
 
     def _map(self, shape: ModelShape, value: Mapping[str, Any], path: str, shown: str) -> Iterator[str]:
         if not all(_allows(shape.key, key) for key in value):
-            yield _failure(shown, path, f"Map keys must satisfy constraint: {self._words(shape.key, is_key=True)}")
+            yield _failure(shown, path, f"Map keys must satisfy constraint: {self._words(shape.key)}")
         if shape.value.type_name in ("structure", "list", "map"):
             for key, item in value.items():
                 yield from self.value(shape.value, item, f"{path}.{key}.member")
         elif not all(_allows(shape.value, item) for item in value.values()):
-            yield _failure(shown, path, f"Map value must satisfy constraint: {self._words(shape.value)}")
+            words = self._words(shape.value, null=self.service == "lambda")
+            yield _failure(shown, path, f"Map value must satisfy constraint: {words}")
 
-    def _words(self, shape: ModelShape, *, is_key: bool = False) -> str:
+    def _words(self, shape: ModelShape, *, null: bool = False) -> str:
         """All constraints of an item, whichever failed: that is how AWS words it."""
         words = [constraint for constraint, _ in _constraints(shape)]
-        if not words or (self.service == "lambda" and not is_key):
+        if null:
             words.append("Member must not be null")
         return f"[{', '.join(words)}]"
 

@@ -142,9 +142,10 @@ def _parse_route(operation: Operation) -> Route:
     return Route(operation, str(operation.model.http["method"]), tuple(segments), constants)
 
 
-def _specificity(route: Route) -> tuple[int, int, list[bool]]:
+def _specificity(route: Route) -> tuple[int, int, list[bool], str]:
     """Sort key: constants of the query first, greedy labels last, constant segments before labels."""
-    return -len(route.query), sum(s.greedy for s in route.segments), [bool(s.label) for s in route.segments]
+    greedy = sum(segment.greedy for segment in route.segments)
+    return -len(route.query), greedy, [bool(segment.label) for segment in route.segments], route.operation.name
 
 
 class Service:

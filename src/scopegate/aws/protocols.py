@@ -19,6 +19,8 @@ from scopegate.http.message import Header, Request, Response
 
 _JSON: Final = "application/json"
 _XML: Final = "text/xml"
+# API Gateway's dates have no fraction (reference, control plane of API Gateway 1.3).
+_TIMESTAMPS: Final[Mapping[str, str]] = {"apigateway": "whole"}
 _FAULTS: Final = frozenset({"InternalErrorException", "InternalServerException", "InternalFailure", "ServiceException"})
 
 
@@ -179,7 +181,9 @@ def _render_rest(operation: Operation, shape: ModelShape | None, members: dict[s
         return _response(service, status, None, b"", request_id, *headers)
     payload = shape.serialization.get("payload")
     if payload is None:
-        body = json_shapes.render_body(json_shapes.render_structure(shape, members, only_body=True))
+        timestamp = _TIMESTAMPS.get(service.name, "unixtimestamp")
+        document = json_shapes.render_structure(shape, members, timestamp=timestamp, only_body=True)
+        body = json_shapes.render_body(document)
         return _response(service, status, content_type, body, request_id, *headers)
     value = members.get(payload)
     if isinstance(value, AsyncIterator):

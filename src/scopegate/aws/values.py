@@ -99,13 +99,16 @@ def render_iso8601(seconds: float, *, milliseconds: bool = False) -> str:
 
 
 def render_timestamp(seconds: float, shape: ModelShape, default: str) -> Any:
-    """A timestamp as the model or, without its word, the protocol and place (`default`) want it."""
+    """A timestamp as the model or, without its word, the protocol and place (`default`) want it.
+
+    Forms: `iso8601`, `rfc822`, `unixtimestamp`, and our word `whole` for epoch seconds without a fraction.
+    """
     form = shape.serialization.get("timestampFormat", default)
     if form == "iso8601":
         return render_iso8601(seconds)
     if form == "rfc822":
         return formatdate(seconds, usegmt=True)
-    return int(seconds) if float(seconds).is_integer() else round(seconds, 3)
+    return int(seconds) if form == "whole" or float(seconds).is_integer() else round(seconds, 3)
 
 
 def render_text(value: Any, shape: ModelShape, *, timestamp: str) -> str:
