@@ -52,11 +52,13 @@ class Rule:
 
     path: a pointer; `{name}` stands for any one token.
     refusal: what is said of an operation that the path does not allow, where AWS has words of its own.
+    shown: the path as lists of paths spell it, where AWS spells it otherwise; None where it is left out.
     """
 
     path: str
     effects: Mapping[str, Effect]
     refusal: str = ""
+    shown: str | None = ""
 
     def matches(self, tokens: Sequence[str]) -> bool:
         wanted = self.path.split("/")[1:]
@@ -77,7 +79,8 @@ class PatchTable:
         if rule is not None and patch.op in rule.effects:
             return rule.effects[patch.op]
         if self.words == "listed":
-            allowed = [each.path for each in self.rules if patch.op in each.effects]
+            having = (each for each in self.rules if patch.op in each.effects and each.shown is not None)
+            allowed = [each.shown or each.path for each in having]
             hint = f"Must be one of: [{', '.join(allowed)}]" if allowed else "Please choose supported operations"
             raise bad_request(f"Invalid patch path  '{patch.path}' specified for op '{patch.op}'. {hint}")
         if rule is None:

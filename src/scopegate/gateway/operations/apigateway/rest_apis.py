@@ -32,6 +32,7 @@ from scopegate.gateway.operations.apigateway.patch import (
 from scopegate.gateway.operations.apigateway.refusals import bad_request, not_found
 from scopegate.gateway.operations.apigateway.resource_policy import parse_policy, render_policy
 from scopegate.gateway.operations.apigateway.tags import parse_tags
+from scopegate.gateway.operations.apigateway.usage_plans import drop_api_stages
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -106,8 +107,9 @@ def update_rest_api(call: Call, request: Shape) -> Shape:
 
 
 def delete_rest_api(call: Call, request: Shape) -> Shape:
-    """DeleteRestApi: with everything below it, deployed stages too."""
+    """DeleteRestApi: with everything below it, deployed stages too; usage plans lose those stages."""
     api_of(call, request)
+    drop_api_stages(call, request["restApiId"])
     queries.delete_api(call.tx, request["restApiId"])
     return {}
 

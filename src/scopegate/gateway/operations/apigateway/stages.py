@@ -16,6 +16,7 @@ from scopegate.gateway.operations.apigateway.refusals import bad_request, confli
 from scopegate.gateway.operations.apigateway.stage_patch import apply_stage_patches
 from scopegate.gateway.operations.apigateway.stage_settings import check_variables, new_canary
 from scopegate.gateway.operations.apigateway.tags import parse_tags
+from scopegate.gateway.operations.apigateway.usage_plans import drop_api_stages
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -89,8 +90,9 @@ def update_stage(call: Call, request: Shape) -> Shape:
 
 
 def delete_stage(call: Call, request: Shape) -> Shape:
-    """DeleteStage: its deployments stay."""
+    """DeleteStage: its deployments stay; usage plans lose it."""
     stage = _get_stage(call, request)
+    drop_api_stages(call, request["restApiId"], stage["stageName"])
     queries.delete_part(call.tx, request["restApiId"], "stage", stage["stageName"])
     return {}
 

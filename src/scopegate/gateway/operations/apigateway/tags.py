@@ -1,6 +1,6 @@
-"""Tags of REST APIs and their stages: TagResource, UntagResource, GetTags.
+"""Tags of REST APIs, their stages, API keys and usage plans: TagResource, UntagResource, GetTags.
 
-A resource is named by its ARN: `arn:P:apigateway:R::/restapis/A` or `…/restapis/A/stages/S`. Tags merge.
+A resource is named by its ARN, as `arn:P:apigateway:R::/restapis/A` or `…/restapis/A/stages/S`. Tags merge.
 Source: reference, control plane, sections 1.2 and 5.9.
 """
 
@@ -13,7 +13,7 @@ from scopegate.base import names
 from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import PROTOCOL, api_of, part_of
-from scopegate.gateway.operations.apigateway.refusals import UNKNOWN_ARN, bad_request
+from scopegate.gateway.operations.apigateway.refusals import UNKNOWN_ARN, bad_request, not_found
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -33,6 +33,12 @@ def parse_tags(tags: Mapping[str, str]) -> dict[str, str]:
     if len(tags) > limit("gateway.tags"):
         raise bad_request(f"A resource can have at most {limit('gateway.tags')} tags")
     return dict(tags)
+
+
+_OF_ACCOUNT: Final = {
+    "apikeys": ("api_key", "Invalid API Key identifier specified"),
+    "usageplans": ("usage_plan", "Invalid Usage Plan ID specified"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,15 @@ def _get_tagged(call: Call, resource_arn: str) -> _Tagged:
         case ["restapis", api_id, "stages", stage_name]:
             stage = part_of(call, {"restApiId": api_id}, "stage", stage_name, "Invalid stage identifier specified")
             return _Tagged(stage, lambda document: queries.put_part(call.tx, api_id, "stage", stage_name, document))
+        case ["apikeys" | "usageplans" as collection, part_id]:
+            kind, absent = _OF_ACCOUNT[collection]
+            part = queries.find_account_part(call.tx, call.account, call.region, kind, part_id)
+            if part is None:
+                raise not_found(absent)
+            return _Tagged(
+                part,
+                lambda document: queries.put_account_part(call.tx, call.account, call.region, kind, part_id, document),
+            )
         case _:
             raise bad_request(UNKNOWN_ARN)
 

@@ -1,0 +1,377 @@
+"""Usage plans: which API keys may call which stages, how fast and how often.
+
+A plan belongs to an account and region. Counting and refusing is the data plane's.
+Source: reference, control plane, sections 1.4, 2.1, 2.2, 3.2, 3.3, 5.4.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from scopegate.aws.operations import Shape
+from scopegate.base import clock
+from scopegate.gateway import queries
+from scopegate.gateway.operations.apigateway.api_keys import key_of, value_of
+from scopegate.gateway.operations.apigateway.lookup import PROTOCOL
+from scopegate.gateway.operations.apigateway.paging import read_listed_page
+from scopegate.gateway.operations.apigateway.patch import (
+    Draft,
+    Patch,
+    PatchTable,
+    Rule,
+    apply_patches,
+    parse_number,
+    remove,
+    set_text,
+    text_rule,
+)
+from scopegate.gateway.operations.apigateway.refusals import bad_request, conflict, not_found
+from scopegate.gateway.operations.apigateway.tags import parse_tags
+from scopegate.ports import Call
+from scopegate.store.documents import Document
+
+_PERIODS: Final = ("DAY", "WEEK", "MONTH")
+_BAD_PERIOD: Final = f"Invalid quota period specified. Must be one of: [{', '.join(_PERIODS)}]"
+_BAD_THROTTLE: Final = "Invalid throttle settings specified"
+_BAD_QUOTA: Final = "Invalid quota settings specified"
+_BAD_STAGE: Final = "Invalid API Stage specified"
+_MOST: Final = 2**31 - 1
+
+
+def create_usage_plan(call: Call, request: Shape) -> Shape:
+    """CreateUsagePlan."""
+    if not request["name"]:
+        raise bad_request("Usage Plan name cannot be blank")
+    tags = parse_tags(request.get("tags") or {})
+    plan: Document = {"id": clock.new_id(6), "name": request["name"], "apiStages": []}
+    if request.get("description"):
+        plan["description"] = request["description"]
+    for given in request.get("apiStages") or ():
+        plan["apiStages"].append(_api_stage(call, given))
+    if request.get("throttle") is not None:
+        plan["throttle"] = _throttle(request["throttle"])
+    if request.get("quota") is not None:
+        plan["quota"] = {"offset": 0, **request["quota"]}
+    _check_quota(plan)
+    if tags:
+        plan["tags"] = tags
+    _save(call, plan)
+    return plan
+
+
+def get_usage_plan(call: Call, request: Shape) -> Shape:
+    """GetUsagePlan."""
+    return _rendered(_plan_of(call, request))
+
+
+def get_usage_plans(call: Call, request: Shape) -> Shape:
+    """GetUsagePlans: all, or those that have the key `keyId`."""
+    key_id = request.get("keyId")
+    plans = [
+        (plan_id, plan)
+        for plan_id, plan in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan")
+        if not key_id or _find_link(call, plan_id, key_id) is not None
+    ]
+    return read_listed_page(request, plans)
+
+
+def update_usage_plan(call: Call, request: Shape) -> Shape:
+    """UpdateUsagePlan."""
+    plan = apply_patches(_PATCHES, call, "", _plan_of(call, request), request)
+    _check_quota(plan)
+    _save(call, plan)
+    return _rendered(plan)
+
+
+def delete_usage_plan(call: Call, request: Shape) -> Shape:
+    """DeleteUsagePlan: refused while it has stages; its keys stay, without it."""
+    plan = _plan_of(call, request)
+    if plan["apiStages"]:
+        shown = _stage_name(plan["apiStages"][0])
+        raise bad_request(
+            f"Cannot delete Usage Plan {plan['id']} because there are API Stages associated with it, including {shown}"
+        )
+    for link_id, _ in _links(call, plan["id"]):
+        queries.delete_account_part(call.tx, call.account, call.region, "usage_plan_key", link_id)
+    queries.delete_account_part(call.tx, call.account, call.region, "usage_plan", plan["id"])
+    return {}
+
+
+def create_usage_plan_key(call: Call, request: Shape) -> Shape:
+    """CreateUsagePlanKey: a key is in a plan once, and in no two plans of one stage."""
+    plan = _plan_of(call, request)
+    if request["keyType"] != "API_KEY":
+        raise bad_request("Invalid key type specified. Must be one of: [API_KEY]")
+    key = key_of(call, request["keyId"])
+    if _find_link(call, plan["id"], key["id"]) is not None:
+        raise conflict("Usage Plan Key already exists")
+    stages = {_stage_name(each) for each in plan["apiStages"]}
+    for other_id, other in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan"):
+        shared = stages.intersection(map(_stage_name, other["apiStages"]))
+        if shared and _find_link(call, other_id, key["id"]) is not None:
+            raise conflict(
+                f"API Key {key['id']} cannot be added to usage plan {plan['id']} because it is already in usage plan "
+                f"{other_id} of the API Stage {min(shared)}"
+            )
+    link = {"id": key["id"], "type": "API_KEY"}
+    queries.put_account_part(call.tx, call.account, call.region, "usage_plan_key", f"{plan['id']} {key['id']}", link)
+    return _rendered_link(call, link)
+
+
+def get_usage_plan_key(call: Call, request: Shape) -> Shape:
+    """GetUsagePlanKey. Its value is always shown."""
+    return _rendered_link(call, _link_of(call, request))
+
+
+def get_usage_plan_keys(call: Call, request: Shape) -> Shape:
+    """GetUsagePlanKeys: by name prefix. An unknown plan has none."""
+    links = [(link_id, _rendered_link(call, link)) for link_id, link in _links(call, request["usagePlanId"])]
+    prefix = request.get("nameQuery") or ""
+    return read_listed_page(request, [each for each in links if each[1].get("name", "").startswith(prefix)])
+
+
+def delete_usage_plan_key(call: Call, request: Shape) -> Shape:
+    """DeleteUsagePlanKey: the key itself stays."""
+    link = _link_of(call, request)
+    part_id = f"{request['usagePlanId']} {link['id']}"
+    queries.delete_account_part(call.tx, call.account, call.region, "usage_plan_key", part_id)
+    return {}
+
+
+def drop_api_stages(call: Call, api_id: str, stage_name: str | None = None) -> None:
+    """Take a deleted stage, or all stages of a deleted API, out of the account's plans."""
+    for _, plan in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan"):
+        left = [
+            each
+            for each in plan["apiStages"]
+            if each["apiId"] != api_id or (stage_name is not None and each["stage"] != stage_name)
+        ]
+        if len(left) < len(plan["apiStages"]):
+            _save(call, {**plan, "apiStages": left})
+
+
+def _plan_of(call: Call, request: Shape) -> Document:
+    plan = queries.find_account_part(call.tx, call.account, call.region, "usage_plan", request["usagePlanId"])
+    if plan is None:
+        raise not_found("Invalid Usage Plan ID specified")
+    return plan
+
+
+def _save(call: Call, plan: Document) -> None:
+    queries.put_account_part(call.tx, call.account, call.region, "usage_plan", plan["id"], plan)
+
+
+def _rendered(plan: Document) -> Shape:
+    return {"tags": {}, **plan}
+
+
+# Keys of a plan
+
+
+def _links(call: Call, plan_id: str) -> list[tuple[str, Document]]:
+    found = queries.list_account_parts(call.tx, call.account, call.region, "usage_plan_key")
+    return [(part_id, link) for part_id, link in found if part_id.startswith(f"{plan_id} ")]
+
+
+def _find_link(call: Call, plan_id: str, key_id: str) -> Document | None:
+    return queries.find_account_part(call.tx, call.account, call.region, "usage_plan_key", f"{plan_id} {key_id}")
+
+
+def _link_of(call: Call, request: Shape) -> Document:
+    link = _find_link(call, _plan_of(call, request)["id"], request["keyId"])
+    if link is None:
+        raise not_found("Invalid Usage Plan Key identifier specified")
+    return link
+
+
+def _rendered_link(call: Call, link: Document) -> Shape:
+    key = key_of(call, link["id"])
+    answer = {**link, "value": value_of(call, key)}
+    return {**answer, "name": key["name"]} if "name" in key else answer
+
+
+# Stages, throttle, quota
+
+
+def _stage_name(api_stage: Mapping[str, Any]) -> str:
+    return f"{api_stage['apiId']}:{api_stage['stage']}"
+
+
+def _stage_exists(call: Call, api_id: str, stage_name: str) -> bool:
+    api = queries.find_api(call.tx, call.account, call.region, PROTOCOL, api_id)
+    return api is not None and queries.find_part(call.tx, api_id, "stage", stage_name) is not None
+
+
+def _api_stage(call: Call, given: Mapping[str, Any]) -> Document:
+    api_id, stage_name = given.get("apiId") or "", given.get("stage") or ""
+    if not _stage_exists(call, api_id, stage_name):
+        raise not_found(f"API Stage not found: {api_id}:{stage_name}")
+    api_stage: Document = {"apiId": api_id, "stage": stage_name}
+    if given.get("throttle"):
+        api_stage["throttle"] = {key: _throttle(each) for key, each in given["throttle"].items()}
+    return api_stage
+
+
+def _throttle(given: Mapping[str, Any]) -> Document:
+    throttle: Document = {}
+    if given.get("burstLimit") is not None:
+        throttle["burstLimit"] = given["burstLimit"]
+    if given.get("rateLimit") is not None:
+        throttle["rateLimit"] = float(given["rateLimit"])
+    if not all(0 <= value < float("inf") for value in throttle.values()):
+        raise bad_request(_BAD_THROTTLE)
+    return throttle
+
+
+def _check_quota(plan: Document) -> None:
+    quota = plan.get("quota")
+    if quota is None:
+        return
+    if quota.get("period", "DAY") not in _PERIODS:
+        raise bad_request(_BAD_PERIOD)
+    if quota.get("limit", 0) < 0 or quota.get("offset", 0) < 0:
+        raise bad_request(_BAD_QUOTA)
+
+
+# Patch operations
+
+
+def _split_stage(text: str | None) -> tuple[str, str]:
+    api_id, colon, stage_name = (text or "").partition(":")
+    if not (api_id and colon and stage_name):
+        raise bad_request(_BAD_STAGE)
+    return api_id, stage_name
+
+
+def _add_stage(draft: Draft, patch: Patch) -> None:
+    api_id, stage_name = _split_stage(patch.value)
+    if not _stage_exists(draft.call, api_id, stage_name):
+        raise _unknown_stage(draft, api_id, stage_name)
+    if _find_stage(draft, api_id, stage_name) is None:
+        draft.document["apiStages"].append({"apiId": api_id, "stage": stage_name})
+
+
+def _remove_stage(draft: Draft, patch: Patch) -> None:
+    api_id, stage_name = _split_stage(patch.value)
+    found = _get_stage(draft, api_id, stage_name)
+    draft.document["apiStages"] = [each for each in draft.document["apiStages"] if each is not found]
+
+
+def _unknown_stage(draft: Draft, api_id: str, stage_name: str) -> Exception:
+    return not_found(
+        f"Invalid API Stage {{api: {api_id}, stage: {stage_name}}} specified for usageplan {draft.document['id']}"
+    )
+
+
+def _find_stage(draft: Draft, api_id: str, stage_name: str) -> Document | None:
+    stages: list[Document] = draft.document["apiStages"]
+    return next((each for each in stages if (each["apiId"], each["stage"]) == (api_id, stage_name)), None)
+
+
+def _get_stage(draft: Draft, api_id: str, stage_name: str) -> Document:
+    found = _find_stage(draft, api_id, stage_name)
+    if found is None:
+        raise _unknown_stage(draft, api_id, stage_name)
+    return found
+
+
+def _burst(text: str | None) -> int:
+    return parse_number(text, 0, _MOST, _BAD_THROTTLE)
+
+
+def _rate(text: str | None) -> float:
+    try:
+        rate = float(text or "")
+    except ValueError:
+        rate = float("nan")
+    if not 0.0 <= rate < float("inf"):
+        raise bad_request(_BAD_THROTTLE)
+    return rate
+
+
+_LIMITS: Final[Mapping[str, Callable[[str | None], Any]]] = {"burstLimit": _burst, "rateLimit": _rate}
+
+
+def _set_method_limit(draft: Draft, patch: Patch) -> None:
+    stage = _get_stage(draft, *_split_stage(patch.tokens[1]))
+    if patch.name not in _LIMITS:
+        raise bad_request(f"Invalid patch path  '{patch.path}' specified for op '{patch.op}'")
+    key = f"{patch.tokens[3]}/{patch.tokens[4]}"
+    stage.setdefault("throttle", {}).setdefault(key, {})[patch.name] = _LIMITS[patch.name](patch.value)
+
+
+def _drop_method_limits(draft: Draft, patch: Patch) -> None:
+    stage = _get_stage(draft, *_split_stage(patch.tokens[1]))
+    stage.get("throttle", {}).pop(f"{patch.tokens[3]}/{patch.tokens[4]}", None)
+    if not stage.get("throttle"):
+        stage.pop("throttle", None)
+
+
+def _set_stage_limits(draft: Draft, patch: Patch) -> None:
+    stage = _get_stage(draft, *_split_stage(patch.tokens[1]))
+    try:
+        given = json.loads(patch.value or "")
+        limits = {str(key): _throttle(each) for key, each in given.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise bad_request(_BAD_THROTTLE) from None
+    if any(isinstance(each.get("burstLimit", 0), bool | float | str) for each in limits.values()):
+        raise bad_request(_BAD_THROTTLE)
+    stage["throttle"] = limits
+
+
+def _drop_stage_limits(draft: Draft, patch: Patch) -> None:
+    _get_stage(draft, *_split_stage(patch.tokens[1])).pop("throttle", None)
+
+
+def _set_limit(member: str, name: str, parse: Callable[[str | None], Any]) -> Rule:
+    def effect(draft: Draft, patch: Patch) -> None:
+        block = draft.document.setdefault(member, {"offset": 0} if member == "quota" else {})
+        block[name] = parse(patch.value)
+
+    return Rule(f"/{member}/{name}", {"add": effect, "replace": effect})
+
+
+def _quota_number(text: str | None) -> int:
+    return parse_number(text, 0, _MOST, _BAD_QUOTA)
+
+
+def _period(text: str | None) -> str:
+    if text not in _PERIODS:
+        raise bad_request(_BAD_PERIOD)
+    return text
+
+
+_PATCHES: Final = PatchTable(
+    "listed",
+    (
+        text_rule("/name", blank="Usage Plan name cannot be blank"),
+        text_rule("/description"),
+        Rule("/apiStages", {"add": _add_stage, "remove": _remove_stage}),
+        Rule("/quota", {"remove": remove("quota")}),
+        Rule("/throttle", {"remove": remove("throttle")}),
+        Rule(
+            "/productCode",
+            {"add": set_text("productCode"), "replace": set_text("productCode"), "remove": remove("productCode")},
+        ),
+        Rule(
+            "/apiStages/{stage}/throttle/{path}/{method}",
+            {"remove": _drop_method_limits},
+            shown="/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>",  # sic, as on AWS
+        ),
+        Rule(
+            "/apiStages/{stage}/throttle",
+            {"add": _set_stage_limits, "replace": _set_stage_limits, "remove": _drop_stage_limits},
+            shown="/apiStages/<apidId:stageName>/throttle",
+        ),
+        Rule(
+            "/apiStages/{stage}/throttle/{path}/{method}/{limit}",
+            {"add": _set_method_limit, "replace": _set_method_limit},
+            shown="/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/<limit>",
+        ),
+        _set_limit("throttle", "burstLimit", _burst),
+        _set_limit("throttle", "rateLimit", _rate),
+        _set_limit("quota", "limit", _quota_number),
+        _set_limit("quota", "offset", _quota_number),
+        _set_limit("quota", "period", _period),
+    ),
+)
