@@ -2,7 +2,7 @@
 
 *Definitions* (pools, clients, APIs, functions, stacks) are rows of key columns and one JSON document, which holds the
 wire shape of the AWS API without its secrets; secrets stand apart, sealed. *Records* have proper columns and indexes.
-A change here needs a migration (`migrations/`); a test holds the two together.
+A change here needs a migration (`python -m scopegate.store.migrations` says how); a test holds the two together.
 """
 
 from typing import Final
@@ -11,14 +11,16 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
+    Text,
+    TypeDecorator,
 )
 
 metadata: Final = MetaData(
@@ -30,7 +32,24 @@ metadata: Final = MetaData(
     }
 )
 
-_ID: Final = String(256)
+
+class _Text(TypeDecorator[str]):
+    """Text of any length (the service models bound it) that both databases hold, compare and sort alike.
+
+    A look-up with what PostgreSQL cannot hold (NUL, half a surrogate pair) finds nothing instead of failing: such
+    characters become U+FFFD on their way in.
+    """
+
+    impl = Text().with_variant(Text(collation="C"), "postgresql")  # by code point, as SQLite sorts
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+TEXT: Final = _Text()
 
 
 # the store itself
@@ -39,16 +58,16 @@ changes: Final = Table(
     "changes",
     metadata,
     Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("kind", String(64), nullable=False),
-    Column("key", String(1024), nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("key", TEXT, nullable=False),
     sqlite_autoincrement=True,
 )
 
 meta: Final = Table(
     "meta",
     metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", String(1024), nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
 )
 
 
@@ -57,9 +76,9 @@ meta: Final = Table(
 user_pools: Final = Table(
     "user_pools",
     metadata,
-    Column("pool_id", _ID, primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("region", String(32), nullable=False),
+    Column("pool_id", TEXT, primary_key=True),
+    Column("account", TEXT, nullable=False),
+    Column("region", TEXT, nullable=False),
     Column("document", JSON, nullable=False),  # UserPoolType
     Index(None, "account", "region"),
 )
@@ -67,9 +86,9 @@ user_pools: Final = Table(
 user_pool_keys: Final = Table(
     "user_pool_keys",
     metadata,
-    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
-    Column("kid", String(64), primary_key=True),
-    Column("use", String(8), nullable=False),  # access or id
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("kid", TEXT, primary_key=True),
+    Column("use", TEXT, nullable=False),  # access or id
     Column("created_at", Float, nullable=False),
     Column("retired_at", Float),  # published until its last token dies
     Column("private_key", LargeBinary, nullable=False),  # PKCS #8 DER, sealed
@@ -78,26 +97,26 @@ user_pool_keys: Final = Table(
 user_pool_domains: Final = Table(
     "user_pool_domains",
     metadata,
-    Column("domain", _ID, primary_key=True),
-    Column("pool_id", _ID, ForeignKey("user_pools.pool_id"), nullable=False, index=True),
-    Column("account", String(12), nullable=False),
-    Column("region", String(32), nullable=False),
+    Column("domain", TEXT, primary_key=True),
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id"), nullable=False, index=True),
+    Column("account", TEXT, nullable=False),
+    Column("region", TEXT, nullable=False),
     Column("document", JSON, nullable=False),  # DomainDescriptionType
 )
 
 user_pool_clients: Final = Table(
     "user_pool_clients",
     metadata,
-    Column("client_id", _ID, primary_key=True),
-    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("client_id", TEXT, primary_key=True),
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("document", JSON, nullable=False),  # UserPoolClientType without ClientSecret
 )
 
 user_pool_client_secrets: Final = Table(
     "user_pool_client_secrets",
     metadata,
-    Column("client_id", _ID, ForeignKey("user_pool_clients.client_id", ondelete="CASCADE"), primary_key=True),
-    Column("secret_id", _ID, primary_key=True),
+    Column("client_id", TEXT, ForeignKey("user_pool_clients.client_id", ondelete="CASCADE"), primary_key=True),
+    Column("secret_id", TEXT, primary_key=True),
     Column("created_at", Float, nullable=False),
     Column("secret", LargeBinary, nullable=False),  # sealed
 )
@@ -105,8 +124,8 @@ user_pool_client_secrets: Final = Table(
 resource_servers: Final = Table(
     "resource_servers",
     metadata,
-    Column("pool_id", _ID, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
-    Column("identifier", _ID, primary_key=True),
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("identifier", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # ResourceServerType
 )
 
@@ -116,10 +135,10 @@ resource_servers: Final = Table(
 apis: Final = Table(
     "apis",
     metadata,
-    Column("api_id", _ID, primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("region", String(32), nullable=False),
-    Column("protocol", String(16), nullable=False),  # REST, HTTP
+    Column("api_id", TEXT, primary_key=True),
+    Column("account", TEXT, nullable=False),
+    Column("region", TEXT, nullable=False),
+    Column("protocol", TEXT, nullable=False),  # REST, HTTP
     Column("document", JSON, nullable=False),  # RestApi, or Api of apigatewayv2
     Index(None, "account", "region", "protocol"),
 )
@@ -127,9 +146,9 @@ apis: Final = Table(
 api_parts: Final = Table(
     "api_parts",
     metadata,
-    Column("api_id", _ID, ForeignKey("apis.api_id", ondelete="CASCADE"), primary_key=True),
-    Column("kind", String(32), primary_key=True),  # resource, route, integration, stage, …
-    Column("part_id", _ID, primary_key=True),
+    Column("api_id", TEXT, ForeignKey("apis.api_id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", TEXT, primary_key=True),  # resource, route, integration, stage, …
+    Column("part_id", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),
 )
 
@@ -137,10 +156,10 @@ api_parts: Final = Table(
 gateway_account_parts: Final = Table(
     "gateway_account_parts",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("kind", String(32), primary_key=True),
-    Column("part_id", _ID, primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
+    Column("part_id", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),
 )
 
@@ -150,9 +169,9 @@ gateway_account_parts: Final = Table(
 functions: Final = Table(
     "functions",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("name", _ID, primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # what $LATEST and the function as a whole have
     Column("environment", LargeBinary),  # variables as JSON, sealed
 )
@@ -160,10 +179,10 @@ functions: Final = Table(
 function_versions: Final = Table(
     "function_versions",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("name", _ID, primary_key=True),
-    Column("version", String(32), primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("version", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # FunctionConfiguration, frozen
     Column("environment", LargeBinary),
 )
@@ -171,27 +190,27 @@ function_versions: Final = Table(
 function_aliases: Final = Table(
     "function_aliases",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("name", _ID, primary_key=True),
-    Column("alias", String(128), primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("alias", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # AliasConfiguration
 )
 
 function_policies: Final = Table(
     "function_policies",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("name", _ID, primary_key=True),
-    Column("qualifier", String(128), primary_key=True),  # "" for the function itself
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("qualifier", TEXT, primary_key=True),  # "" for the function itself
     Column("document", JSON, nullable=False),  # {"RevisionId": …, "Statement": […]}
 )
 
 function_code: Final = Table(
     "function_code",
     metadata,
-    Column("sha256", String(64), primary_key=True),
+    Column("sha256", TEXT, primary_key=True),
     Column("size_bytes", Integer, nullable=False),
     Column("zip", LargeBinary, nullable=False),
 )
@@ -199,8 +218,8 @@ function_code: Final = Table(
 async_invocations: Final = Table(
     "async_invocations",
     metadata,
-    Column("request_id", String(36), primary_key=True),
-    Column("function_arn", String(512), nullable=False),
+    Column("request_id", TEXT, primary_key=True),
+    Column("function_arn", TEXT, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("accepted_at", Float, nullable=False),
     Column("next_try_at", Float, nullable=False, index=True),
@@ -213,10 +232,10 @@ async_invocations: Final = Table(
 access_keys: Final = Table(
     "access_keys",
     metadata,
-    Column("access_key_id", String(128), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("user_name", String(64), nullable=False),
-    Column("status", String(8), nullable=False),  # Active or Inactive
+    Column("access_key_id", TEXT, primary_key=True),
+    Column("account", TEXT, nullable=False),
+    Column("user_name", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),  # Active or Inactive
     Column("created_at", Float, nullable=False),
     Column("secret", LargeBinary, nullable=False),  # sealed
 )
@@ -224,9 +243,9 @@ access_keys: Final = Table(
 iam_entities: Final = Table(
     "iam_entities",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("kind", String(16), primary_key=True),  # role, policy, user, instance_profile
-    Column("name", _ID, primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),  # role, policy, user, instance_profile
+    Column("name", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),
 )
 
@@ -236,10 +255,10 @@ iam_entities: Final = Table(
 stacks: Final = Table(
     "stacks",
     metadata,
-    Column("account", String(12), primary_key=True),
-    Column("region", String(32), primary_key=True),
-    Column("stack_id", String(512), primary_key=True),
-    Column("name", String(128), nullable=False),
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("stack_id", TEXT, primary_key=True),
+    Column("name", TEXT, nullable=False),
     Column("document", JSON, nullable=False),
     Index(None, "account", "region", "name"),
 )
