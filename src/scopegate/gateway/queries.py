@@ -4,8 +4,8 @@ A part is found by (api id, kind, part id). Kinds, part ids and documents:
 
 REST (v1 spelling, camelCase): `resource` id → Resource with `resourceMethods` whole (method, methodIntegration,
 methodResponses, integrationResponses); `authorizer` id → Authorizer; `model` name → Model; `request_validator` id;
-`gateway_response` responseType; `documentation_part` id; `deployment` id → {"id", "createdDate", "description",
-"snapshot"}; `stage` name → Stage.
+`gateway_response` responseType; `documentation_part` id; `documentation_version` version → DocumentationVersion +
+"parts"; `deployment` id → {"id", "createdDate", "description", "snapshot"}; `stage` name → Stage.
 HTTP (v2 model spelling, PascalCase members as in botocore): `route` RouteId, `integration` IntegrationId,
 `integration_response` "IntegrationId ResponseId", `authorizer` AuthorizerId, `model` ModelId, `deployment`
 DeploymentId → Deployment + "Snapshot", `stage` StageName → Stage.
