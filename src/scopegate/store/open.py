@@ -97,7 +97,7 @@ def prepare(settings: Settings) -> Sealer:
     """What `migrate` does, in this thread."""
     place = find_place(settings)
     if place.path is not None:
-        _make_file(place.path)
+        make_file(place.path)
     with _exclusive(place) as connection:
         revision = find_revision(connection)
         if revision is None:
@@ -176,7 +176,7 @@ def _cannot_use(place: Place, error: BaseException) -> str:
     return f"cannot use the database {place}: {cause}; check --database, and that PostgreSQL runs"
 
 
-def _make_file(path: Path) -> None:
+def make_file(path: Path) -> None:
     """The file before SQLite makes it: readable by its owner alone; the log beside it inherits that."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
