@@ -12,7 +12,6 @@ import random
 import secrets
 import struct
 import time
-import uuid
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +62,8 @@ def now() -> float:
 
 def uuid4() -> str:
     """A random UUID in text, as request ids and `jti` are."""
-    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
 
 
 def token_bytes(size_bytes: int) -> bytes:
@@ -91,3 +91,8 @@ def short_request_id() -> str:
 def random_hex(digits: int) -> str:
     """`digits` hexadecimal digits that name something and keep no secret."""
     return f"{random.getrandbits(digits * 4):0{digits}x}"
+
+
+def chance() -> float:
+    """A number from 0 up to 1, for choices that keep no secret."""
+    return random.random()
