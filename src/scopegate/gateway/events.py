@@ -21,6 +21,9 @@ from scopegate.gateway.times import request_time
 BuildEvent = Callable[[ApiCall], bytes]
 
 _dumps: Final = orjson.dumps
+# Set here, whatever a client says.
+_FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
+_FORWARDED_BYTES: Final = frozenset(name.encode() for name in _FORWARDED)
 _IDENTITY_NULLS: Final = (
     b'"cognitoIdentityPoolId":null,"accountId":null,"cognitoIdentityId":null,"caller":null,"principalOrgId":null,'
     b'"accessKey":null,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null,"userArn":null,"user":null'
@@ -104,7 +107,7 @@ def compile_rest_event(
     def build(call: ApiCall) -> bytes:
         request = call.request
         pairs = headers.rest_request_headers(request)
-        pairs = [pair for pair in pairs if not pair[0].lower().startswith("x-forwarded-")]
+        pairs = [pair for pair in pairs if pair[0].lower() not in _FORWARDED]
         pairs += (
             ("X-Amzn-Trace-Id", call.trace),
             ("X-Forwarded-For", headers.forwarded_for(request)),
@@ -195,7 +198,7 @@ def _http_pairs(call: ApiCall) -> list[tuple[str, str]]:
         for name, value in request.headers
         if (lower := name.lower()) not in headers.HOP_BY_HOP
         and not headers.is_ours(lower)
-        and not lower.startswith(b"x-forwarded-")
+        and lower not in _FORWARDED_BYTES
     ]
     if request.body and not request.all(b"content-length"):
         pairs.append(("content-length", str(len(request.body))))

@@ -24,6 +24,10 @@ REST_INVISIBLE: Final = frozenset(
         b"transfer-encoding", b"upgrade", b"via", b"www-authenticate",
     }
 )  # fmt: skip
+# REST: mapping these fails every call (reference, "REST parameter mapping").
+FORBIDDEN_TARGETS: Final = frozenset(
+    {"content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"}
+)
 # HTTP APIs: hop-by-hop headers; `Content-Length` stays in events.
 HOP_BY_HOP: Final = frozenset(
     {
@@ -33,7 +37,6 @@ HOP_BY_HOP: Final = frozenset(
 )  # fmt: skip
 # Front ends write these two in one spelling whatever the client wrote.
 _RECASED: Final = {b"authorization": "Authorization", b"user-agent": "User-Agent"}
-_TRACE: Final = b"x-amzn-trace-id"
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUE: Final = re.compile(r"[\r\n\0]")
 

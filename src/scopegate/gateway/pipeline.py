@@ -31,6 +31,7 @@ from scopegate.gateway.match import VERBS
 from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Step
 from scopegate.http.message import Request, Response
 from scopegate.http.paths import Target, TargetError, parse_http_target, parse_rest_target
+from scopegate.observe.record import Record
 from scopegate.ports import Edge
 
 _REST_HEADER_BYTES: Final = limit("gateway.rest.header_bytes")
@@ -61,9 +62,23 @@ def answer(request: Request, api: ApiView | None, raw_path: bytes, edge: Edge) -
     has one in the path (`$default` may be spelled).
     """
     if api is None:
-        return responses.unknown_api(request, clock.request_uuid(), clock.short_request_id())
+        return _answer_unknown(request, raw_path, edge)
     call = ApiCall(request, api, raw_path, edge)
     return _run(call, _STEPS[api.kind], 0)
+
+
+def _answer_unknown(request: Request, raw_path: bytes, edge: Edge) -> Response:
+    """No API has this id: 403, whatever kind it may have been."""
+    request_id = clock.request_uuid()
+    started_ns = request.received_ns or clock.monotonic_ns()
+    record = Record("call", request_id, clock.now(), request.method, raw_path.decode("latin-1"), started_ns)
+    record.status, record.reason = 403, "there is no API of this id"
+    response = responses.unknown_api(request, request_id, clock.short_request_id())
+    if why := responses.explanation(request, edge, record.reason):
+        response.headers.append(why)
+    record.marks.append((10, clock.monotonic_ns()))
+    edge.ring.add(record)
+    return response
 
 
 def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Awaitable[Response]:

@@ -18,17 +18,16 @@ from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
 from scopegate.gateway import headers
 from scopegate.gateway.events import is_binary_type, media_type
-from scopegate.gateway.headers import Pair
-from scopegate.gateway.integrations.lambda_proxy import timed_out
-from scopegate.gateway.mapping import (
-    BackendAnswer,
-    ResponseSource,
-    Source,
-    Unmappable,
-    compile_http_value,
-    compile_rest_request_source,
-    put_stage_variables,
+from scopegate.gateway.integrations.failures import timed_out
+from scopegate.gateway.integrations.parameters import (
+    NO_ANSWER,
+    ResponseMapping,
+    apply_changes,
+    compile_changes,
+    compile_response_mappings,
+    map_response,
 )
+from scopegate.gateway.mapping import Source, Unmappable, compile_rest_request_source, put_stage_variables
 from scopegate.gateway.model import REST, ApiCall, Closed, Document, Integration, RouteSpec
 from scopegate.http.client import (
     Client,
@@ -45,14 +44,11 @@ from scopegate.http.paths import has_dot_segments
 
 _NAME: Final = re.compile(r"\{([A-Za-z0-9._-]+)\+?\}")
 _REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querystring|path)\.(?P<name>.+)")
-# Mapping these fails every call (reference, "REST parameter mapping").
-FORBIDDEN_TARGETS: Final = frozenset(
-    {"content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"}
-)
 # Mapped or not, these do not arrive.
 _NEVER_SENT: Final = frozenset({"connection", "expect", "keep-alive", "proxy-authenticate", "te", "via"})
 # REST: what a client's request loses on its way, beside what nothing sees.
-_REST_NOT_PASSED: Final = frozenset({b"content-encoding", b"host"})
+# The overridden verb was chosen here; a backend must not choose again.
+_REST_NOT_PASSED: Final = frozenset({b"content-encoding", b"host", b"x-http-method-override"})
 _SIGNATURE: Final = b"AWS4-HMAC-SHA256"
 
 _REST_REMAPPED: Final = frozenset(
@@ -200,7 +196,7 @@ def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mappin
             into_query.append((name, source))
         elif match["place"] == "path":
             into_path.append((name, source, text.startswith(("method.request.path.", "'"))))
-        elif name.lower() in FORBIDDEN_TARGETS or not headers.is_header_name(name):
+        elif name.lower() in headers.FORBIDDEN_TARGETS or not headers.is_header_name(name):
             raise Closed(f"header {name!r} may not be mapped")
         elif name.lower() not in _NEVER_SENT:
             into_headers.append((name, source))
@@ -315,69 +311,17 @@ def _finish_rest(call: ApiCall, answer: UpstreamAnswer) -> None:
             pairs.append((name, value))
     if not typed:
         pairs.append(_JSON)
-    call.response = Response(answer.status, pairs, answer.body, stream=answer.stream, length=answer.length)
+    call.response = _response(call, answer, pairs)
+
+
+def _response(call: ApiCall, answer: UpstreamAnswer, pairs: list[Header]) -> Response:
+    length = answer.length
+    if call.request.method == "HEAD" and (told := answer.find(b"content-length")) is not None:
+        length = int(told)  # of the body that a GET would have had; none follows
+    return Response(answer.status, pairs, answer.body, stream=answer.stream, length=length)
 
 
 # HTTP
-
-_MAPPING_KEY: Final = re.compile(r"(?P<action>append|overwrite|remove):(?P<place>header|querystring)\.(?P<name>.+)")
-_RESERVED: Final = re.compile(
-    r"(?:access-control-|apigw-|x-amz-|x-amzn-).*|authorization|connection|content-encoding|content-length"
-    r"|content-location|forwarded|keep-alive|origin|proxy-authenticate|proxy-authorization|te|trailers"
-    r"|transfer-encoding|upgrade|x-forwarded-for|x-forwarded-host|x-forwarded-proto|via",
-    re.IGNORECASE,
-)
-_NO_ANSWER: Final = BackendAnswer(0, (), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """One parameter mapping of an HTTP API: what happens to the values of one name."""
-
-    action: str
-    name: str
-    value: ResponseSource
-
-
-def _compile_changes(
-    parameters: Mapping[str, str] | None, variables: Mapping[str, str], special: str
-) -> tuple[dict[str, list[_Change]], ResponseSource | None, bool]:
-    """(changes by place, the source of `special`, whether a value reads the answer's body)."""
-    changes: dict[str, list[_Change]] = {"header": [], "querystring": []}
-    chosen: ResponseSource | None = None
-    reads_body = False
-    for key, text in (parameters or {}).items():
-        try:
-            value, reads = compile_http_value(text, variables)
-        except Unmappable as error:
-            raise Closed(str(error)) from None
-        reads_body = reads_body or reads
-        if key == special:
-            chosen = value
-            continue
-        match = _MAPPING_KEY.fullmatch(key)
-        if match is None:
-            raise Closed(f"parameter mapping {key!r} is unknown")
-        name = match["name"]
-        if match["place"] == "header" and (_RESERVED.fullmatch(name) or not headers.is_header_name(name)):
-            raise Closed(f"header {name!r} may not be mapped")
-        changes[match["place"]].append(_Change(match["action"], name, value))
-    return changes, chosen, reads_body
-
-
-def _apply(
-    changes: Sequence[_Change], pairs: list[Pair], call: ApiCall, answer: BackendAnswer, *, fold: bool
-) -> list[Pair]:
-    """Names and values after the changes; fold: names are compared without regard to case (headers)."""
-    for change in changes:
-        wanted = change.name.lower() if fold else change.name
-        values = [] if change.action == "remove" else change.value(call, answer)
-        if change.action != "remove" and not values:
-            continue  # the source is absent: the mapping is skipped
-        if change.action != "append":
-            pairs = [pair for pair in pairs if (pair[0].lower() if fold else pair[0]) != wanted]
-        pairs += [(change.name, value) for value in values]
-    return pairs
 
 
 def compile_http(document: Document, spec: RouteSpec) -> Integration:
@@ -386,7 +330,7 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     if document.get("ConnectionType") == "VPC_LINK" or uri.startswith("arn:"):
         raise Closed("VPC links are not built yet")
     target = _parse_uri(uri, spec.variables, insecure=False)
-    changes, new_path, _ = _compile_changes(document.get("RequestParameters"), spec.variables, "overwrite:path")
+    changes, new_path, _ = compile_changes(document.get("RequestParameters"), spec.variables, "overwrite:path")
     fixed_method = document.get("IntegrationMethod")
     if fixed_method == "ANY":
         fixed_method = None
@@ -399,7 +343,7 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         call.mark(7)
         request = call.request
         values = {name: _encode(value) for name, value in call.path_values}
-        if new_path is not None and (found := new_path(call, _NO_ANSWER)):
+        if new_path is not None and (found := new_path(call, NO_ANSWER)):
             path = _encode(found[-1])
             path = path if path.startswith("/") else "/" + path
         elif appends_path:
@@ -409,14 +353,14 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
         if changes["querystring"]:
-            after = _apply(changes["querystring"], list(call.query), call, _NO_ANSWER, fold=False)
+            after = apply_changes(changes["querystring"], list(call.query), call, NO_ANSWER, fold=False)
             queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in after]
         elif request.query:
             queries.append(request.query.decode("latin-1"))
         pairs = _http_headers(call)
         if changes["header"]:
             texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
-            pairs = headers.encode(_apply(changes["header"], texts, call, _NO_ANSWER, fold=True))
+            pairs = headers.encode(apply_changes(changes["header"], texts, call, NO_ANSWER, fold=True))
         if not any(name.lower() == b"user-agent" for name, _ in pairs):
             pairs.append(user_agent)
         pairs += _http_own_headers(call)
@@ -468,38 +412,6 @@ def _http_own_headers(call: ApiCall) -> list[Header]:
     return [(b"Forwarded", forwarded), (b"Via", via), (b"X-Amzn-Trace-Id", headers.encode_value(call.trace))]
 
 
-ResponseMapping = tuple[list[_Change], ResponseSource | None, bool]
-
-
-def compile_response_mappings(
-    parameters: Mapping[str, Mapping[str, str]] | None, variables: Mapping[str, str]
-) -> dict[str, ResponseMapping]:
-    """`ResponseParameters` by status: changes of headers, a new status, whether the body is read."""
-    out: dict[str, ResponseMapping] = {}
-    for status, mapping in (parameters or {}).items():
-        changes, new_status, reads_body = _compile_changes(mapping, variables, "overwrite:statuscode")
-        if changes["querystring"]:
-            raise Closed("a response has no query string to map")
-        out[status] = changes["header"], new_status, reads_body
-    return out
-
-
-def map_response(call: ApiCall, response: Response, mapping: ResponseMapping, body: bytes | None) -> None:
-    """Apply one status's parameter mapping to an answer."""
-    changes, new_status, _ = mapping
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-    answer = BackendAnswer(response.status, tuple(pairs), body)
-    mapped = _apply(changes, list(pairs), call, answer, fold=True)
-    response.headers = headers.encode([(n, v) for n, v in mapped if headers.is_header_value(v)])
-    if new_status is not None and (found := new_status(call, answer)):
-        if found[-1].isascii() and found[-1].isdigit() and 200 <= int(found[-1]) <= 599:
-            response.status = int(found[-1])
-        else:
-            raise GatewayRefusal(
-                "API_CONFIGURATION_ERROR", "Internal server error", reason=f"mapped status {found[-1]!r} is none"
-            )
-
-
 def compile_http_finish(parameters: Mapping[str, Mapping[str, str]] | None, variables: Mapping[str, str]) -> Finish:
     """What makes the response of a web service's answer, parameter mappings by status included."""
     mappings = compile_response_mappings(parameters, variables)
@@ -524,4 +436,4 @@ def compile_http_finish(parameters: Mapping[str, Mapping[str, str]] | None, vari
 def _http_response(call: ApiCall, answer: UpstreamAnswer) -> Response:
     pairs = [(name, value) for name, value in answer.headers if name.lower() not in _HTTP_NOT_RETURNED]
     pairs.append((b"Apigw-Requestid", call.extended_id.encode()))
-    return Response(answer.status, pairs, answer.body, stream=answer.stream, length=answer.length)
+    return _response(call, answer, pairs)

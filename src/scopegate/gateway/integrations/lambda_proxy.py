@@ -28,6 +28,9 @@ from scopegate.gateway.events import (
     is_binary_type,
     media_type,
 )
+from scopegate.gateway.headers import FORBIDDEN_TARGETS
+from scopegate.gateway.integrations.failures import failed, timed_out
+from scopegate.gateway.integrations.parameters import ResponseMapping, compile_response_mappings, map_response
 from scopegate.gateway.mapping import put_stage_variables
 from scopegate.gateway.match import split_template
 from scopegate.gateway.model import HTTP, REST, ApiCall, Closed, Document, Integration, RouteSpec, Step
@@ -39,6 +42,7 @@ _INVOCATION_URI: Final = re.compile(
     r"arn:(?:aws|aws-cn|aws-us-gov):apigateway:[a-z0-9-]*:lambda:path/\d{4}-\d\d-\d\d/functions/(?P<function>.+)"
     r"/(?:invocations|response-streaming-invocations)"
 )
+_FORBIDDEN_TARGETS: Final = FORBIDDEN_TARGETS | {"authorization", "connection", "expect", "proxy-authenticate", "te"}
 _REST_MEMBERS: Final = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 # The function's own headers of these names are renamed (reference, "REST header treatment, response direction").
 _REMAPPED: Final = frozenset({"connection", "content-length", "date", "server", "x-amzn-requestid"})
@@ -90,6 +94,10 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
     """A REST method's AWS_PROXY integration."""
     if (document.get("responseTransferMode") or "BUFFERED") != "BUFFERED":
         raise Closed("response streaming is not built yet")
+    for key in document.get("requestParameters") or {}:
+        # Other mappings are accepted and mean nothing to an event (reference, "REST parameter mapping").
+        if key.removeprefix("integration.request.header.").lower() in _FORBIDDEN_TARGETS:
+            raise Closed(f"{key} may not be mapped")
     function = function_of(document.get("uri") or "", spec.variables)
     label = f"AWS_PROXY {function}"
     if document.get("httpMethod") != "POST":
@@ -109,11 +117,13 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         operation_name=spec.operation_name,
     )
     timeout_ms = document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")
+    principal, warnings = _principal(document.get("credentials"))
 
     def render(call: ApiCall, payload: bytes) -> Response:
         return render_rest(call, payload, spec.binary_types)
 
-    return Integration(_step(build, render, function, source_arn(spec), timeout_ms / 1000), label)
+    step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
+    return Integration(step, label, warnings)
 
 
 def _wrong_method(_call: ApiCall) -> None:
@@ -143,17 +153,45 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
             template=spec.template,
         )
         render = render_http_1
+    if document.get("RequestParameters"):
+        raise Closed("a function's event takes no parameter mapping")
+    mappings = compile_response_mappings(document.get("ResponseParameters"), spec.variables)
+    if mappings:
+        render = _mapped(render, mappings)
     timeout_ms = document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")
-    step = _step(build, render, function, source_arn(spec), timeout_ms / 1000)
-    return Integration(step, f"AWS_PROXY {function}")
+    principal, warnings = _principal(document.get("CredentialsArn"))
+    step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
+    return Integration(step, f"AWS_PROXY {function}", warnings)
+
+
+def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
+    def render_mapped(call: ApiCall, payload: bytes) -> Response:
+        response = render(call, payload)
+        mapping = mappings.get(str(response.status))
+        if mapping is not None:
+            map_response(call, response, mapping, response.body)
+        return response
+
+    return render_mapped
+
+
+def _principal(credentials: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """As whom the function is invoked: as API Gateway, by the function's policy; as a role, by the role's."""
+    if not credentials:
+        return PRINCIPAL, ()
+    if "*" in credentials:
+        raise Closed("a caller's credentials cannot be passed on yet")
+    return None, (f"the policies of {credentials} are not evaluated yet: it may invoke the function",)
 
 
 # calling
 
 
-def _step(build: BuildEvent, render: Render, function: str, source: str, timeout_s: float) -> Step:
+def _step(
+    build: BuildEvent, render: Render, function: str, principal: str | None, source: str, timeout_s: float
+) -> Step:
     async def invoke(call: ApiCall, payload: bytes) -> None:
-        invocation = Invocation(function, payload, principal=PRINCIPAL, source_arn=source, trace_id=call.trace)
+        invocation = Invocation(function, payload, principal=principal, source_arn=source, trace_id=call.trace)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await call.edge.ports.invoke(invocation)
@@ -179,18 +217,6 @@ def _step(build: BuildEvent, render: Render, function: str, source: str, timeout
         return invoke(call, payload)
 
     return integrate
-
-
-def timed_out(call: ApiCall, reason: str) -> GatewayRefusal:
-    """REST 504 `Endpoint request timed out`, HTTP 503 `Service Unavailable`."""
-    call.mark(9)
-    return GatewayRefusal("INTEGRATION_TIMEOUT", "Endpoint request timed out", reason=reason)
-
-
-def failed(call: ApiCall, reason: str) -> GatewayRefusal:
-    """The function ran and gave nothing usable: REST 502, HTTP 500."""
-    status = 502 if call.api.kind == REST else 500
-    return GatewayRefusal("INTEGRATION_FAILURE", "Internal server error", status=status, reason=reason)
 
 
 def _rejected(call: ApiCall, error: AwsError) -> GatewayRefusal:
