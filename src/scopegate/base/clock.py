@@ -60,10 +60,16 @@ def now() -> float:
     return time.time() + _test_clock.seconds()
 
 
+def _uuid(digits: str) -> str:
+    """32 random hexadecimal digits as a UUID of version 4 (a third of the cost of the standard library's)."""
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
+    )
+
+
 def uuid4() -> str:
-    """A random UUID in text, as request ids and `jti` are."""
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
+    """A random UUID in text, as `jti` is."""
+    return _uuid(os.urandom(16).hex())
 
 
 def token_bytes(size_bytes: int) -> bytes:
@@ -77,10 +83,7 @@ def new_id(length: int, alphabet: str = _LOWER) -> str:
 
 def request_uuid() -> str:
     """A UUID for a request id: told apart, never guessed at, so the cheap generator does (0.6 µs beside 2.5)."""
-    digits = f"{random.getrandbits(128):032x}"
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
-    )
+    return _uuid(f"{random.getrandbits(128):032x}")
 
 
 def short_request_id() -> str:
