@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 from scopegate.base.limits import limit
+from scopegate.http.forms import FormError, parse_json
 
 ANY_RSA: Final = "RSA"
 """The `alg` of a key whose issuer names none: any algorithm of `ALGORITHMS` fits it."""
@@ -93,43 +92,14 @@ def _decode_segment(segment: bytes) -> bytes:
     return raw
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise TokenError("malformed", "a JSON object names a member twice")
-    return members
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return any(isinstance(value, dict | list) for value in level)
-
-
 def _parse_object(raw: bytes) -> dict[str, Any]:
-    """A JSON object as RFC 8259 has it, each member once.
-
-    orjson refuses what must be refused (invalid UTF-8, lone surrogates, byte order marks, NaN, infinities, depth);
-    the standard library shows repeated members and keeps whole numbers whole.
-    """
     try:
-        value = orjson.loads(raw)
-        if not isinstance(value, dict):
-            raise TokenError("malformed", "a segment is not a JSON object")
-        if raw.count(b"{") + raw.count(b"[") > _DEPTH and _is_deeper(value, _DEPTH):
-            raise TokenError("malformed", "JSON is nested too deep")
-        members = json.loads(raw, object_pairs_hook=_unique_members)
-    except (ValueError, RecursionError):
-        raise TokenError("malformed", "a segment is not JSON") from None
-    return members  # type: ignore[no-any-return]
+        value = parse_json(raw, depth=_DEPTH)
+    except FormError as error:
+        raise TokenError("malformed", str(error)) from None
+    if not isinstance(value, dict):
+        raise TokenError("malformed", "a segment is not a JSON object")
+    return value
 
 
 _TOKEN_BYTES: Final = limit("jose.token_bytes")
