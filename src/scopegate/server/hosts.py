@@ -10,7 +10,7 @@ Hosts
   a pool's custom domain                                                                     OAuth
   cognito-idp.{region}.amazonaws.com/{pool}/.well-known/…                                    IssuerDocument
   any other *.amazonaws.com, {service}.localhost.localstack.cloud                            Aws
-Paths on a bare host (localhost, loopback addresses, *.localhost, --public-url, --public-host)
+Paths on a bare host (localhost, loopback addresses, *.localhost, --public-url, --public-host, --issuer-url)
   /_scopegate/health · /_scopegate/…                                                         Health · Own
   /restapis/{api}/{stage}/_user_request_/… · /_aws/execute-api/{api}/…                       ExecuteApi
   /{pool}/.well-known/…                                                                      IssuerDocument
@@ -25,6 +25,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from scopegate.base.settings import Settings
 
@@ -159,6 +160,8 @@ class HostTable:
         own = {public_host.lower(), "localhost", LOCALSTACK, *(name.lower() for name in settings.public_hosts)}
         if settings.host not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
             own.add(settings.host.lower())
+        if settings.issuer_url and (issuer_host := urlsplit(settings.issuer_url).hostname):
+            own.add(issuer_host)  # an issuer has to be reachable as written
         self._bare = frozenset(own)
         self._cache: dict[str, tuple[str, str]] = {}
 

@@ -128,3 +128,12 @@ def test_canonical_host_has_no_case_and_no_port(name: str, port: int) -> None:
 
 def test_control_paths_of_an_api_are_not_calls_of_it() -> None:
     assert isinstance(room("localhost", "/restapis/abc123/stages/_user_request_x"), Aws)
+
+
+def test_the_host_of_the_issuer_url_is_ours() -> None:
+    """Design, "Two issuer worlds": an issuer of `--issuer-url` is reachable as written, also inside containers."""
+    table = HostTable(Settings(issuer_url="http://scopegate:4566"), "localhost")
+
+    found = find_room(table, "scopegate:4566", f"/{POOL}/.well-known/jwks.json".encode(), frozenset())
+
+    assert found == IssuerDocument(POOL, "jwks.json")
