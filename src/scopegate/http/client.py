@@ -374,10 +374,10 @@ class _Connection(asyncio.Protocol):
         if self._chunks is not None:
             for piece in self._chunks.feed(data):
                 self._add(piece, exchange)
-            if self._chunks.complete:
-                left_over = self._chunks.left_over
+            end = self._chunks.end
+            if end >= 0:
                 self._chunks = None
-                self._complete(clean=not left_over)
+                self._complete(clean=end == len(data))
         elif self._remaining == UNTIL_CLOSE:
             self._add(data, exchange)
         elif len(data) < self._remaining:

@@ -92,18 +92,17 @@ class _Body:
         self.file: BinaryIO | None = None
         self.begun_at = begun_at
 
-    def feed(self, received: bytes) -> bytes | None:
-        """Take what belongs to the body; what is left over once it is complete, else None."""
+    def feed(self, received: bytes, at: int) -> int:
+        """Take what belongs to the body, from `at` on; where it ends, -1 when more is to come."""
         if self.chunks is None:
-            if len(received) < self.remaining:
-                self._add(received)
-                self.remaining -= len(received)
-                return None
-            self._add(received[: self.remaining])
-            return received[self.remaining :]
-        for piece in self.chunks.feed(received):
+            end = at + self.remaining
+            piece = received[at:end]
+            self.remaining -= len(piece)
             self._add(piece)
-        return self.chunks.left_over if self.chunks.complete else None
+            return -1 if self.remaining else end
+        for piece in self.chunks.feed(received, at):
+            self._add(piece)
+        return self.chunks.end
 
     def _add(self, piece: bytes) -> None:
         self.size += len(piece)
@@ -239,23 +238,23 @@ class _Connection(asyncio.Protocol):
 
     def _advance(self, buffer: bytes) -> None:
         """Go on with what was received: as many requests as can be answered at once, one after another."""
+        at = 0
         try:
             while True:
                 if self.state == _HEAD:
                     if self.writing_paused:
-                        self._keep(buffer)
+                        self._keep(buffer[at:])
                         return
-                    rest = self._read_head(buffer)
+                    at = self._read_head(buffer, at)
                 else:
-                    rest = self._read_body(buffer)
-                if rest is None:
+                    at = self._read_body(buffer, at)
+                if at < 0:
                     return
-                buffer = rest
-                if self.state == _HEAD and not buffer:
+                if self.state == _HEAD and at == len(buffer):
                     self._become_idle()
                     return
                 if self.state >= _ANSWERING:
-                    self._keep(buffer)
+                    self._keep(buffer[at:])
                     return
         except Malformed as error:
             self._refuse(error.status, error.reason)
@@ -267,18 +266,18 @@ class _Connection(asyncio.Protocol):
                 self.reading_paused = True
                 self.transport.pause_reading()
 
-    def _read_head(self, buffer: bytes) -> bytes | None:
-        """Read one head and begin what it asks for. None: the head is not complete, or no more is to be read."""
+    def _read_head(self, buffer: bytes, at: int) -> int:
+        """Read the head at `at` and begin what it asks for; where it ends. -1: it is not complete."""
         listener = self.listener
-        while buffer.startswith(b"\r\n"):  # RFC 9112 section 2.2 lets empty lines come before a request
-            buffer = buffer[2:]
-        end = buffer.find(b"\r\n\r\n") + 4
-        if end < 4 or end > listener.head_bytes:
-            self._check_unfinished(buffer)
-            return None
+        while buffer.startswith(b"\r\n", at):  # RFC 9112 section 2.2 lets empty lines come before a request
+            at += 2
+        end = buffer.find(b"\r\n\r\n", at) + 4
+        if end < 4 or end - at > listener.head_bytes:
+            self._check_unfinished(buffer[at:])
+            return -1
         self.buffer = b""
         self.request = None
-        request, length, stays_open = self.reader.read(buffer[:end])
+        request, length, stays_open = self.reader.read(buffer[at:end])
         self.request = request
         self.keep_alive = stays_open and not listener.draining
         if len(request.headers) > listener.most_headers:
@@ -292,10 +291,10 @@ class _Connection(asyncio.Protocol):
                 self.keep_alive = False
                 self.unread = True
             self._write(request, most)
-            return buffer[end:]
+            return end
         if not length:
             self._answer(request)
-            return buffer[end:]
+            return end
         if length > most:
             raise Malformed("the body is too large", 413)
         expected = request.all(b"expect")
@@ -307,7 +306,7 @@ class _Connection(asyncio.Protocol):
         self.state = _BODY
         self.body = _Body(length, most, listener.now)
         self.deadline = listener.now + listener.timeouts.body_s
-        return buffer[end:]
+        return end
 
     def _check_unfinished(self, buffer: bytes) -> None:
         """Refuse early what cannot become a head any more; else wait for the rest, for so long."""
@@ -316,28 +315,29 @@ class _Connection(asyncio.Protocol):
             if line_end < 0 or line_end > self.listener.head_bytes:
                 raise Malformed("the request target is too long", 414)
             raise Malformed("the request head is too large", 431)
-        if has_stray_line_end(buffer) or buffer[:1] <= b" ":
-            raise Malformed("invalid line end")
+        if has_stray_line_end(buffer) or (buffer[:1] < b"!" and buffer not in (b"", b"\r")):
+            raise Malformed("invalid request line")
         if not self.buffer:
             self.deadline = self.listener.now + self.listener.timeouts.head_s
         self.buffer = buffer
 
-    def _read_body(self, buffer: bytes) -> bytes | None:
+    def _read_body(self, buffer: bytes, at: int) -> int:
+        """Read on in the body under way; where it ends, -1 when it does not."""
         body, request = self.body, self.request
         if body is None or request is None:
-            return None
-        rest = body.feed(buffer)
-        if rest is None:
+            return -1
+        end = body.feed(buffer, at)
+        if end < 0:
             listener = self.listener
             self.deadline = min(
                 listener.now + listener.timeouts.body_s,
                 body.begun_at + listener.timeouts.body_s + body.size / _LEAST_RATE,
             )
-            return None
+            return -1
         body.give_to(request)
         self.body = None
         self._answer(request)
-        return rest
+        return end
 
     # Answering
 

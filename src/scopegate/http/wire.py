@@ -254,24 +254,21 @@ def has_stray_line_end(part: bytes) -> bool:
 class ChunkedReader:
     """A chunked body: `feed` takes bytes and gives the data in them. Extensions and trailers are read and dropped.
 
-    left_over: what followed the body, once `complete`.
+    end: where the body ended in what was fed last; -1 while more is to come.
     """
 
-    __slots__ = ("_buffer", "_extensions", "_remaining", "_trailers", "complete", "left_over")
+    __slots__ = ("_extensions", "_line", "_remaining", "_trailers", "end")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._line = b""  # the beginning of a line whose end is to come
         self._remaining = 0  # of the chunk under way, with its line end
         self._extensions = 0
         self._trailers = -1  # bytes of trailers read; -1 before the last chunk
-        self.complete = False
-        self.left_over = b""
+        self.end = -1
 
-    def feed(self, received: bytes) -> list[bytes]:
-        """The pieces of data in `received`. Raises Malformed at the first byte that does not fit."""
-        buffer = self._buffer + received if self._buffer else received
+    def feed(self, buffer: bytes, at: int = 0) -> list[bytes]:
+        """The pieces of data in `buffer` from `at` on. Raises Malformed at the first byte that does not fit."""
         pieces: list[bytes] = []
-        at = 0
         while True:
             if self._remaining > 2:
                 piece = buffer[at : at + self._remaining - 2]
@@ -286,21 +283,19 @@ class ChunkedReader:
                 at += len(line_end)
                 self._remaining -= len(line_end)
             if self._remaining:
-                self._buffer = b""
                 return pieces
-            end = buffer.find(b"\n", at)
-            if end < 0:
-                self._buffer = buffer[at:]
-                if len(self._buffer) > (_CHUNK_LINE_BYTES if self._trailers < 0 else _TRAILERS_BYTES):
+            end = buffer.find(b"\n", at) + 1
+            if not end:
+                self._line += buffer[at:]
+                if len(self._line) > (_CHUNK_LINE_BYTES if self._trailers < 0 else _TRAILERS_BYTES):
                     raise Malformed("a line of the chunked body is too long")
                 return pieces
-            line = buffer[at : end + 1]
-            at = end + 1
+            line = self._line + buffer[at:end]
+            self._line = b""
+            at = end
             if self._trailers >= 0:
                 if line == b"\r\n":
-                    self.complete = True
-                    self.left_over = buffer[at:]
-                    self._buffer = b""
+                    self.end = at
                     return pieces
                 self._drop_trailer(line)
             else:

@@ -387,3 +387,31 @@ def test_a_unix_socket_is_a_door_as_well(tmp_path: Path) -> None:
         assert room.requests[0].peer == ("", 0)
 
     run(scene())
+
+
+def test_empty_lines_between_requests_are_passed_over() -> None:
+    """RFC 9112 section 2.2."""
+
+    async def scene() -> None:
+        room = Room()
+        async with listening(room) as listener, connected(listener) as wire:
+            await wire.send(b"\r\n\r")
+            await asyncio.sleep(0)
+            await wire.ask(b"\n" + GET)
+            await wire.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\r\n")
+            await wire.ask(GET)
+        assert len(room.requests) == 3
+
+    run(scene())
+
+
+def test_a_long_row_of_requests_in_one_piece_takes_a_time_in_proportion() -> None:
+    async def scene() -> None:
+        async with listening(Room(lambda _: Response(204))) as listener, connected(listener) as wire:
+            sending = asyncio.ensure_future(wire.send(GET * 20_000))
+            async with asyncio.timeout(10):
+                for _ in range(20_000):
+                    assert (await wire.read_answer())[0] == 204
+            await sending
+
+    run(scene())
