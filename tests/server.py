@@ -1,4 +1,4 @@
-"""A real server process for tests: started as an operator would, spoken to by boto3 and HTTP, turned by a test clock."""
+"""A real server process for tests: started as an operator would, spoken to by boto3 and HTTP, its clock turned."""
 
 import base64
 import contextlib

@@ -27,6 +27,7 @@ class Invocation:
     function_arn: as addressed: unqualified, `:$LATEST`, `:7` or `:alias`.
     principal, source_arn: the calling service (`apigateway.amazonaws.com`) and what it calls for; its permission is
     looked up in the function's resource policy. None: the caller is already authorised.
+    request_id: the invocation's id, where the caller has it already.
     """
 
     function_arn: str
@@ -36,6 +37,7 @@ class Invocation:
     trace_id: str | None = None
     client_context: bytes | None = None
     log_tail: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,15 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What one process hands to its families.
+
+    event_accepted: an asynchronous invocation was stored; whoever works them off need not wait for its next look.
 
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
     ready.
@@ -144,6 +152,7 @@ class Ports:
     call_aws: CallAws
     plans: Callable[[], tuple[Plan, ...]]
     take_key: Callable[[], NewKey] = new_key
+    event_accepted: Callable[[], None] = _nothing
 
 
 Call = CallContext[Ports]

@@ -108,9 +108,27 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "account.iam.policy_versions": _hard(5, "items", "IAM: versions of a managed policy"),
     "account.iam.tags": _hard(50, "items", "IAM: tags of one entity"),
     # functions
+    "functions.sync_payload_bytes": _hard(6_291_456, "bytes", "Lambda: synchronous request payload"),
+    "functions.zip_bytes": _hard(52_428_800, "bytes", "Lambda: zipped package through the API"),
+    "functions.environment_bytes": _hard(4_096, "bytes", "Lambda: environment variables as JSON"),
+    "functions.policy_bytes": _hard(20_480, "bytes", "Lambda: resource policy"),
     "functions.payload_bytes": _hard(6_291_556, "bytes", "Lambda: synchronous payload with overhead"),
     "functions.async_payload_bytes": _hard(1_048_576, "bytes", "Lambda: asynchronous payload"),
     "functions.init_timeout_s": _hard(10, "seconds", "Lambda: init phase"),
+    "functions.unzipped_bytes": _hard(262_144_000, "bytes", "Lambda: package, unpacked"),
+    "functions.zip_entries": _hard(100_000, "entries", "ours: files of one package"),
+    "functions.processes": _hard(742, "processes", "Lambda: RLIMIT_NPROC of an environment"),
+    "functions.open_files": _hard(1_024, "descriptors", "Lambda: RLIMIT_NOFILE of an environment"),
+    "functions.log_tail_bytes": _hard(4_096, "bytes", "Lambda: X-Amz-Log-Result"),
+    "functions.log_bytes": _hard(4_194_304, "bytes", "ours: output of one invocation that is kept"),
+    "functions.log_line_bytes": _hard(262_144, "bytes", "CloudWatch Logs: one event"),
+    "functions.log_file_bytes": _hard(10_485_760, "bytes", "ours: log file of a function; one older is kept beside it"),
+    "functions.log_ring_bytes": _hard(1_048_576, "bytes", "ours: recent log of a function in memory"),
+    "functions.queue": _hard(1_000, "invocations", "ours: waiting for one function"),
+    "functions.queue_s": _hard(60, "seconds", "ours: an invocation waits for an environment"),
+    "functions.environments": _hard(100, "environments", "ours: processes of all functions together"),
+    "functions.idle_s": _hard(300, "seconds", "ours: until an idle environment is stopped"),
+    "functions.spare_idle_s": _hard(30, "seconds", "ours: the same for more environments than cores"),
 }
 
 

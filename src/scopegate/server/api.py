@@ -28,6 +28,7 @@ import orjson
 from scopegate.aws.operations import Caller
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
+from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
 from scopegate.http.message import Request, Response
 from scopegate.ports import Plan, Ports
 from scopegate.server.world import World
@@ -106,13 +107,13 @@ class OwnApi:
             "apis": apis_overview(self.ports.plans(), self.public_url),
             "functions": [
                 {
-                    "name": function.name,
-                    "arn": function.arn,
+                    "name": function.ref.name,
+                    "arn": function.ref.arn,
                     "runtime": function.runtime,
-                    "warning": function.warning,
+                    "warning": runtime_warning(function.runtime),
                 }
                 for function in world.functions.all_functions()
-                if function.account == account and function.region == region
+                if (function.ref.account, function.ref.region) == (account, region)
             ],
         }
 
@@ -174,6 +175,14 @@ class OwnApi:
             return (self.artifacts / key).read_bytes()
         except FileNotFoundError:
             raise AwsError("InvalidParameterValueException", f"There is no artifact {key} here") from None
+
+
+def runtime_warning(runtime: str) -> str:
+    """What the operator should know of the interpreter that runs a function, or ""."""
+    try:
+        return find_interpreter(runtime).warning
+    except RuntimeMissing as error:
+        return str(error)
 
 
 def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ from scopegate.base import clock
 from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
+from scopegate.functions.code import CodeDirectory
+from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
 from scopegate.http.client import Client
 from scopegate.http.egress import EgressPolicy
@@ -159,14 +161,21 @@ class _Late:
         return gateway.plans(self.world.gateway, self.find_pool)
 
 
-def _ports(late: _Late, seal: Sealer, run_function: RunFunction, call_aws: Any, **more: Any) -> Ports:
-    invoker = Invoker(lambda: late.world.functions, run_function)
+def _ports(
+    launch: Launch, late: _Late, store: Store, seal: Sealer, run_function: RunFunction, call_aws: Any, **more: Any
+) -> Ports:
+    def mint_session(role_arn: str, session_name: str) -> AccessKey:
+        return sessions.mint_session(seal, role_arn, session_name)
+
+    code = CodeDirectory(store, launch.settings.data_dir / "code")
+    endpoint = f"http://127.0.0.1:{launch.port}"
+    invoker = Invoker(lambda: late.world.functions, run_function, code.ensure, mint_session, endpoint)
     return Ports(
         invoke=invoker.invoke,
         find_pool=late.find_pool,
         function_exists=late.function_exists,
         find_access_key=late.find_access_key,
-        mint_session=lambda role, name: sessions.mint_session(seal, role, name),
+        mint_session=mint_session,
         call_aws=call_aws,
         plans=late.plans,
         **more,
@@ -223,8 +232,17 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
         assert control is not None
         return await control.call_aws(service, operation, request, region=region, caller=caller)
 
-    ports = _ports(late, seal, runner.run, call_aws, take_key=stock.take)
+    worker: EventWorker | None = None
+
+    def event_accepted() -> None:
+        assert worker is not None
+        worker.wake()
+
+    more = {"take_key": stock.take, "event_accepted": event_accepted}
+    ports = _ports(launch, late, store, seal, runner.run, call_aws, **more)
+    worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, settings, late, ports)
+    _background(stack, worker.work())
     edge = _edge(stack, launch, ports, client)
 
     async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
@@ -252,8 +270,17 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
         assert control is not None
         return await control.call_aws(service, operation, request, region=region, caller=caller)
 
-    ports = _ports(late, seal, runner.run, call_aws, take_key=stock.take)
+    worker: EventWorker | None = None
+
+    def event_accepted() -> None:
+        assert worker is not None
+        worker.wake()
+
+    more = {"take_key": stock.take, "event_accepted": event_accepted}
+    ports = _ports(launch, late, store, seal, runner.run, call_aws, **more)
+    worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, settings, late, ports)
+    _background(stack, worker.work())
     edges = Edges(client, launch.run_dir, _end_process)
 
     async def published(change: int) -> None:
@@ -278,7 +305,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     runner = RemoteRunner(Role(client, launch.run_dir / "runner.sock"))
-    ports = _ports(late, seal, runner.run, _no_call_aws)
+    ports = _ports(launch, late, store, seal, runner.run, _no_call_aws)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     edge = _edge(stack, launch, ports, client)
 

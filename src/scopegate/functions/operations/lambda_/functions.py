@@ -1,0 +1,275 @@
+"""Functions: create, read, update code and configuration, list, delete."""
+
+from typing import Any
+
+from scopegate.aws.operations import Shape
+from scopegate.base.errors import AwsError
+from scopegate.functions import queries
+from scopegate.functions.operations import configuration as settings
+from scopegate.functions.operations import lookup
+from scopegate.functions.operations.publishing import publish
+from scopegate.functions.references import LATEST, LONGEST_NAME, FunctionRef, not_found
+from scopegate.ports import Call
+from scopegate.store.documents import Document
+from scopegate.store.port import Tx
+
+
+async def create_function(call: Call, request: Shape) -> Shape:
+    """CreateFunction. Answered as `Pending`; it is active, and may be invoked, by the time that the answer is read."""
+    ref = lookup.reference(call, request)
+    if len(ref.name) > LONGEST_NAME:
+        raise lookup.invalid(
+            f"1 validation error detected: Value '{ref.name}' at 'functionName' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LONGEST_NAME}"
+        )
+    if ref.qualifier is not None:
+        raise lookup.invalid("A function is created without a qualifier")
+    document = settings.new_configuration(call, request, ref.name)
+    tags = request.get("Tags") or {}
+    check_tags(tags)
+    variables = (request.get("Environment") or {}).get("Variables")
+    environment = None if variables is None else settings.check_environment(variables)
+    packed, code = await settings.unpack(call, request["Code"])
+    document |= {**code, "LastModified": settings.modified(call.now), "RevisionId": lookup.new_revision()}
+
+    def transaction(tx: Tx) -> Shape:
+        if queries.find_function(tx, ref) is not None:
+            raise lookup.conflict(f"Function already exist: {ref.name}")
+        queries.put_code(tx, code["CodeSha256Hex"], packed)
+        queries.put_function(tx, ref, {"Configuration": document, "Tags": tags, "Newest": 0})
+        if environment is not None:
+            _put_environment(call, tx, ref, environment)
+        answer = lookup.render_configuration(call, tx, ref, document, LATEST)
+        if request.get("Publish"):
+            answer |= {"Version": publish(tx, ref, call, description=None)["Version"]}
+        return answer
+
+    return _pending(await call.write(transaction))
+
+
+def _pending(answer: Shape) -> Shape:
+    """As the service answers a create, before the function is there: without a last update, with another revision."""
+    created = {name: value for name, value in answer.items() if name != "LastUpdateStatus"}
+    return created | {
+        "State": "Pending",
+        "StateReason": "The function is being created.",
+        "StateReasonCode": "Creating",
+        "RevisionId": lookup.new_revision(),
+    }
+
+
+def _in_progress(answer: Shape) -> Shape:
+    """As the service answers an update, before it is done."""
+    return answer | {
+        "LastUpdateStatus": "InProgress",
+        "LastUpdateStatusReason": "The function is being created.",
+        "LastUpdateStatusReasonCode": "Creating",
+    }
+
+
+def _put_environment(call: Call, tx: Tx, ref: FunctionRef, environment: bytes) -> None:
+    sealed = call.seal.seal(environment, queries.environment_context(ref, LATEST))
+    queries.put_environment(tx, ref, LATEST, sealed)
+
+
+def check_tags(tags: dict[str, str]) -> None:
+    if len(tags) > 50:
+        raise lookup.invalid("Number of tags exceeds resource tag limit.")
+
+
+def get_function(call: Call, request: Shape) -> Shape:
+    """GetFunction. Partly: `Code.Location` names the package, which is not served there."""
+    ref = lookup.reference(call, request)
+    configuration, version = lookup.get_configuration(call.tx, ref)
+    document = lookup.get_function(call.tx, ref)
+    location = f"https://awslambda-{ref.region}-tasks.s3.{ref.region}.amazonaws.com/snapshots/{ref.account}/{ref.name}"
+    answer: Shape = {
+        "Configuration": lookup.render_configuration(call, call.tx, ref, configuration, version),
+        "Code": {"RepositoryType": "S3", "Location": location},
+    }
+    if document["Tags"]:
+        answer["Tags"] = document["Tags"]
+    if document.get("Concurrency") is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": document["Concurrency"]}
+    return answer
+
+
+def get_function_configuration(call: Call, request: Shape) -> Shape:
+    """GetFunctionConfiguration."""
+    ref = lookup.reference(call, request)
+    configuration, version = lookup.get_configuration(call.tx, ref)
+    return lookup.render_configuration(call, call.tx, ref, configuration, version)
+
+
+async def update_function_code(call: Call, request: Shape) -> Shape:
+    """UpdateFunctionCode."""
+    ref = lookup.reference(call, request).with_qualifier(None)
+    await call.read(lambda tx: lookup.get_function(tx, ref))
+    packed, code = await settings.unpack(call, request)
+
+    def transaction(tx: Tx) -> Shape:
+        document = lookup.get_function(tx, ref)
+        old = document["Configuration"]
+        lookup.check_revision(request, old["RevisionId"])
+        new = old | code
+        if request.get("Architectures"):
+            new["Architectures"] = request["Architectures"]
+        if request.get("DryRun"):
+            return lookup.render_configuration(call, tx, ref, new, LATEST)
+        queries.put_code(tx, code["CodeSha256Hex"], packed)
+        answer = _put(call, tx, ref, document, new)
+        queries.drop_unused_code(tx, old["CodeSha256Hex"])
+        if request.get("Publish"):
+            return publish(tx, ref, call, description=None)
+        return answer
+
+    return _in_progress(await call.write(transaction)) if not request.get("DryRun") else await call.write(transaction)
+
+
+def update_function_configuration(call: Call, request: Shape) -> Shape:
+    """UpdateFunctionConfiguration. Members that are left out stay; `Environment` replaces all variables."""
+    ref = lookup.reference(call, request).with_qualifier(None)
+    document = lookup.get_function(call.tx, ref)
+    lookup.check_revision(request, document["Configuration"]["RevisionId"])
+    new = settings.apply(call, document["Configuration"], request)
+    variables = (request.get("Environment") or {}).get("Variables")
+    if variables is not None:
+        _put_environment(call, call.tx, ref, settings.check_environment(variables))
+    return _in_progress(_put(call, call.tx, ref, document, new))
+
+
+def _put(call: Call, tx: Tx, ref: FunctionRef, document: Document, new: Document) -> Shape:
+    new = new | {"LastModified": settings.modified(call.now), "RevisionId": lookup.new_revision()}
+    queries.put_function(tx, ref, document | {"Configuration": new})
+    return lookup.render_configuration(call, tx, ref, new, LATEST)
+
+
+def list_functions(call: Call, request: Shape) -> Shape:
+    """ListFunctions; `FunctionVersion=ALL` lists every version, ARNs qualified."""
+    rows: list[tuple[str, Any]] = []
+    for name, document in queries.list_functions(call.tx, call.account, call.region):
+        ref = FunctionRef(call.account, call.region, name, None)
+        rows.append((name, (ref, document["Configuration"], LATEST)))
+        if request.get("FunctionVersion") == "ALL":
+            rows[-1] = (name, (ref.with_qualifier(LATEST), document["Configuration"], LATEST))
+            rows += [
+                (f"{name} {int(version):010d}", (ref.with_qualifier(version), found, version))
+                for version, found in queries.list_versions(call.tx, ref)
+            ]
+    items, more = lookup.page(rows, request)
+    found = [lookup.listed(lookup.render_configuration(call, call.tx, *item)) for item in items]
+    return {"Functions": found, **({"NextMarker": more} if more else {})}
+
+
+def delete_function(call: Call, request: Shape) -> Shape:
+    """DeleteFunction: one version, or the function with everything."""
+    ref = lookup.reference(call, request)
+    document = queries.find_function(call.tx, ref)
+    if document is None:
+        raise not_found(ref.arn)
+    if ref.qualifier is None:
+        versions = queries.list_versions(call.tx, ref)
+        queries.delete_function(call.tx, ref)
+        for configuration in (document["Configuration"], *(found for _, found in versions)):
+            queries.drop_unused_code(call.tx, configuration["CodeSha256Hex"])
+        return {}
+    if ref.qualifier == LATEST:
+        raise lookup.invalid("$LATEST version cannot be deleted without deleting the function.")
+    if queries.find_alias(call.tx, ref, ref.qualifier) is not None:
+        raise lookup.invalid("Deletion of aliases is not currently supported.")
+    users = [
+        name
+        for name, alias in queries.list_aliases(call.tx, ref)
+        if ref.qualifier == alias["FunctionVersion"]
+        or ref.qualifier in (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights", {})
+    ]
+    if users:
+        message = f"Version {ref.qualifier} of function {ref.name} is referenced by aliases [{', '.join(users)}]"
+        raise lookup.conflict(message)
+    version = queries.find_version(call.tx, ref, ref.qualifier)
+    if version is not None:
+        queries.delete_version(call.tx, ref, ref.qualifier)
+        queries.drop_unused_code(call.tx, version["CodeSha256Hex"])
+    return {}
+
+
+def get_account_settings(call: Call, request: Shape) -> Shape:
+    """GetAccountSettings."""
+    functions = queries.list_functions(call.tx, call.account, call.region)
+    size = 0
+    for name, document in functions:
+        ref = FunctionRef(call.account, call.region, name, None)
+        size += document["Configuration"]["CodeSize"]
+        size += sum(found["CodeSize"] for _, found in queries.list_versions(call.tx, ref))
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": 80_530_636_800,
+            "CodeSizeUnzipped": 262_144_000,
+            "CodeSizeZipped": 52_428_800,
+            "ConcurrentExecutions": 1000,
+            "UnreservedConcurrentExecutions": 1000,
+        },
+        "AccountUsage": {"TotalCodeSize": size, "FunctionCount": len(functions)},
+    }
+
+
+def get_function_code_signing_config(call: Call, request: Shape) -> Shape:
+    """GetFunctionCodeSigningConfig: no function has one."""
+    lookup.get_function(call.tx, lookup.reference(call, request))
+    return {}
+
+
+def get_function_recursion_config(call: Call, request: Shape) -> Shape:
+    """GetFunctionRecursionConfig: the default."""
+    lookup.get_function(call.tx, lookup.reference(call, request))
+    return {"RecursiveLoop": "Terminate"}
+
+
+def get_runtime_management_config(call: Call, request: Shape) -> Shape:
+    """GetRuntimeManagementConfig: the default."""
+    ref = lookup.reference(call, request)
+    lookup.get_configuration(call.tx, ref)
+    return {"FunctionArn": ref.with_qualifier(ref.qualifier or LATEST).asked_arn, "UpdateRuntimeOn": "Auto"}
+
+
+def put_function_concurrency(call: Call, request: Shape) -> Shape:
+    """PutFunctionConcurrency."""
+    ref = _unqualified(call, request)
+    document = queries.find_function(call.tx, ref)
+    if document is None:
+        raise not_found(f"{ref.arn}:{LATEST}")
+    reserved = int(request["ReservedConcurrentExecutions"])
+    if reserved > 900:
+        raise AwsError(
+            "InvalidParameterValueException",
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            "below its minimum value of [100].",
+        )
+    queries.put_function(call.tx, ref, document | {"Concurrency": reserved})
+    return {"ReservedConcurrentExecutions": reserved}
+
+
+def get_function_concurrency(call: Call, request: Shape) -> Shape:
+    """GetFunctionConcurrency."""
+    document = lookup.get_function(call.tx, lookup.reference(call, request))
+    reserved = document.get("Concurrency")
+    return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
+
+
+def delete_function_concurrency(call: Call, request: Shape) -> Shape:
+    """DeleteFunctionConcurrency."""
+    ref = _unqualified(call, request)
+    document = lookup.get_function(call.tx, ref)
+    document.pop("Concurrency", None)
+    queries.put_function(call.tx, ref, document)
+    return {}
+
+
+def _unqualified(call: Call, request: Shape) -> FunctionRef:
+    ref = lookup.reference(call, request)
+    if ref.qualifier is not None:
+        raise lookup.invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
+            "operation. Please specify either a function name or an unqualified function ARN."
+        )
+    return ref

@@ -1,0 +1,227 @@
+"""Functions: their only SQL.
+
+Documents: `functions` → {"Configuration": FunctionConfiguration of `$LATEST` without Environment, "Tags", "Newest":
+the highest version number ever given, "Concurrency"}; `function_versions` → FunctionConfiguration without Environment;
+`function_aliases` → AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}.
+Environment variables stand apart, sealed: context `function/<account>/<region>/<name>/<version>/environment`.
+Each write says `changed("function", "account region name")`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from scopegate.functions.references import FunctionRef
+from scopegate.store import documents
+from scopegate.store.documents import Document
+from scopegate.store.port import Tx
+from scopegate.store.tables import (
+    async_invocations,
+    function_aliases,
+    function_code,
+    function_policies,
+    function_versions,
+    functions,
+)
+
+
+def environment_context(ref: FunctionRef, version: str) -> str:
+    return f"function/{ref.account}/{ref.region}/{ref.name}/{version}/environment"
+
+
+def _keys(ref: FunctionRef) -> dict[str, Any]:
+    return {"account": ref.account, "region": ref.region, "name": ref.name}
+
+
+def _changed(tx: Tx, ref: FunctionRef) -> None:
+    tx.changed("function", f"{ref.account} {ref.region} {ref.name}")
+
+
+def find_function(tx: Tx, ref: FunctionRef) -> Document | None:
+    return documents.find(tx, functions, **_keys(ref))
+
+
+def put_function(tx: Tx, ref: FunctionRef, document: Document) -> None:
+    documents.put(tx, functions, document, **_keys(ref))
+    _changed(tx, ref)
+
+
+def delete_function(tx: Tx, ref: FunctionRef) -> None:
+    """A function with its versions, aliases and policies; code that nobody uses any more goes too."""
+    for table in (functions, function_versions, function_aliases, function_policies):
+        documents.remove(tx, table, **_keys(ref))
+    _changed(tx, ref)
+
+
+def list_functions(
+    tx: Tx, account: str, region: str, *, after: str | None = None, size: int | None = None
+) -> Sequence[tuple[str, Document]]:
+    return documents.page(tx, functions, "name", after=after, size=size, account=account, region=region)
+
+
+def all_functions(tx: Tx) -> Sequence[FunctionRef]:
+    rows = tx.sql.execute(select(functions.c.account, functions.c.region, functions.c.name))
+    return [FunctionRef(row[0], row[1], row[2], None) for row in rows]
+
+
+# Environment variables
+
+
+def find_environment(tx: Tx, ref: FunctionRef, version: str) -> bytes | None:
+    """The sealed variables of `$LATEST` or of a version; None when none were ever set."""
+    table, keys = _environment_row(ref, version)
+    return tx.sql.execute(select(table.c.environment).filter_by(**keys)).scalar()
+
+
+def put_environment(tx: Tx, ref: FunctionRef, version: str, sealed: bytes | None) -> None:
+    table, keys = _environment_row(ref, version)
+    tx.sql.execute(update(table).filter_by(**keys).values(environment=sealed))
+    _changed(tx, ref)
+
+
+def _environment_row(ref: FunctionRef, version: str) -> tuple[Any, dict[str, Any]]:
+    if version == "$LATEST":
+        return functions, _keys(ref)
+    return function_versions, {**_keys(ref), "version": version}
+
+
+# Versions, aliases
+
+
+def find_version(tx: Tx, ref: FunctionRef, version: str) -> Document | None:
+    return documents.find(tx, function_versions, **_keys(ref), version=version)
+
+
+def put_version(tx: Tx, ref: FunctionRef, version: str, document: Document) -> None:
+    documents.put(tx, function_versions, document, **_keys(ref), version=version)
+    _changed(tx, ref)
+
+
+def delete_version(tx: Tx, ref: FunctionRef, version: str) -> bool:
+    removed = documents.remove(tx, function_versions, **_keys(ref), version=version)
+    _changed(tx, ref)
+    return removed > 0
+
+
+def list_versions(tx: Tx, ref: FunctionRef) -> Sequence[tuple[str, Document]]:
+    """In ascending order of version numbers."""
+    rows = documents.page(tx, function_versions, "version", **_keys(ref))
+    return sorted(rows, key=lambda row: int(row[0]))
+
+
+def find_alias(tx: Tx, ref: FunctionRef, alias: str) -> Document | None:
+    return documents.find(tx, function_aliases, **_keys(ref), alias=alias)
+
+
+def put_alias(tx: Tx, ref: FunctionRef, alias: str, document: Document) -> None:
+    documents.put(tx, function_aliases, document, **_keys(ref), alias=alias)
+    _changed(tx, ref)
+
+
+def delete_alias(tx: Tx, ref: FunctionRef, alias: str) -> None:
+    documents.remove(tx, function_aliases, **_keys(ref), alias=alias)
+    documents.remove(tx, function_policies, **_keys(ref), qualifier=alias)
+    _changed(tx, ref)
+
+
+def list_aliases(tx: Tx, ref: FunctionRef) -> Sequence[tuple[str, Document]]:
+    return documents.page(tx, function_aliases, "alias", **_keys(ref))
+
+
+# Policies
+
+
+def find_policy(tx: Tx, ref: FunctionRef, qualifier: str | None) -> Document | None:
+    return documents.find(tx, function_policies, **_keys(ref), qualifier=qualifier or "")
+
+
+def put_policy(tx: Tx, ref: FunctionRef, qualifier: str | None, document: Document) -> None:
+    documents.put(tx, function_policies, document, **_keys(ref), qualifier=qualifier or "")
+    _changed(tx, ref)
+
+
+def delete_policy(tx: Tx, ref: FunctionRef, qualifier: str | None) -> None:
+    documents.remove(tx, function_policies, **_keys(ref), qualifier=qualifier or "")
+    _changed(tx, ref)
+
+
+def list_policies(tx: Tx, ref: FunctionRef) -> Sequence[tuple[str, Document]]:
+    """(qualifier, document); "" is the function itself."""
+    return documents.page(tx, function_policies, "qualifier", **_keys(ref))
+
+
+# Code
+
+
+def put_code(tx: Tx, sha256: str, packed: bytes) -> None:
+    known = tx.sql.execute(select(function_code.c.sha256).where(function_code.c.sha256 == sha256)).first()
+    if known is None:
+        tx.sql.execute(insert(function_code).values(sha256=sha256, size_bytes=len(packed), zip=packed))
+
+
+def find_code(tx: Tx, sha256: str) -> bytes | None:
+    return tx.sql.execute(select(function_code.c.zip).where(function_code.c.sha256 == sha256)).scalar()
+
+
+def drop_unused_code(tx: Tx, sha256: str) -> None:
+    """Forget a package that no function and no version uses any more."""
+    used = [document["Configuration"]["CodeSha256Hex"] for document in _documents(tx, functions)]
+    used += [document["CodeSha256Hex"] for document in _documents(tx, function_versions)]
+    if sha256 not in used:
+        tx.sql.execute(delete(function_code).where(function_code.c.sha256 == sha256))
+
+
+def _documents(tx: Tx, table: Any) -> Sequence[Document]:
+    return [row[0] for row in tx.sql.execute(select(table.c.document))]
+
+
+# Asynchronous invocations
+
+
+def put_async(tx: Tx, request_id: str, function_arn: str, payload: bytes, now: float) -> None:
+    tx.sql.execute(
+        insert(async_invocations).values(
+            request_id=request_id, function_arn=function_arn, payload=payload, accepted_at=now, next_try_at=now, tries=0
+        )
+    )
+
+
+def due_async(tx: Tx, now: float, size: int) -> Sequence[tuple[str, str, bytes, float, int]]:
+    """(request id, function ARN, payload, accepted at, tries so far) of what is due, oldest first."""
+    query = (
+        select(
+            async_invocations.c.request_id,
+            async_invocations.c.function_arn,
+            async_invocations.c.payload,
+            async_invocations.c.accepted_at,
+            async_invocations.c.tries,
+        )
+        .where(async_invocations.c.next_try_at <= now)
+        .order_by(async_invocations.c.next_try_at)
+        .limit(size)
+    )
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in tx.sql.execute(query)]
+
+
+def claim_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> bool:
+    """Claim an invocation for its try number `tries`; False when it is gone, or another process was faster."""
+    changed = tx.sql.execute(
+        update(async_invocations)
+        .where(async_invocations.c.request_id == request_id, async_invocations.c.tries == tries - 1)
+        .values(next_try_at=next_try_at, tries=tries)
+    )
+    return changed.rowcount > 0
+
+
+def put_off_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> None:
+    """Give a claimed invocation back for later."""
+    tx.sql.execute(
+        update(async_invocations)
+        .where(async_invocations.c.request_id == request_id)
+        .values(next_try_at=next_try_at, tries=tries)
+    )
+
+
+def delete_async(tx: Tx, request_id: str) -> None:
+    tx.sql.execute(delete(async_invocations).where(async_invocations.c.request_id == request_id))
