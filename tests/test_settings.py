@@ -38,3 +38,11 @@ def test_settings_travel_to_another_process() -> None:
     settings = Settings(data_dir=Path("/var/lib/scopegate"), public_hosts=("api",), workers=2)
 
     assert settings_from_json(settings_to_json(settings)) == settings
+
+
+def test_paths_are_paths_wherever_they_come_from() -> None:
+    environment = {"SCOPEGATE_DATA_DIR": "/var/lib/scopegate", "SCOPEGATE_TEST_CLOCK": "/run/clock"}
+
+    settings = read_settings({}, environment)
+
+    assert (settings.data_dir, settings.test_clock) == (Path("/var/lib/scopegate"), Path("/run/clock"))

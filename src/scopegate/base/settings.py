@@ -140,7 +140,7 @@ def _parse(name: str, type_name: str, text: str) -> Any:
             raise SetupError(f"settings: {name} must be a whole number, got {text!r}") from None
     if type_name.startswith("tuple"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if type_name.startswith("Path"):
+    if "Path" in type_name:
         return Path(text)
     return text
 
