@@ -46,3 +46,8 @@ def test_paths_are_paths_wherever_they_come_from() -> None:
     settings = read_settings({}, environment)
 
     assert (settings.data_dir, settings.test_clock) == (Path("/var/lib/scopegate"), Path("/run/clock"))
+
+
+def test_port_0_is_a_choice() -> None:
+    assert read_settings({"port": 0}, {}).port == 0
+    assert read_settings({}, {"SCOPEGATE_PORT": "0"}).port == 0

@@ -154,7 +154,8 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str] = os.
     for row in fields(Settings):
         given = flags.get(row.name)
         variable = row.metadata["env"]
-        if given not in (None, (), [], False):
+        # By identity: 0, which takes a free port, equals False.
+        if given is not None and given is not False and given not in ((), []):
             chosen[row.name] = tuple(given) if isinstance(given, list) else given
         elif variable and environment.get(variable):
             chosen[row.name] = _parse(variable, getattr(row.type, "__name__", str(row.type)), environment[variable])
