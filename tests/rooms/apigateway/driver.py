@@ -1,9 +1,10 @@
 """Calls REST API operations as the `aws` room does: model-checked requests, a real database, model-shaped answers."""
 
+import contextlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
@@ -94,6 +95,7 @@ class Client:
         self.engine = open_database()
         self.settings = Settings(aws_quotas=aws_quotas)
         self.account = account
+        self.forgetful = False
         self.now = 1_700_000_000.75
         self.operations = operations()
         self.changes: list[tuple[str, str]] = []
@@ -103,6 +105,23 @@ class Client:
         other = Client.__new__(Client)
         other.__dict__ = {**self.__dict__, "account": account}
         return other
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction of one call; nothing stays of it inside `rolled_back`."""
+        with self.engine.connect() as sql, sql.begin() as whole:
+            yield sql
+            if self.forgetful:
+                whole.rollback()
+
+    @contextlib.contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        """Calls inside leave the database as it was."""
+        self.forgetful = True
+        try:
+            yield
+        finally:
+            self.forgetful = False
 
     def _find_pool(self, arn: str) -> TrustedPool | None:
         if arn != POOL_ARN:
@@ -120,7 +139,7 @@ class Client:
             unbuilt: Any = None
             ports = Ports(unbuilt, self._find_pool, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt)
             caller = Caller(self.account, f"arn:aws:iam::{self.account}:root", self.account, "AKIDEXAMPLE")
-            with self.engine.begin() as sql:
+            with self.transaction() as sql:
                 tx = Tx(sql)
                 context = CallContext(
                     caller=caller,
