@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 
 _SETTINGS = """
@@ -45,6 +46,19 @@ class Postgres:
     def stop(self) -> None:
         """At once, as a crash."""
         self._control("-m", "immediate", "stop")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Every process of the server stops, as on a machine that hangs."""
+        main = psutil.Process(self._cluster.get_pid())
+        stopped = [main, *main.children(recursive=True)]
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                process.resume()
 
     def url(self, database: str = "postgres") -> str:
         socket_folder = self._cluster.get_postmaster_info().socket_dir

@@ -146,6 +146,20 @@ def test_a_look_up_with_any_text_finds_nothing_rather_than_failing(store: Driver
     assert store.read(lambda tx: find(tx, name)) is None
 
 
+def test_an_error_does_not_repeat_what_was_to_be_written(store: Driver) -> None:
+    """Errors go to the log."""
+
+    def twice(tx: Tx) -> None:
+        for _ in range(2):
+            row = {"account": "1", "kind": "role", "name": "same", "document": {"password": "hunter2"}}
+            tx.sql.execute(insert(iam_entities).values(row))
+
+    with pytest.raises(IntegrityError) as caught:
+        store.write(twice)
+
+    assert "hunter2" not in str(caught.value)
+
+
 def test_bytes_come_back_as_they_went_in(store: Driver) -> None:
     from scopegate.store.tables import function_code
 
@@ -171,7 +185,7 @@ def test_concurrent_transactions_behave_as_if_one_after_the_other(store: Driver,
 
 
 def test_a_lost_race_runs_the_function_again(store: Driver, prepared: Settings) -> None:
-    """On SQLite the second writer waits for the first, on PostgreSQL it meets a serialization failure: both are right."""
+    """On SQLite the second writer waits for the first, on PostgreSQL it meets a serialization failure."""
     runs = 0
     first_read, other_done = threading.Event(), threading.Event()
 

@@ -58,6 +58,7 @@ def make_engine(url: URL, *, level: IsolationLevel, read_only: bool) -> Engine:
         connect_args=_CONNECT_ARGS,
         json_serializer=dump_json,
         json_deserializer=load_json,
+        hide_parameters=True,  # errors are logged; what was written may be secret
     )
 
     @event.listens_for(engine, "connect")

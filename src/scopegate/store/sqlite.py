@@ -98,6 +98,7 @@ def make_engine(file: _File, *, begin: str, writing: bool) -> Engine:
         poolclass=NullPool,
         json_serializer=dump_json,
         json_deserializer=load_json,
+        hide_parameters=True,  # errors are logged; what was written may be secret
     )
 
     @event.listens_for(engine, "begin")

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from scopegate.base import clock
 from scopegate.store.port import StoreUnavailable
 
 _PAUSE_AFTER_FAILURE_S: Final = 0.25
+_BLIND_AFTER_S: Final = 3.0  # a look takes 0.25 s at most, on a database that answers
 
 
 class Watch:
@@ -28,19 +30,23 @@ class Watch:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._last = -1  # nothing seen yet
+        self._looked_at = 0.0  # by the monotonic clock
         self._failure: StoreUnavailable | None = None
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
 
     def saw(self, number: int) -> None:
         """A change with this number is committed; any thread may say so."""
         with self._lock:
-            self._failure = None
             if number > self._last:
                 self._last = number
                 self._wake()
 
     async def wait(self, since: int, timeout_s: float) -> bool:
-        """True once a number above `since` was seen, False when the time ran out. Raises StoreUnavailable."""
+        """True once a number above `since` was seen, False when the time ran out.
+
+        Raises StoreUnavailable when a look fails meanwhile, or when none has succeeded of late: False means that there
+        was nothing, never that nobody looked.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while True:
@@ -48,18 +54,25 @@ class Watch:
                 self._start()
                 if self._last > since:
                     return True
-                if self._failure is not None:
-                    raise StoreUnavailable(str(self._failure)) from self._failure
                 woken: asyncio.Future[None] = loop.create_future()
                 self._waiting[woken] = loop
             try:
                 async with asyncio.timeout_at(deadline):
                     await woken
             except TimeoutError:
+                self._raise_if_blind()
                 return False
             finally:
                 with self._lock:
                     self._waiting.pop(woken, None)
+            self._raise_if_blind()
+
+    def _raise_if_blind(self) -> None:
+        with self._lock:
+            if self._failure is not None:
+                raise StoreUnavailable(str(self._failure)) from self._failure
+            if clock.monotonic() - self._looked_at > _BLIND_AFTER_S:
+                raise StoreUnavailable("the change feed does not answer")
 
     def close(self) -> None:
         """Ends the thread; blocks for one look at most."""
@@ -71,6 +84,7 @@ class Watch:
         if self._closing.is_set():
             raise StoreUnavailable("the store is closed")
         if self._thread is None:
+            self._looked_at = clock.monotonic()
             self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
             self._thread.start()
 
@@ -83,6 +97,9 @@ class Watch:
                 self._fail(error)
                 self._closing.wait(_PAUSE_AFTER_FAILURE_S)
             else:
+                with self._lock:
+                    self._failure = None
+                    self._looked_at = clock.monotonic()
                 self.saw(number)
         self._forget()
         self._fail(StoreUnavailable("the store is closed"))
