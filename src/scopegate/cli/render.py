@@ -30,7 +30,7 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
                 escape(route["path"]),
                 authorizer,
                 escape(" ".join(route["scopes"])) or "-",
-                escape(route["integration"]),
+                escape(_short(route["integration"])),
             )
         console.print(table)
         for route in api["routes"]:
@@ -39,6 +39,12 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
                     f"  [yellow]warning[/yellow] {escape(route['method'])} {escape(route['path'])}: {escape(warning)}"
                 )
         console.print()
+
+
+def _short(integration: str) -> str:
+    """An integration with the function's name instead of its ARN."""
+    kind, _, target = integration.partition(" ")
+    return f"{kind} function {target.split(':', 6)[6]}" if target.startswith("arn:aws:lambda:") else integration
 
 
 def decision(console: Console, record: Mapping[str, Any]) -> None:
