@@ -88,16 +88,23 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+        self.close_output()
 
     def stop(self) -> int:
         """As an operator stops it; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(45)
+            code = self.process.wait(45)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+        self.close_output()
+        return code
+
+    def close_output(self) -> None:
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def start(arguments: Sequence[str], data_dir: Path, environment: Mapping[str, str] | None = None) -> Server:
@@ -157,6 +164,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for server in started:
         if server.process.poll() is None:
             server.kill()
+        server.close_output()
 
 
 @pytest.fixture(scope="session")
