@@ -226,15 +226,24 @@ class _Exchange:
 
     __slots__ = ("answer", "deadline", "max_bytes", "message", "method", "reused", "timeout_s", "upstream")
 
-    def __init__(self, upstream: Upstream, method: str, message: tuple[bytes, ...], timeout_s: float, max_bytes: int):
+    def __init__(
+        self,
+        upstream: Upstream,
+        method: str,
+        message: tuple[bytes, ...],
+        timeout_s: float,
+        max_bytes: int,
+        deadline: float,
+        answer: "asyncio.Future[UpstreamAnswer]",
+    ) -> None:
         self.upstream = upstream
         self.method = method
         self.message = message
         self.timeout_s = timeout_s
         self.max_bytes = max_bytes
         self.reused = False
-        self.deadline = 0.0
-        self.answer: asyncio.Future[UpstreamAnswer] = cast("asyncio.Future[UpstreamAnswer]", None)
+        self.deadline = deadline
+        self.answer = answer
 
     def finish(self, answer: UpstreamAnswer) -> None:
         if not self.answer.done():
@@ -484,12 +493,12 @@ class Client:
             last = b"Connection: keep-alive\r\n\r\n"
         head = b"".join((first, self._writer.render(headers), last))
         message = (head, body) if len(body) > _JOIN_BYTES else (head + body,)
-        exchange = _Exchange(upstream, method, message, timeout_s, max_bytes)
-        exchange.answer = self.loop.create_future()
-        exchange.deadline = self.loop.time() + timeout_s
+        loop = self.loop
+        now = loop.time()
+        exchange = _Exchange(upstream, method, message, timeout_s, max_bytes, now + timeout_s, loop.create_future())
         if self._ticker is None:
-            self._ticker = self.loop.call_later(_TICK_S, self._tick)
-        connection = self._find_idle(exchange)
+            self._ticker = loop.call_later(_TICK_S, self._tick)
+        connection = self._find_idle(exchange, now)
         if connection is None:
             self._spawn(self._connect(exchange))
         else:
@@ -537,7 +546,7 @@ class Client:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _find_idle(self, exchange: _Exchange) -> _Connection | None:
+    def _find_idle(self, exchange: _Exchange, now: float) -> _Connection | None:
         pool = self._pools.get(exchange.upstream)
         if pool is None:
             return None
@@ -545,7 +554,7 @@ class Client:
             connection = pool.pop()
             if not connection.open or connection.transport.is_closing():
                 continue
-            if exchange.method not in _IDEMPOTENT and self.loop.time() - connection.idle_since > _SURELY_OPEN_S:
+            if exchange.method not in _IDEMPOTENT and now - connection.idle_since > _SURELY_OPEN_S:
                 pool.append(connection)
                 return None
             return connection

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
-from types import CoroutineType
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from scopegate.base import clock
@@ -160,7 +159,7 @@ class _Connection(asyncio.Protocol):
         self.buffer = b""
         self.body: _Body | None = None
         self.request: Request | None = None
-        self.task: asyncio.Future[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
         self.keep_alive = True
         self.half_closed = False
         self.unread = False  # whether input is on its way that nobody will read
@@ -196,6 +195,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = _CLOSED
         self.listener.leave(self)
+        if self.task is not None:  # goes on without a reader; the loop alone would not keep it
+            self.listener.keep(self.task)
         if self.drained is not None and not self.drained.done():
             self.drained.set_exception(ConnectionResetError("the client is gone"))
         if self.body is not None and self.body.file is not None:
@@ -351,29 +352,31 @@ class _Connection(asyncio.Protocol):
         if type(answer) is Response:
             self._write(request, answer)
             return
-        task: asyncio.Future[Response]
-        if type(answer) is CoroutineType:
-            task = self.listener.loop.create_task(answer)
+        if isinstance(answer, asyncio.Future):
+            answer.add_done_callback(self._future_done)
         else:
-            task = asyncio.ensure_future(cast("Awaitable[Response]", answer), loop=self.listener.loop)
-        self.task = task
-        task.add_done_callback(self._answered)
+            self.task = self.listener.loop.create_task(self._wait_for(request, cast("Awaitable[Response]", answer)))
 
-    def _answered(self, task: "asyncio.Future[Response]") -> None:
-        """The application's awaitable is done. A client that left does not stop it, but gets no answer."""
+    async def _wait_for(self, request: Request, answer: Awaitable[Response]) -> None:
+        """Write what the application's awaitable gives. A client that left does not stop it, but gets no answer."""
+        try:
+            response = await answer
+        except Exception as error:  # where a flow begins
+            response = self._render_failure(request, error)
+        self._answered(request, response)
+
+    def _future_done(self, future: "asyncio.Future[Response]") -> None:
         request = self.request
-        self.task = None
         if request is None:
             return
-        if task.cancelled():  # by this server, when it stops: there is nothing to say
+        if future.cancelled():  # by this server, when it stops: there is nothing to say
             self.transport.abort()
             return
-        if (error := task.exception()) is not None:
-            if not isinstance(error, Exception):
-                raise error
-            response = self._render_failure(request, error)
-        else:
-            response = task.result()
+        error = future.exception()
+        self._answered(request, future.result() if error is None else self._render_failure(request, error))
+
+    def _answered(self, request: Request, response: Response) -> None:
+        self.task = None
         self._write(request, response)
         if self.state == _HEAD:
             self._wait_or_go_on()
@@ -703,9 +706,12 @@ class Listener:
 
     def spawn(self, work: Any) -> "asyncio.Task[Any]":
         task: asyncio.Task[Any] = self.loop.create_task(work)
+        self.keep(task)
+        return task
+
+    def keep(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def drain(self, timeout_s: float | None = None) -> None:
         """Stop accepting, close idle connections, let open exchanges end; cut what is left after `timeout_s`."""
