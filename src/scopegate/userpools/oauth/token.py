@@ -122,7 +122,7 @@ def _authenticate(
     if edge.settings.development:
         client_auth.check_secret(client, credentials)
     else:
-        _check_secret_slowly(request, client, credentials, edge)
+        _check_secret_sparingly(request, client, credentials, edge)
     return client, pool
 
 
@@ -132,7 +132,7 @@ def _count_against_quota(pool: PoolView, edge: Edge) -> None:
         raise _too_many("the account's ClientAuthentication quota is used up")
 
 
-def _check_secret_slowly(request: Request, client: AppClient, credentials: Credentials, edge: Edge) -> None:
+def _check_secret_sparingly(request: Request, client: AppClient, credentials: Credentials, edge: Edge) -> None:
     """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
     key = ("client secret", client.client_id, request.peer[0])
     if edge.rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
