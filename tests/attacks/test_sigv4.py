@@ -228,6 +228,16 @@ def test_o25_an_unknown_operation_is_told_only_to_those_who_sign(mode: Plane) ->
     assert code_of(mode.send(request)) == "MissingAuthenticationTokenException"
 
 
+def test_o25_a_stranger_does_not_make_the_server_read_large_models(production: Plane) -> None:
+    """botocore has four hundred services, some with megabytes of model: memory and time for those who sign only."""
+    before = len(production.control.models._services)
+    for name in ("ec2", "sagemaker", "quicksight"):
+        response = production.send(signed(Request("POST", b"/", [(b"X-Amz-Target", b"A.B")]), name))
+        assert (response.status, code_of(response)) == (403, "UnrecognizedClientException")
+
+    assert len(production.control.models._services) == before
+
+
 def test_o25_development_takes_any_other_key(development: Plane) -> None:
     """Design: any access key is accepted; a 12-digit one names the account."""
     response = development.send(signed(plain("sts"), "sts", key="123456789012", secret="whatever"))

@@ -82,7 +82,10 @@ class Control(Generic[PortsT]):
         operation: Operation | None = None
         try:
             # 1
-            target = self.models.find_target(request, _signing_name(request))
+            # The model of a service that is not ours is opened only for those who may ask.
+            target = self.models.find_target(
+                request, _signing_name(request), lambda named: self.authenticate(request, named)
+            )
             operation = target.operation
             service = operation.service
             response = await self._answer(target, request, request_id)

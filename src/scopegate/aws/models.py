@@ -7,7 +7,7 @@ Source: botocore's `service-2` models; AWS JSON, REST-JSON and Query protocols (
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -67,6 +67,14 @@ _CORRECTIONS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
     # Documented for GetClientToken, and not in the enum (reference, cognito, 7.3).
     ("cognito-idp", "ExplicitAuthFlowsType"): {"enum": ["ALLOW_CLIENT_TOKEN_AUTH"]},
 }
+
+
+_FOREIGN_KEPT: Final = 4
+"""How many models of services that are not ours stay in memory."""
+
+
+def _admit_anyone(signing_name: str) -> None:
+    """For callers who are known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,20 +279,23 @@ class Models:
             raise KeyError(f"{service}.{name}")
         return operation
 
-    def find_target(self, request: Request, signing_name: str | None) -> Target:
+    def find_target(
+        self, request: Request, signing_name: str | None, admit: Callable[[str], object] = _admit_anyone
+    ) -> Target:
         """The operation that a request asks for.
 
-        signing_name: the service that its credential names, None without one.
+        signing_name: the service that its credential names, None without one. admit: is asked before the model of a
+        service that is not ours is opened (some are large), and raises for a caller who is not worth it.
         1. `X-Amz-Target` of a service of ours; 2. `Action` with a `Version` of ours; 3. method and path. Whether the
         credential names the service found so is judged by the caller. 4. What fits none is looked up in the service
         that the credential names.
-        Raises UnknownOperation.
+        Raises UnknownOperation, and what `admit` raises.
         """
         # 1
         target = request.find_text(b"x-amz-target")
         if target is not None:
             prefix, _, name = target.rpartition(".")
-            service = self._service_of_target(prefix, signing_name)
+            service = self._service_of_target(prefix, signing_name, admit)
             if service is None:
                 raise UnknownOperation(None, AwsError("UnknownOperationException"))
             return Target(self._named(service, name))
@@ -292,13 +303,13 @@ class Models:
         form = self._action_form(request)
         if form is not None:
             service_name = _VERSIONS.get(form.get("Version", ""))
-            service = self.service(service_name) if service_name else self._named_by_credential(signing_name)
+            service = self.service(service_name) if service_name else self._named_by_credential(signing_name, admit)
             if service is not None and service.protocol == "query":
                 return Target(self._named(service, form["Action"]), form=form)
         # 3, 4
         path = request.path.decode("latin-1")
         query = dict(parse_qsl((request.query or b"").decode("latin-1"), keep_blank_values=True))
-        named = self._named_by_credential(signing_name)
+        named = self._named_by_credential(signing_name, admit)
         for service in self._rest_services(path, named):
             found = service.find_route(request.method, path, query)
             if found is not None:
@@ -327,22 +338,30 @@ class Models:
         else:
             yield self.service("apigateway")
 
-    def _service_of_target(self, prefix: str, signing_name: str | None) -> Service | None:
+    def _service_of_target(
+        self, prefix: str, signing_name: str | None, admit: Callable[[str], object]
+    ) -> Service | None:
         if prefix in _TARGETS:
             return self.service(_TARGETS[prefix])
-        named = self._named_by_credential(signing_name)
+        named = self._named_by_credential(signing_name, admit)
         return named if named is not None and named.target_prefix == prefix else None
 
-    def _named_by_credential(self, signing_name: str | None) -> Service | None:
+    def _named_by_credential(self, signing_name: str | None, admit: Callable[[str], object]) -> Service | None:
         if signing_name is None:
             return None
         ours = _SIGNING_NAMES.get(signing_name)
         if ours is not None:
             return self.service(ours[0])
+        admit(signing_name)
         if self._available is None:
             self._available = frozenset(self._loader.list_available_services("service-2"))
         name = _FOREIGN_NAMES.get(signing_name, signing_name)
-        return self.service(name) if name in self._available else None
+        if name not in self._available:
+            return None
+        foreign = [known for known in self._services if known not in SERVICES]
+        if len(foreign) >= _FOREIGN_KEPT and name not in foreign:
+            del self._services[foreign[0]]
+        return self.service(name)
 
     @staticmethod
     def _named(service: Service, name: str) -> Operation:
