@@ -31,14 +31,7 @@ from scopegate.store.port import Tx
 from scopegate.store.tables import api_parts, apis, gateway_account_parts
 
 
-def _can_exist(key: str) -> bool:
-    """False for text that no key has: PostgreSQL does not take NUL, not even to look it up."""
-    return "\x00" not in key
-
-
 def find_api(tx: Tx, account: str, region: str, protocol: str, api_id: str) -> Document | None:
-    if not _can_exist(api_id):
-        return None
     return documents.find(tx, apis, api_id=api_id, account=account, region=region, protocol=protocol)
 
 
@@ -75,8 +68,6 @@ def all_api_ids(tx: Tx) -> Sequence[str]:
 
 
 def find_part(tx: Tx, api_id: str, kind: str, part_id: str) -> Document | None:
-    if not _can_exist(part_id):
-        return None
     return documents.find(tx, api_parts, api_id=api_id, kind=kind, part_id=part_id)
 
 
@@ -99,8 +90,6 @@ def list_parts(
 
 
 def find_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str) -> Document | None:
-    if not _can_exist(part_id):
-        return None
     return documents.find(tx, gateway_account_parts, account=account, region=region, kind=kind, part_id=part_id)
 
 

@@ -157,6 +157,8 @@ def _local_refs(value: Any) -> Any:
             if match is None and not item.startswith("#"):
                 raise Closed(f"a model refers to {item!r}, which is no model of this API")
             out[key] = item if match is None else f"model:{match[1]}"
+        elif key in ("enum", "default"):
+            out[key] = item  # values, not schemas
         elif key not in ("$schema", "id") or not isinstance(item, str):
             out[key] = _local_refs(item)
     return out
