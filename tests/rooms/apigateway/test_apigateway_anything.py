@@ -173,6 +173,8 @@ class World:
                 return st.booleans()
             case "integer" | "long":
                 return st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 25, 300, 1000])
+            case "blob":
+                return st.binary(max_size=20) | st.sampled_from([word.encode() for word in WORDS])
             case "double":
                 return st.floats(allow_nan=False, allow_infinity=False)
             case _:

@@ -476,7 +476,19 @@ def test_a_canary_is_made_promoted_and_removed(api: Api) -> None:
     assert promoted["variables"] == {"a": "2", "b": "1"}
     assert promoted["canarySettings"]["percentTraffic"] == 25.0
 
+    override = ("remove", "/canarySettings/stageVariableOverrides/a")
+    assert "stageVariableOverrides" not in change(api, override)["canarySettings"]
+    assert change_refusal(api, override)[0] == "BadRequestException"
     assert "canarySettings" not in change(api, ("remove", "/canarySettings"))
+
+
+def test_the_quota_of_variables_binds_with_aws_quotas() -> None:
+    strict = Api(Client(aws_quotas=True))
+
+    strict.deployed(variables={f"v{number}": "x" for number in range(100)})
+
+    refused = change_refusal(strict, ("replace", "/variables/one_more", "x"))
+    assert refused[0] == "LimitExceededException"
 
 
 def test_the_quota_of_stages_binds_with_aws_quotas() -> None:

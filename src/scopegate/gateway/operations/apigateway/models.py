@@ -50,7 +50,7 @@ DEFAULT_MODELS: Final = (
 )
 """The models of every API that CreateRestApi makes."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9]{1,256}")
 _REFERENCE: Final = re.compile(r"https://apigateway\.amazonaws\.com/restapis/([^/]+)/models/([A-Za-z0-9]+)")
 _NO_SCHEMA: Final = "Model schema must have at least 1 property or array items defined"
 _SAMPLE_DEPTH: Final = 8

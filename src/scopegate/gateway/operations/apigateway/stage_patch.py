@@ -183,6 +183,11 @@ def _copy(stage: Document, patch: Patch) -> None:
         stage["variables"] = {**stage.get("variables", {}), **overrides}
 
 
+def _overrides(stage: Document) -> Document:
+    overrides: Document = stage.get("canarySettings", {}).get("stageVariableOverrides", {})
+    return overrides
+
+
 def _remove(stage: Document, patch: Patch) -> None:
     match patch.tokens:
         case ("canarySettings" | "accessLogSettings" | "variables" as member,):
@@ -191,6 +196,10 @@ def _remove(stage: Document, patch: Patch) -> None:
             stage.get("variables", {}).pop(name, None)
             if not stage.get("variables"):
                 stage.pop("variables", None)
+        case ("canarySettings", "stageVariableOverrides", name) if name in _overrides(stage):
+            del stage["canarySettings"]["stageVariableOverrides"][name]
+            if not _overrides(stage):
+                del stage["canarySettings"]["stageVariableOverrides"]
         case _:
             key = patch.path.removeprefix("/")
             if key not in stage["methodSettings"]:

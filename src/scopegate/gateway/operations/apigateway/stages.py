@@ -40,7 +40,7 @@ def create_stage(call: Call, request: Shape) -> Shape:
         check_deployment_id(call, api_id, stage["canarySettings"]["deploymentId"])
     if tags := parse_tags(request.get("tags") or {}):
         stage["tags"] = tags
-    queries.put_part(call.tx, api_id, "stage", stage["stageName"], stage)
+    _save(call, api_id, stage)
     return stage
 
 
@@ -61,7 +61,7 @@ def put_deployed_stage(call: Call, request: Shape, deployment_id: str, stage: Do
             stage["canarySettings"] = new_canary(canary or stage.get("canarySettings") or {}, deployment_id)
         else:
             stage["deploymentId"] = deployment_id
-    queries.put_part(call.tx, api_id, "stage", stage["stageName"], stage)
+    _save(call, api_id, stage)
 
 
 def get_stage(call: Call, request: Shape) -> Shape:
@@ -85,7 +85,7 @@ def update_stage(call: Call, request: Shape) -> Shape:
     if "canarySettings" in stage:
         check_deployment_id(call, api_id, stage["canarySettings"]["deploymentId"])
     stage["lastUpdatedDate"] = int(call.now)
-    queries.put_part(call.tx, api_id, "stage", stage["stageName"], stage)
+    _save(call, api_id, stage)
     return stage
 
 
@@ -117,6 +117,12 @@ def check_deployment_id(call: Call, api_id: str, deployment_id: str) -> None:
 
 def _get_stage(call: Call, request: Shape) -> Document:
     return part_of(call, request, "stage", request["stageName"], "Invalid stage identifier specified")
+
+
+def _save(call: Call, api_id: str, stage: Document) -> None:
+    if call.settings.aws_quotas and len(stage.get("variables", {})) > limit("gateway.rest.stage_variables"):
+        raise limit_exceeded("Maximum number of stage variables for this stage has been reached.")
+    queries.put_part(call.tx, api_id, "stage", stage["stageName"], stage)
 
 
 def _check_name(name: str) -> None:
