@@ -40,6 +40,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "http.form_fields": _hard(100, "fields", "ours: of one form body or OAuth query"),
     "http.upstream_body_bytes": _hard(10_485_760, "bytes", "API Gateway: payload size, answers too"),
     "http.upstream_head_bytes": _hard(65_536, "bytes", "ours: status line and headers of an upstream"),
+    "http.upstream_idle": _hard(512, "connections per upstream", "ours: kept open while idle"),
     "http.upstream_idle_s": _hard(60, "seconds", "ours: pooled connections to upstreams"),
     "http.connect_timeout_s": _hard(5, "seconds", "ours: per address of an upstream"),
     "http.drain_s": _hard(30, "seconds", "ours: SIGTERM until open calls are cut"),

@@ -57,6 +57,7 @@ _WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110 section 8.
 # Servers close idle connections as early as after two seconds. What may not be sent twice goes on a fresh one.
 _SURELY_OPEN_S: Final = 1.0
 _TICK_S: Final = 0.02
+_MOST_IDLE: Final = limit("http.upstream_idle")
 _IDLE_S: Final = float(limit("http.upstream_idle_s"))
 _CONNECT_S: Final = float(limit("http.connect_timeout_s"))
 
@@ -419,7 +420,7 @@ class _Connection(asyncio.Protocol):
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self._body = []
         self.resume()
-        if clean and head.keep_alive and self.open:
+        if clean and head.keep_alive and self.open and len(self._pool) < _MOST_IDLE:
             self.idle_since = self.client.loop.time()
             self._pool.append(self)
         elif self.open:

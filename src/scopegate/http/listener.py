@@ -26,6 +26,7 @@ from scopegate.http.wire import CHUNKED, ChunkedReader, FieldWriter, Malformed, 
 _READ_AHEAD_BYTES: Final = 65_536  # of pipelined input kept while an answer is under way
 _JOIN_BYTES: Final = 65_536  # up to here head and body are one write
 _SPOOL_BYTES: Final = limit("http.spool_bytes")
+_WITHOUT_BODY: Final = frozenset({204, 304})  # RFC 9110 sections 15.3.5 and 15.4.5
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _LATEST_TICK_S: Final = 0.5
@@ -60,7 +61,7 @@ def log_error(request: Request, error: BaseException) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds until a client that is too slow is left. drain: how long an answer may be lingered over after `close`."""
+    """Seconds until a client that is too slow is left."""
 
     head_s: float = float(limit("http.head_timeout_s"))
     body_s: float = float(limit("http.body_timeout_s"))
@@ -404,7 +405,14 @@ class _Connection(asyncio.Protocol):
 
     def _render_failure(self, request: Request, error: BaseException) -> Response:
         self.listener.on_error(request, error)
-        return self.application.refuse(request, 500, "the request could not be answered")
+        return self._render_refusal(request, 500, "the request could not be answered")
+
+    def _render_refusal(self, request: Request | None, status: int, reason: str) -> Response:
+        try:
+            return self.application.refuse(request, status, reason)
+        except Exception:  # even then there is an answer
+            _log.exception("http.refusal_failed")
+            return Response(status, close=True)
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what has no single reading or breaks a limit, and close."""
@@ -414,7 +422,7 @@ class _Connection(asyncio.Protocol):
         self.body = None
         self.keep_alive = False
         self.unread = True
-        response = self.application.refuse(request, status, reason)
+        response = self._render_refusal(request, status, reason)
         response.close = True
         if request is None:
             request = Request("", b"", [], peer=self.peer, local=self.local, tls=self.tls)
@@ -432,39 +440,29 @@ class _Connection(asyncio.Protocol):
             self.keep_alive = False
         listener = self.listener
         status = response.status
-        has_body = request.method != "HEAD" and status >= 200 and status not in (204, 304)
-        body = response.body
-        if response.stream is None or not has_body:
-            length = len(body) if response.length is None else response.length
-            if not has_body:
-                body = b""
-                if response.stream is not None:
-                    self.listener.spawn(_close_stream(response.stream))
-                    length = -1 if response.length is None else response.length
-                elif status == 304 and response.length is None:
-                    length = -1  # a length would be that of the representation, which is not known here
-            last = self._last_lines(length, status)
-        elif response.length is not None:
-            last = self._last_lines(response.length, status)
-        elif request.http_version == "1.0":
-            self.keep_alive = False
-            last = self._last_lines(-1, status)
-        else:
-            last = b"Transfer-Encoding: chunked\r\n" + self._last_lines(-1, status)
+        has_body = request.method != "HEAD" and status not in _WITHOUT_BODY
+        stream = response.stream
+        if stream is not None and not has_body:
+            listener.spawn(_close_stream(stream))
+            stream = None
         try:
+            if not 200 <= status <= 999:
+                raise ValueError("an answer has a status of 200 to 999")  # noqa: TRY301 - refused as a header is
             lines = listener.writer.render(response.headers)
         except (ValueError, TypeError) as error:
             # A header that would end its line early is a mistake of the room, and never reaches the wire (G17).
-            if response.stream is not None:
-                self.listener.spawn(_close_stream(response.stream))
+            if stream is not None:
+                listener.spawn(_close_stream(stream))
             refusal = Response(500) if last_resort else self._render_failure(request, error)
             self._write(request, refusal, last_resort=True)
             return
         first = listener.first_lines.get(status) or listener.make_first_lines(status)
-        if response.stream is not None and has_body:
+        last = self._frame(request, response, has_body=has_body)
+        if stream is not None:
             self.state = _ANSWERING
             self.task = listener.spawn(self._stream(request, response, first + lines + last))
             return
+        body = response.body if has_body else b""
         if len(body) <= _JOIN_BYTES:
             self.transport.write(b"".join((first, lines, last, body)))
         else:
@@ -475,12 +473,24 @@ class _Connection(asyncio.Protocol):
         else:
             self._close()
 
-    def _last_lines(self, length: int, status: int) -> bytes:
-        """The headers that belong to the listener, and the end of the head. length: -1 for none to tell."""
-        end = b"Connection: keep-alive\r\n\r\n" if self.keep_alive else b"Connection: close\r\n\r\n"
-        if length < 0 or status < 200 or status == 204:
-            return end
-        return b"Content-Length: %d\r\n%b" % (length, end)
+    def _frame(self, request: Request, response: Response, *, has_body: bool) -> bytes:
+        """The headers that say where the answer ends, and the end of its head."""
+        length: int | None
+        framing = b""
+        if response.stream is None and has_body:
+            length = len(response.body)
+        elif response.length is not None or has_body:
+            length = response.length
+            if length is None and request.http_version == "1.0":
+                self.keep_alive = False
+            elif length is None:
+                framing = b"Transfer-Encoding: chunked\r\n"
+        else:
+            # What the body would be is known for HEAD alone; the length of a 304 would be the representation's.
+            length = len(response.body) if response.stream is None and response.status not in _WITHOUT_BODY else None
+        if length is not None and response.status != 204:
+            framing = b"Content-Length: %d\r\n" % length
+        return framing + (b"Connection: keep-alive\r\n\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
 
     async def _stream(self, request: Request, response: Response, head: bytes) -> None:
         """Send a body piece by piece, no faster than the client takes it. What breaks midway breaks the connection."""

@@ -24,9 +24,9 @@ class Request:
 
     __slots__ = (
         "_body",
+        "_headers",
         "_index",
         "body_file",
-        "headers",
         "http_version",
         "local",
         "method",
@@ -57,7 +57,7 @@ class Request:
         self.target = target
         self.path, mark, query = target.partition(b"?")
         self.query: bytes | None = query if mark else None
-        self.headers = headers
+        self._headers = headers
         self._body = body
         self.body_file: BinaryIO | None = None
         self.peer = peer
@@ -67,6 +67,15 @@ class Request:
         self.received_ns = received_ns
         self.room: object = None
         self._index = index
+
+    @property
+    def headers(self) -> list[Header]:
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: list[Header]) -> None:
+        self._headers = headers
+        self._index = None
 
     @property
     def body(self) -> bytes:
@@ -84,7 +93,7 @@ class Request:
         index = self._index
         if index is None:
             index = self._index = {}
-            for key, value in self.headers:
+            for key, value in self._headers:
                 lower = key.lower()
                 if lower in index:
                     index[lower].append(value)

@@ -185,7 +185,7 @@ def test_the_connection_stays_open_as_asked(request_lines: bytes, connection: by
     [
         (b"HEAD", Response(200, [], b"hello"), b"5"),
         (b"HEAD", Response(200, [], length=7), b"7"),
-        (b"GET", Response(204), None),
+        (b"GET", Response(204, [], b"x", length=1), None),
         (b"GET", Response(304, [(b"ETag", b'"1"')]), None),
     ],
     ids=["HEAD", "HEAD with a length", "204", "304"],
@@ -415,3 +415,45 @@ def test_a_long_row_of_requests_in_one_piece_takes_a_time_in_proportion() -> Non
             await sending
 
     run(scene())
+
+
+def test_a_length_that_is_not_the_bodys_is_not_told() -> None:
+    async def scene() -> None:
+        async with (
+            listening(Room(lambda _: Response(200, [], b"hello", length=99))) as listener,
+            connected(listener) as wire,
+        ):
+            assert (await wire.ask(GET))[1][b"content-length"] == b"5"
+            assert (await wire.ask(GET))[2] == b"hello"
+
+    run(scene())
+
+
+@pytest.mark.parametrize("status", [0, 100, 101, 199, 1000])
+def test_a_status_that_would_not_end_the_exchange_is_500(status: int) -> None:
+    async def scene() -> None:
+        async with listening(Room(lambda _: Response(status))) as listener, connected(listener) as wire:
+            assert (await wire.ask(GET))[0] == 500
+
+    run(scene())
+
+
+def test_a_refusal_that_cannot_be_rendered_is_still_a_refusal() -> None:
+    class Broken(Room):
+        def refuse(self, request: Request | None, status: int, reason: str) -> Response:
+            raise LookupError("secret")
+
+    async def scene() -> None:
+        async with listening(Broken()) as listener, connected(listener) as wire:
+            status, _, body = await wire.ask(b"GET / HTTP/1.1\r\n\r\n")
+            assert (status, body) == (400, b"")
+
+    run(scene())
+
+
+def test_headers_that_are_put_anew_are_found_anew() -> None:
+    request = Request("GET", b"/", [(b"A", b"1"), (b"B", b"2")], index={b"a": [b"1"], b"b": [b"2"]})
+
+    request.headers = [(b"B", b"2")]
+
+    assert (request.find(b"a"), request.find(b"b")) == (None, b"2")
