@@ -81,6 +81,7 @@ _ENUM_ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SHAPE_OF_ORDER: Final = {frozenset(order): order for order in _ENUM_ORDERS.values()}
 
+_DEEPEST: Final = 16
 _LONGEST_MATCHED: Final = 8_192
 """A value that is longer than its model allows is not matched against the pattern beyond this many characters."""
 
@@ -121,19 +122,18 @@ class _Check:
     def value(self, shape: ModelShape, value: Any, path: str) -> Iterator[str]:
         if (self.service, shape.name) in _SAID_BY_OPERATION:
             return
-        shown = "Value" if shape.metadata.get("sensitive") else f"Value '{_java(value)}'"
         for constraint, allows in _constraints(shape):
             if not allows(value):
-                yield _failure(shown, path, constraint)
+                yield _failure(_shown(shape, value), path, constraint)
         if shape.type_name == "structure":
             if not shape.is_document_type:
                 yield from self.structure(shape, value, path)
         elif shape.type_name == "list":
-            yield from self._list(shape, value, path, shown)
+            yield from self._list(shape, value, path)
         elif shape.type_name == "map":
-            yield from self._map(shape, value, path, shown)
+            yield from self._map(shape, value, path)
 
-    def _list(self, shape: ModelShape, value: list[Any], path: str, shown: str) -> Iterator[str]:
+    def _list(self, shape: ModelShape, value: list[Any], path: str) -> Iterator[str]:
         member = shape.member
         if member.type_name in ("structure", "list", "map"):
             for number, item in enumerate(value, 1):
@@ -143,17 +143,17 @@ class _Check:
                     yield from self.value(member, item, f"{path}.{number}.member")
         elif not all(item is not None and _allows(member, item) for item in value):
             words = self._words(member, null=self.service == "lambda" or None in value)
-            yield _failure(shown, path, f"Member must satisfy constraint: {words}")
+            yield _failure(_shown(shape, value), path, f"Member must satisfy constraint: {words}")
 
-    def _map(self, shape: ModelShape, value: Mapping[str, Any], path: str, shown: str) -> Iterator[str]:
+    def _map(self, shape: ModelShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
         if not all(_allows(shape.key, key) for key in value):
-            yield _failure(shown, path, f"Map keys must satisfy constraint: {self._words(shape.key)}")
+            yield _failure(_shown(shape, value), path, f"Map keys must satisfy constraint: {self._words(shape.key)}")
         if shape.value.type_name in ("structure", "list", "map"):
             for key, item in value.items():
                 yield from self.value(shape.value, item, f"{path}.{key}.member")
         elif not all(_allows(shape.value, item) for item in value.values()):
             words = self._words(shape.value, null=self.service == "lambda")
-            yield _failure(shown, path, f"Map value must satisfy constraint: {words}")
+            yield _failure(_shown(shape, value), path, f"Map value must satisfy constraint: {words}")
 
     def _words(self, shape: ModelShape, *, null: bool = False) -> str:
         """All constraints of an item, whichever failed: that is how AWS words it."""
@@ -161,6 +161,23 @@ class _Check:
         if null:
             words.append("Member must not be null")
         return f"[{', '.join(words)}]"
+
+
+def _shown(shape: ModelShape, value: Any) -> str:
+    """A refused value as it may be repeated: not when it, or anything in it, is sensitive."""
+    return "Value" if _is_sensitive(shape) else f"Value '{_java(value)}'"
+
+
+def _is_sensitive(shape: ModelShape, depth: int = 0) -> bool:
+    if shape.metadata.get("sensitive") or depth > _DEEPEST:
+        return True
+    if shape.type_name == "structure":
+        return any(_is_sensitive(member, depth + 1) for member in shape.members.values())
+    if shape.type_name == "list":
+        return _is_sensitive(shape.member, depth + 1)
+    if shape.type_name == "map":
+        return _is_sensitive(shape.key, depth + 1) or _is_sensitive(shape.value, depth + 1)
+    return False
 
 
 def _failure(shown: str, path: str, constraint: str) -> str:

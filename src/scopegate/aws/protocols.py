@@ -21,6 +21,7 @@ _JSON: Final = "application/json"
 _XML: Final = "text/xml"
 # API Gateway's dates have no fraction (reference, control plane of API Gateway 1.3).
 _TIMESTAMPS: Final[Mapping[str, str]] = {"apigateway": "whole"}
+_LONGEST_HEADER: Final = 2_048
 _FAULTS: Final = frozenset({"InternalErrorException", "InternalServerException", "InternalFailure", "ServiceException"})
 
 
@@ -267,7 +268,8 @@ def _text_member(shape: ModelShape | None) -> str:
 
 
 def _header_text(text: str) -> bytes:
-    return "".join(c if 32 <= ord(c) < 127 else "?" for c in text).encode()
+    """One line of ASCII, short enough for every client's header limits."""
+    return "".join(c if 32 <= ord(c) < 127 else "?" for c in text[:_LONGEST_HEADER]).encode()
 
 
 def _render_json_error(

@@ -128,6 +128,13 @@ def test_what_is_sensitive_is_not_repeated() -> None:
     )
 
 
+def test_a_list_that_holds_something_sensitive_is_not_repeated() -> None:
+    attributes = [{"Name": "n", "Value": "a" * 3_000}]
+    message = sentence("cognito-idp", "SignUp", ClientId="c", Username="u", UserAttributes=attributes)
+
+    assert message.startswith("Value at 'userAttributes.1.member.value' failed to satisfy constraint: ")
+
+
 def test_maps_are_printed_as_java_prints_them() -> None:
     weights = {"AdditionalVersionWeights": {"2": 2.0}}
 
