@@ -46,10 +46,10 @@ lint: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m docs.generate --check
+	$(BIN)/python docs/generate.py --check
 
 docs: $(VENV)/.development
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements.lock

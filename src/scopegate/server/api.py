@@ -55,7 +55,7 @@ class OwnApi:
     artifacts: Path
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
-    logs: Callable[[str | None, int], Awaitable[Sequence[str]]]
+    logs: Callable[[str, str, str, int], Awaitable[Sequence[str]]]
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
         """Raises AwsError for what is not there; the caller renders it."""
@@ -72,8 +72,8 @@ class OwnApi:
                     raise AwsError("ResourceNotFoundException", message, status=404)
                 return _json({"records": list(records)})
             case "GET", "logs" if not rest:
-                function = query.get("function", [None])[0]
-                return _json({"lines": list(await self.logs(function, _count(query, "lines", 50)))})
+                name = query.get("function", [""])[0]
+                return _json({"lines": await self.log_lines(caller.account, region, name, _count(query, "lines", 50))})
             case "PUT", "artifacts":
                 return await self.put_artifact(rest, request.body)
             case "GET", "stacks" if not rest:
@@ -116,6 +116,17 @@ class OwnApi:
                 if (function.ref.account, function.ref.region) == (account, region)
             ],
         }
+
+    async def log_lines(self, account: str, region: str, name: str, lines: int) -> list[str]:
+        """The last lines of one function, or of all, each then behind its function's name."""
+        if name:
+            return list(await self.logs(account, region, name, lines))
+        found = []
+        for function in self.world().functions.all_functions():
+            if (function.ref.account, function.ref.region) == (account, region):
+                written = await self.logs(account, region, function.ref.name, lines)
+                found += [f"{function.ref.name}: {line}" for line in written]
+        return found
 
     async def put_artifact(self, sha256: str, body: bytes) -> Response:
         if not _SHA256.fullmatch(sha256) or hashlib.sha256(body).hexdigest() != sha256:

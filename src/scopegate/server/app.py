@@ -28,6 +28,7 @@ from scopegate.base.settings import Settings
 from scopegate.functions.code import CodeDirectory
 from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
+from scopegate.functions.pool import Runner, runner_options
 from scopegate.http.client import Client
 from scopegate.http.egress import EgressPolicy
 from scopegate.http.listener import Listener
@@ -41,7 +42,7 @@ from scopegate.server.edge import Front
 from scopegate.server.hosts import HostTable, find_room
 from scopegate.server.launch import Launch
 from scopegate.server.roles import Edges, Role, RoleSocket
-from scopegate.server.runner import LocalRunner, RemoteRunner, runner_socket
+from scopegate.server.runner import Functions, LocalFunctions, RemoteFunctions, runner_socket
 from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store
@@ -191,8 +192,10 @@ async def _load_world(
     return holder
 
 
-async def _runner(stack: contextlib.AsyncExitStack, launch: Launch) -> LocalRunner:
-    return LocalRunner()
+def _runner(stack: contextlib.AsyncExitStack, launch: Launch) -> Runner:
+    runner = Runner(runner_options(launch.settings))
+    stack.push_async_callback(runner.close)
+    return runner
 
 
 def _edge(stack: contextlib.AsyncExitStack, launch: Launch, ports: Ports, client: Client) -> Edge:
@@ -223,7 +226,7 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(store.close)
     await _require_admin_key(store, settings)
     client, late = _client(stack, launch), _Late()
-    runner = await _runner(stack, launch)
+    functions = LocalFunctions(_runner(stack, launch))
     stock = KeyStock()
     stack.callback(stock.close)
     control: Control | None = None
@@ -239,7 +242,7 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
         worker.wake()
 
     more = {"take_key": stock.take, "event_accepted": event_accepted}
-    ports = _ports(launch, late, store, seal, runner.run, call_aws, **more)
+    ports = _ports(launch, late, store, seal, functions.run, call_aws, **more)
     worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     _background(stack, worker.work())
@@ -248,7 +251,7 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
         return _found(edge.ring, key, count)
 
-    control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, runner.logs)
+    control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
     front = Front(_host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
     access = _access_log(stack, launch)
     await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
@@ -261,7 +264,7 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
     stack.push_async_callback(store.close)
     await _require_admin_key(store, settings)
     client, late = _client(stack, launch), _Late()
-    runner = RemoteRunner(Role(client, launch.run_dir / "runner.sock"))
+    functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
     stock = KeyStock()
     stack.callback(stock.close)
     control: Control | None = None
@@ -277,7 +280,7 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
         worker.wake()
 
     more = {"take_key": stock.take, "event_accepted": event_accepted}
-    ports = _ports(launch, late, store, seal, runner.run, call_aws, **more)
+    ports = _ports(launch, late, store, seal, functions.run, call_aws, **more)
     worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     _background(stack, worker.work())
@@ -287,7 +290,7 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
         await holder.catch_up(change)
         await edges.publish(change)
 
-    control = _control(launch, store, seal, ports, holder, published, edges.decisions, runner.logs)
+    control = _control(launch, store, seal, ports, holder, published, edges.decisions, functions)
     hosts, answer = _host_table(launch), control.answer
 
     async def handed_on(request: Request) -> Response:
@@ -304,8 +307,8 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     store, seal = open_store(settings), open_sealer(settings)
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
-    runner = RemoteRunner(Role(client, launch.run_dir / "runner.sock"))
-    ports = _ports(launch, late, store, seal, runner.run, _no_call_aws)
+    functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
+    ports = _ports(launch, late, store, seal, functions.run, _no_call_aws)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     edge = _edge(stack, launch, ports, client)
 
@@ -327,7 +330,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
 
 async def _run_runner(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     """Function processes; behind a Unix socket, with no key and no database."""
-    runner = await _runner(stack, launch)
+    runner = _runner(stack, launch)
     await _listen_unix(stack, runner_socket(runner), launch.run_dir / "runner.sock")
 
 
@@ -347,7 +350,7 @@ def _control(
     holder: WorldHolder,
     published: Callable[[int], Awaitable[None]],
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]],
-    logs: Callable[[str | None, int], Awaitable[Sequence[str]]],
+    functions: Functions,
 ) -> Control:
     # Imported here because an edge must never hold the service models.
     from scopegate.aws.models import Models  # noqa: PLC0415
@@ -365,7 +368,7 @@ def _control(
         artifacts=launch.settings.data_dir / "artifacts",
         world=lambda: holder.world,
         decisions=decisions,
-        logs=logs,
+        logs=functions.logs,
     )
     return Control(launch.settings, store, seal, ports, models, table(PACKAGES, models), published, own)
 
