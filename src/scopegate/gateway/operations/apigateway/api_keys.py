@@ -40,7 +40,10 @@ _PINNED_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def create_api_key(call: Call, request: Shape) -> Shape:
-    """CreateApiKey. Disabled unless the request says otherwise; an empty value is generated."""
+    """CreateApiKey. Disabled unless the request says otherwise; an empty value is generated.
+
+    Partly: no call is let through by a key yet.
+    """
     tags = parse_tags(request.get("tags") or {})
     value = request.get("value") or clock.new_id(_GENERATED_LENGTH, string.ascii_letters + string.digits)
     if len(value) < _SHORTEST_VALUE:

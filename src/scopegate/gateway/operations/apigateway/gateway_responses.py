@@ -46,8 +46,8 @@ DEFAULT_STATUS: Final[Mapping[str, str | None]] = {
 """All types, and the status of each; the two defaults keep the status of the refusal."""
 
 _DEFAULT_TEMPLATES: Final = {"application/json": '{"message":$context.error.messageString}'}
+# Of templates too.
 _NO_PARAMETER: Final = "Invalid parameter name specified"
-_NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 
 
 def get_gateway_response(call: Call, request: Shape) -> Shape:
@@ -148,16 +148,16 @@ def _set_status(draft: Draft, patch: Patch) -> None:
     draft.document["statusCode"] = value
 
 
-def _entry_rule(path: str, member: str, missing: str) -> Rule:
+def _entry_rule(path: str, member: str) -> Rule:
     def put(draft: Draft, patch: Patch) -> None:
         entries = draft.document.setdefault(member, {})
         if patch.op == "replace" and patch.name not in entries:
-            raise not_found(missing)
+            raise not_found(_NO_PARAMETER)
         if not patch.value:
             raise bad_request(f"Invalid null or empty value in {member}")
         entries[patch.name] = patch.value
 
-    return Rule(path, {"add": put, "replace": put, "remove": remove_entry(member, missing=missing)})
+    return Rule(path, {"add": put, "replace": put, "remove": remove_entry(member, missing=_NO_PARAMETER)})
 
 
 def _refuse_path(_: Draft, patch: Patch) -> None:
@@ -168,7 +168,7 @@ _PATCHES: Final = PatchTable(
     "named",
     (
         Rule("/statusCode", {"add": _refuse_path, "replace": _set_status, "remove": _refuse_path}),
-        _entry_rule("/responseParameters/{parameter}", "responseParameters", _NO_PARAMETER),
-        _entry_rule("/responseTemplates/{content_type}", "responseTemplates", _NO_CONTENT_TYPE),
+        _entry_rule("/responseParameters/{parameter}", "responseParameters"),
+        _entry_rule("/responseTemplates/{content_type}", "responseTemplates"),
     ),
 )

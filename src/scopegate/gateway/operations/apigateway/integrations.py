@@ -52,7 +52,10 @@ _NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 
 
 def put_integration(call: Call, request: Shape) -> Shape:
-    """PutIntegration: makes or replaces."""
+    """PutIntegration: makes or replaces.
+
+    Partly: methods with an integration of type AWS or HTTP are deployed closed.
+    """
     resource, method = method_of(call, request)
     integration: Document = {
         "type": request["type"],

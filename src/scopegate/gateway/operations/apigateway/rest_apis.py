@@ -47,7 +47,10 @@ _ACCESS_MODE: Final = "endpointAccessMode is required for security policies that
 
 
 def create_rest_api(call: Call, request: Shape) -> Shape:
-    """CreateRestApi. A new API has a root resource and the models Empty and Error; a clone has its source's parts."""
+    """CreateRestApi. A new API has a root resource and the models Empty and Error; a clone has its source's parts.
+
+    Partly: stages of an API with a resource policy are deployed closed.
+    """
     if request.get("description") == "":
         raise bad_request(_BLANK_DESCRIPTION)
     if not request["name"]:

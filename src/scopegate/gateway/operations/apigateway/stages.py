@@ -25,7 +25,10 @@ _DEFAULT_CACHE_SIZE: Final = "0.5"
 
 
 def create_stage(call: Call, request: Shape) -> Shape:
-    """CreateStage, for a deployment that exists."""
+    """CreateStage, for a deployment that exists.
+
+    Partly: canary, cache, client certificate, tracing and access log settings are stored and change nothing.
+    """
     api_id = api_of(call, request)["id"]
     _check_name(request["stageName"])
     if queries.find_part(call.tx, api_id, "stage", request["stageName"]) is not None:

@@ -39,7 +39,10 @@ _MOST: Final = 2**31 - 1
 
 
 def create_usage_plan(call: Call, request: Shape) -> Shape:
-    """CreateUsagePlan."""
+    """CreateUsagePlan.
+
+    Partly: stored; calls are not counted.
+    """
     if not request["name"]:
         raise bad_request("Usage Plan name cannot be blank")
     tags = parse_tags(request.get("tags") or {})
