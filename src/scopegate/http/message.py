@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO, Final
 
 Header = tuple[bytes, bytes]
+Index = dict[bytes, tuple[bytes, ...]]  # name in lower case → values in order; never changed once made
 
-_NO_VALUES: Final[list[bytes]] = []
+_NO_VALUES: Final[tuple[bytes, ...]] = ()
 
 
 class Request:
@@ -51,7 +52,7 @@ class Request:
         tls: bool = False,
         http_version: str = "1.1",
         received_ns: int = 0,
-        index: dict[bytes, list[bytes]] | None = None,
+        index: Index | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -92,13 +93,11 @@ class Request:
         """Every value of a header, in order; `name` in lower case."""
         index = self._index
         if index is None:
-            index = self._index = {}
+            index = {}
             for key, value in self._headers:
                 lower = key.lower()
-                if lower in index:
-                    index[lower].append(value)
-                else:
-                    index[lower] = [value]
+                index[lower] = (*index.get(lower, _NO_VALUES), value)
+            self._index = index
         return index.get(name, _NO_VALUES)
 
     def find(self, name: bytes) -> bytes | None:

@@ -452,8 +452,22 @@ def test_a_refusal_that_cannot_be_rendered_is_still_a_refusal() -> None:
 
 
 def test_headers_that_are_put_anew_are_found_anew() -> None:
-    request = Request("GET", b"/", [(b"A", b"1"), (b"B", b"2")], index={b"a": [b"1"], b"b": [b"2"]})
+    request = Request("GET", b"/", [(b"A", b"1"), (b"B", b"2")], index={b"a": (b"1",), b"b": (b"2",)})
 
     request.headers = [(b"B", b"2")]
 
     assert (request.find(b"a"), request.find(b"b")) == (None, b"2")
+
+
+def test_requests_with_the_same_headers_share_nothing() -> None:
+    """The fields of the request before are remembered; what a room does to its own changes no other."""
+
+    def answer(request: Request) -> Response:
+        request.headers.append((b"X", b"1"))
+        return Response(200, [], b"%d" % len(request.headers))
+
+    async def scene() -> None:
+        async with listening(Room(answer)) as listener, connected(listener) as wire:
+            assert [(await wire.ask(GET))[2] for _ in range(3)] == [b"2", b"2", b"2"]
+
+    run(scene())
