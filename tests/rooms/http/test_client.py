@@ -27,9 +27,9 @@ from scopegate.http.client import (
 )
 from scopegate.http.egress import EgressPolicy
 from scopegate.http.listener import Listener
-from scopegate.http.message import Response
+from scopegate.http.message import Request, Response
 from tests.rooms.http.test_listener import pieces, run
-from tests.rooms.http.wires import Room, listening
+from tests.rooms.http.wires import Room, connected, listening
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -422,3 +422,43 @@ def test_a_url_is_an_upstream_and_a_target(url: str, scheme: str, host: str, por
 def test_a_url_that_is_not_plainly_http_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|Port"):
         split_url(url)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_streamed_answer_passes_through_at_the_readers_pace(breaks: bool) -> None:
+    """What is not taken stays with the upstream, but for what the kernel holds; one that dies cuts the answer."""
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for number in range(100):
+            if breaks and number == 50:
+                raise ConnectionError("gone")
+            sent += 600_000
+            yield bytes([number]) * 600_000
+
+    async def scene() -> None:
+        behind = Room(lambda _: Response(200, stream=body(), length=60_000_000))
+        async with listening(behind) as upstream, clients() as client:
+
+            async def pass_on(request: Request) -> Response:
+                target = upstream_of(upstream)
+                answer = await client.send(target, "GET", b"/", [], timeout_s=5, max_bytes=60_000_000)
+                return Response(answer.status, answer.headers, stream=answer.stream, length=answer.length)
+
+            async with listening(Room(pass_on)) as front, connected(front) as wire:
+                wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                before = -1
+                while before != sent or not sent:
+                    before = sent
+                    await asyncio.sleep(0.1)
+                assert sent < 60_000_000
+                wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+                if breaks:
+                    assert await wire.is_cut()
+                else:
+                    _, _, got = await wire.read_answer()
+                    assert got == b"".join(bytes([number]) * 600_000 for number in range(100))
+
+    run(scene())
