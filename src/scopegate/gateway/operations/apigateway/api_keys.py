@@ -82,7 +82,7 @@ def get_api_keys(call: Call, request: Shape) -> Shape:
         for key in _keys(call)
         if key.get("name", "").startswith(prefix) and (not customer or key.get("customerId") == customer)
     ]
-    return read_listed_page(request, keys)
+    return read_listed_page(call, request, "api_key", keys)
 
 
 def update_api_key(call: Call, request: Shape) -> Shape:

@@ -7,7 +7,6 @@ Source: reference, control plane, sections 1.4, 2.2, 3.3, 3.4; data plane, secti
 
 import json
 import re
-from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.integration_targets import check_function
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
-from scopegate.gateway.operations.apigateway.paging import read_page
+from scopegate.gateway.operations.apigateway.paging import read_parts
 from scopegate.gateway.operations.apigateway.patch import (
     Draft,
     Patch,
@@ -96,8 +95,8 @@ def get_authorizer(call: Call, request: Shape) -> Shape:
 
 def get_authorizers(call: Call, request: Shape) -> Shape:
     """GetAuthorizers."""
-    api = api_of(call, request)
-    return read_page(request, partial(queries.list_parts, call.tx, api["id"], "authorizer"))
+    api_of(call, request)
+    return read_parts(call, request, "authorizer")
 
 
 def update_authorizer(call: Call, request: Shape) -> Shape:

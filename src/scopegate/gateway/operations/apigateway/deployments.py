@@ -4,14 +4,13 @@ A snapshot never changes. Its stages, variables and authorizers are not in it: t
 Source: reference, control plane, sections 1.4, 3.3, 4.1.
 """
 
-from functools import partial
 from typing import Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
-from scopegate.gateway.operations.apigateway.paging import read_page
+from scopegate.gateway.operations.apigateway.paging import read_parts
 from scopegate.gateway.operations.apigateway.patch import PatchTable, apply_patches, text_rule
 from scopegate.gateway.operations.apigateway.refusals import bad_request
 from scopegate.gateway.operations.apigateway.stages import put_deployed_stage
@@ -69,8 +68,8 @@ def get_deployment(call: Call, request: Shape) -> Shape:
 
 def get_deployments(call: Call, request: Shape) -> Shape:
     """GetDeployments."""
-    api = api_of(call, request)
-    return read_page(request, partial(queries.list_parts, call.tx, api["id"], "deployment"), _rendered)
+    api_of(call, request)
+    return read_parts(call, request, "deployment", _rendered)
 
 
 def update_deployment(call: Call, request: Shape) -> Shape:

@@ -4,14 +4,13 @@ Nothing here has an effect on calls. Source: reference, control plane, sections 
 """
 
 import json
-from functools import partial
 from typing import Any, Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
-from scopegate.gateway.operations.apigateway.paging import read_listed_page, read_page
+from scopegate.gateway.operations.apigateway.paging import read_listed_page, read_parts
 from scopegate.gateway.operations.apigateway.patch import Draft, Patch, PatchTable, Rule, apply_patches, text_rule
 from scopegate.gateway.operations.apigateway.refusals import bad_request, conflict
 from scopegate.ports import Call
@@ -46,9 +45,8 @@ def get_documentation_parts(call: Call, request: Shape) -> Shape:
     api_id = api_of(call, request)["id"]
     if request.get("locationStatus") == "UNDOCUMENTED":
         return {"items": []}
-    return read_listed_page(
-        request, [(part_id, part) for part_id, part in _parts(call, api_id) if _is_wanted(part["location"], request)]
-    )
+    parts = [(part_id, part) for part_id, part in _parts(call, api_id) if _is_wanted(part["location"], request)]
+    return read_listed_page(call, request, f"documentation_part/{api_id}", parts)
 
 
 def update_documentation_part(call: Call, request: Shape) -> Shape:
@@ -94,8 +92,8 @@ def get_documentation_version(call: Call, request: Shape) -> Shape:
 
 def get_documentation_versions(call: Call, request: Shape) -> Shape:
     """GetDocumentationVersions."""
-    api_id = api_of(call, request)["id"]
-    return read_page(request, partial(queries.list_parts, call.tx, api_id, "documentation_version"), _rendered)
+    api_of(call, request)
+    return read_parts(call, request, "documentation_version", _rendered)
 
 
 def update_documentation_version(call: Call, request: Shape) -> Shape:

@@ -7,14 +7,13 @@ Source: reference, control plane, sections 1.4, 3.3, 5.3; data plane, section 5.
 import json
 import re
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
-from scopegate.gateway.operations.apigateway.paging import read_page
+from scopegate.gateway.operations.apigateway.paging import read_parts
 from scopegate.gateway.operations.apigateway.patch import Draft, Patch, PatchTable, Rule, apply_patches, text_rule
 from scopegate.gateway.operations.apigateway.references import find_referring_method, methods_of
 from scopegate.gateway.operations.apigateway.refusals import bad_request, conflict, invalid_definition
@@ -85,8 +84,8 @@ def get_model(call: Call, request: Shape) -> Shape:
 
 def get_models(call: Call, request: Shape) -> Shape:
     """GetModels: Empty and Error too."""
-    api = api_of(call, request)
-    return read_page(request, partial(queries.list_parts, call.tx, api["id"], "model"))
+    api_of(call, request)
+    return read_parts(call, request, "model")
 
 
 def get_model_template(call: Call, request: Shape) -> Shape:

@@ -1,16 +1,22 @@
 """`limit` and `position` of the lists of REST API operations.
 
-A position is the last key of the page before, in base64url; it is absent on the last page.
-Source: reference, control plane, section 6 (default 25, at most 500; other limits are tolerated).
+A position is the last key of the page before, sealed for this list of this account and region: nobody reads it, makes
+one, or carries it to another list. It is absent on the last page.
+Source: reference, control plane, section 6 (default 25, at most 500; other limits are tolerated); attack row U2.
 """
 
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
+from cryptography.exceptions import InvalidTag
+
 from scopegate.aws.operations import Shape
+from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.refusals import bad_request
+from scopegate.ports import Call
 from scopegate.store.documents import Document
 
 DEFAULT_LIMIT: Final = 25
@@ -23,6 +29,38 @@ class Rows(Protocol):
     def __call__(self, *, after: str | None, size: int | None) -> Sequence[tuple[str, Document]]: ...
 
 
+def read_page(call: Call, request: Shape, of: str, rows: Rows, show: Callable[[Document], Shape] = dict) -> Shape:
+    """One page of documents as `show` renders them: `items`, and `position` when more are left.
+
+    of: which list this is, with the id of what it belongs to.
+    Raises AwsError: a position that is not of this list.
+    """
+    context = f"position/{of}/{call.account}/{call.region}"
+    limit = _limit(request)
+    found = rows(after=_open(call, request.get("position"), context), size=limit + 1)
+    page: Shape = {"items": [show(document) for _, document in found[:limit]]}
+    if len(found) > limit:
+        sealed = call.seal.seal(found[limit - 1][0].encode(), context)
+        page["position"] = base64.urlsafe_b64encode(sealed).decode("ascii")
+    return page
+
+
+def read_parts(call: Call, request: Shape, kind: str, show: Callable[[Document], Shape] = dict) -> Shape:
+    """One page of the parts of one kind that the API in `restApiId` has."""
+    api_id = request["restApiId"]
+    return read_page(call, request, f"{kind}/{api_id}", partial(queries.list_parts, call.tx, api_id, kind), show)
+
+
+def read_listed_page(call: Call, request: Shape, of: str, keyed: Sequence[tuple[str, Document]]) -> Shape:
+    """One page of what is already in memory, sorted by key."""
+
+    def rows(*, after: str | None, size: int | None) -> Sequence[tuple[str, Document]]:
+        left = [row for row in keyed if after is None or row[0] > after]
+        return left[:size]
+
+    return read_page(call, request, of, rows)
+
+
 def _limit(request: Shape) -> int:
     wanted = request.get("limit")
     if wanted is None or wanted < 1:
@@ -30,34 +68,10 @@ def _limit(request: Shape) -> int:
     return min(int(wanted), MAXIMUM_LIMIT)
 
 
-def _after(request: Shape) -> str | None:
-    position = request.get("position")
+def _open(call: Call, position: str | None, context: str) -> str | None:
     if not position:
         return None
     try:
-        key = base64.b64decode(position, altchars=b"-_", validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
+        return call.seal.open(base64.b64decode(position, altchars=b"-_", validate=True), context).decode()
+    except (binascii.Error, ValueError, InvalidTag):
         raise bad_request("Invalid position parameter") from None
-    if "\x00" in key:  # no database takes it
-        raise bad_request("Invalid position parameter")
-    return key
-
-
-def read_page(request: Shape, rows: Rows, show: Callable[[Document], Shape] = dict) -> Shape:
-    """One page of documents as `show` renders them: `items`, and `position` when more are left."""
-    limit = _limit(request)
-    found = rows(after=_after(request), size=limit + 1)
-    page: Shape = {"items": [show(document) for _, document in found[:limit]]}
-    if len(found) > limit:
-        page["position"] = base64.urlsafe_b64encode(found[limit - 1][0].encode()).decode()
-    return page
-
-
-def read_listed_page(request: Shape, keyed: Sequence[tuple[str, Document]]) -> Shape:
-    """One page of what is already in memory, sorted by key."""
-
-    def rows(*, after: str | None, size: int | None) -> Sequence[tuple[str, Document]]:
-        left = [row for row in keyed if after is None or row[0] > after]
-        return left[:size]
-
-    return read_page(request, rows)

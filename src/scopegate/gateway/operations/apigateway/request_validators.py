@@ -3,14 +3,13 @@
 Source: reference, control plane, sections 1.4, 2.2, 3.2, 3.3.
 """
 
-from functools import partial
 from typing import Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
-from scopegate.gateway.operations.apigateway.paging import read_page
+from scopegate.gateway.operations.apigateway.paging import read_parts
 from scopegate.gateway.operations.apigateway.patch import PatchTable, apply_patches, flag_rule, text_rule
 from scopegate.gateway.operations.apigateway.references import find_referring_method
 from scopegate.gateway.operations.apigateway.refusals import UNKNOWN_VALIDATOR, bad_request, conflict
@@ -47,8 +46,8 @@ def get_request_validator(call: Call, request: Shape) -> Shape:
 
 def get_request_validators(call: Call, request: Shape) -> Shape:
     """GetRequestValidators."""
-    api = api_of(call, request)
-    return read_page(request, partial(queries.list_parts, call.tx, api["id"], "request_validator"))
+    api_of(call, request)
+    return read_parts(call, request, "request_validator")
 
 
 def update_request_validator(call: Call, request: Shape) -> Shape:

@@ -6,7 +6,6 @@ Source: reference, control plane, sections 1.4, 2.2, 3.2, 3.3.
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Final
 
 from scopegate.aws.operations import Shape
@@ -14,7 +13,7 @@ from scopegate.base import clock
 from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, resource_of
-from scopegate.gateway.operations.apigateway.paging import read_page
+from scopegate.gateway.operations.apigateway.paging import read_parts
 from scopegate.gateway.operations.apigateway.patch import Draft, Patch, PatchTable, Rule, apply_patches
 from scopegate.gateway.operations.apigateway.refusals import (
     UNKNOWN_RESOURCE,
@@ -54,9 +53,8 @@ def get_resource(call: Call, request: Shape) -> Shape:
 
 def get_resources(call: Call, request: Shape) -> Shape:
     """GetResources: in the order of ids, as AWS."""
-    api = api_of(call, request)
-    rows = partial(queries.list_parts, call.tx, api["id"], "resource")
-    return read_page(request, rows, lambda resource: _rendered(resource, request.get("embed") or ()))
+    api_of(call, request)
+    return read_parts(call, request, "resource", lambda resource: _rendered(resource, request.get("embed") or ()))
 
 
 def update_resource(call: Call, request: Shape) -> Shape:

@@ -98,7 +98,8 @@ def get_rest_api(call: Call, request: Shape) -> Shape:
 
 def get_rest_apis(call: Call, request: Shape) -> Shape:
     """GetRestApis."""
-    return read_page(request, partial(queries.list_apis, call.tx, call.account, call.region, PROTOCOL), _rendered)
+    rows = partial(queries.list_apis, call.tx, call.account, call.region, PROTOCOL)
+    return read_page(call, request, "api", rows, _rendered)
 
 
 def update_rest_api(call: Call, request: Shape) -> Shape:

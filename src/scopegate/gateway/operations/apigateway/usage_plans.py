@@ -75,7 +75,7 @@ def get_usage_plans(call: Call, request: Shape) -> Shape:
         for plan_id, plan in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan")
         if not key_id or _find_link(call, plan_id, key_id) is not None
     ]
-    return read_listed_page(request, plans)
+    return read_listed_page(call, request, "usage_plan", plans)
 
 
 def update_usage_plan(call: Call, request: Shape) -> Shape:
@@ -130,7 +130,8 @@ def get_usage_plan_keys(call: Call, request: Shape) -> Shape:
     """GetUsagePlanKeys: by name prefix. An unknown plan has none."""
     links = [(link_id, _rendered_link(call, link)) for link_id, link in _links(call, request["usagePlanId"])]
     prefix = request.get("nameQuery") or ""
-    return read_listed_page(request, [each for each in links if each[1].get("name", "").startswith(prefix)])
+    named = [each for each in links if each[1].get("name", "").startswith(prefix)]
+    return read_listed_page(call, request, f"usage_plan_key/{request['usagePlanId']}", named)
 
 
 def delete_usage_plan_key(call: Call, request: Shape) -> Shape:
