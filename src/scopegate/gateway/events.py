@@ -23,7 +23,6 @@ BuildEvent = Callable[[ApiCall], bytes]
 _dumps: Final = orjson.dumps
 # Set here, whatever a client says.
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
-_FORWARDED_BYTES: Final = frozenset(name.encode() for name in _FORWARDED)
 _IDENTITY_NULLS: Final = (
     b'"cognitoIdentityPoolId":null,"accountId":null,"cognitoIdentityId":null,"caller":null,"principalOrgId":null,'
     b'"accessKey":null,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null,"userArn":null,"user":null'
@@ -191,14 +190,12 @@ def _http_body(call: ApiCall) -> tuple[bytes, bytes]:
 
 
 def _http_pairs(call: ApiCall) -> list[tuple[str, str]]:
-    """The headers of an HTTP API's event, case as sent."""
+    """The headers of an HTTP API's event, in lower case."""
     request = call.request
     pairs = [
-        (name.decode("latin-1"), value.decode("latin-1"))
+        (shown, value.decode("latin-1"))
         for name, value in request.headers
-        if (lower := name.lower()) not in headers.HOP_BY_HOP
-        and not headers.is_ours(lower)
-        and lower not in _FORWARDED_BYTES
+        if (shown := headers.http_event_name(name)) is not None
     ]
     if request.body and not request.all(b"content-length"):
         pairs.append(("content-length", str(len(request.body))))
@@ -225,8 +222,7 @@ def compile_http_event_2(
         request = call.request
         joined: dict[str, str] = {}
         cookies: list[str] = []
-        for name, value in _http_pairs(call):
-            lower = name.lower()
+        for lower, value in _http_pairs(call):
             if lower == "cookie":
                 cookies += value.split("; ")
             elif lower in joined:
@@ -304,7 +300,7 @@ def compile_http_event_1(
 
     def build(call: ApiCall) -> bytes:
         request = call.request
-        pairs = [(headers.title_case(name.lower()), value) for name, value in _http_pairs(call)]
+        pairs = [(headers.title_case(name), value) for name, value in _http_pairs(call)]
         last, every = _multi(pairs)
         queries, multi_queries = _multi(call.query) if request.query else ({}, {})
         host = request.find_text(b"host") or ""

@@ -35,6 +35,18 @@ HOP_BY_HOP: Final = frozenset(
         b"te", b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
+# REST: what a client's request loses toward a web service, beside what nothing sees.
+# The overridden verb was chosen here; a backend must not choose again.
+_REST_NOT_PASSED: Final = frozenset({b"content-encoding", b"host", b"x-http-method-override"})
+_HTTP_NOT_PASSED: Final = frozenset({b"content-length", b"forwarded", b"host", b"via"})
+_HTTP_SET_HERE: Final = frozenset({b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto"})
+_REST_REMAPPED: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"server", b"www-authenticate", b"x-amzn-requestid"}
+)
+# `Content-Encoding` stays: the bytes go through as they came, so the header must say what they are.
+_REST_NOT_RETURNED: Final = frozenset({b"transfer-encoding", b"keep-alive", b"via", b"x-amz-apigw-id"})
+_HTTP_NOT_RETURNED: Final = HOP_BY_HOP | {b"apigw-requestid", b"content-length", b"date"}
+_NAMES: Final = 2048  # names whose fate is remembered, per question
 # Front ends write these two in one spelling whatever the client wrote.
 _RECASED: Final = {b"authorization": "Authorization", b"user-agent": "User-Agent"}
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -46,12 +58,61 @@ def is_ours(lower: bytes) -> bool:
     return lower.startswith((b"x-amzn-", b"x-amz-apigw-", b"apigw-"))
 
 
+# What becomes of a header depends on its name alone, and clients send few different names: each is judged once.
+
+
+@lru_cache(maxsize=_NAMES)
+def _rest_visible(name: bytes) -> str | None:
+    """A request header's name as REST APIs show it, None when nothing sees it."""
+    lower = name.lower()
+    if lower in REST_INVISIBLE or is_ours(lower):
+        return None
+    return _RECASED.get(lower) or name.decode("latin-1")
+
+
+@lru_cache(maxsize=_NAMES)
+def passes_rest(name: bytes) -> bool:
+    """Whether a client's header goes on to a web service behind a REST API."""
+    lower = name.lower()
+    return not (lower in REST_INVISIBLE or lower in _REST_NOT_PASSED or is_ours(lower) or b"_" in lower)
+
+
+@lru_cache(maxsize=_NAMES)
+def passes_http(name: bytes) -> bool:
+    """Whether a client's header goes on to a web service behind an HTTP API."""
+    lower = name.lower()
+    return not (lower in HOP_BY_HOP or lower in _HTTP_NOT_PASSED or is_ours(lower) or b"_" in lower)
+
+
+@lru_cache(maxsize=_NAMES)
+def http_event_name(name: bytes) -> str | None:
+    """A request header's name in an HTTP API's event, lower case; None when it is not in it."""
+    lower = name.lower()
+    if lower in HOP_BY_HOP or lower in _HTTP_SET_HERE or is_ours(lower):
+        return None
+    return lower.decode("latin-1")
+
+
+@lru_cache(maxsize=_NAMES)
+def returned_by_rest(name: bytes) -> bytes | None:
+    """A web service's response header as a REST API passes it on: as it is, renamed, or not at all."""
+    lower = name.lower()
+    if lower in _REST_NOT_RETURNED:
+        return None
+    return b"x-amzn-Remapped-" + name if lower in _REST_REMAPPED else name
+
+
+@lru_cache(maxsize=_NAMES)
+def is_returned_by_http(name: bytes) -> bool:
+    return name.lower() not in _HTTP_NOT_RETURNED
+
+
 def rest_request_headers(request: Request) -> list[Pair]:
     """A REST call's headers as mappings, validators and events see them: case as sent, in order."""
     return [
-        (_RECASED.get(lower) or name.decode("latin-1"), value.decode("latin-1"))
+        (shown, value.decode("latin-1"))
         for name, value in request.headers
-        if (lower := name.lower()) not in REST_INVISIBLE and not is_ours(lower)
+        if (shown := _rest_visible(name)) is not None
     ]
 
 

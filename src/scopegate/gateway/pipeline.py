@@ -19,6 +19,7 @@ Source: design, "What flows through it" (b); reference, "Order of checks".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -173,6 +174,10 @@ def _check_http_size(call: ApiCall) -> None:
 # stage and route
 
 
+# A pure function of the path, and hot paths come again and again.
+_rest_target: Final = lru_cache(maxsize=512)(parse_rest_target)
+
+
 def _bad_target(error: TargetError) -> GatewayRefusal:
     return GatewayRefusal("DEFAULT_4XX", "Bad Request", reason=f"the path is refused: {error}")
 
@@ -184,7 +189,7 @@ def _take(call: ApiCall, target: Target) -> None:
 
 def _find_rest_stage(call: ApiCall) -> None:
     try:
-        target = parse_rest_target(call.raw_path)
+        target = _rest_target(call.raw_path)
     except TargetError as error:
         raise _bad_target(error) from None
     _take(call, target)

@@ -46,17 +46,8 @@ _NAME: Final = re.compile(r"\{([A-Za-z0-9._-]+)\+?\}")
 _REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querystring|path)\.(?P<name>.+)")
 # Mapped or not, these do not arrive.
 _NEVER_SENT: Final = frozenset({"connection", "expect", "keep-alive", "proxy-authenticate", "te", "via"})
-# REST: what a client's request loses on its way, beside what nothing sees.
-# The overridden verb was chosen here; a backend must not choose again.
-_REST_NOT_PASSED: Final = frozenset({b"content-encoding", b"host", b"x-http-method-override"})
 _SIGNATURE: Final = b"AWS4-HMAC-SHA256"
 
-_REST_REMAPPED: Final = frozenset(
-    {b"connection", b"content-length", b"date", b"server", b"www-authenticate", b"x-amzn-requestid"}
-)
-# `Content-Encoding` stays: the bytes go through as they came, so the header must say what they are.
-_REST_NOT_RETURNED: Final = frozenset({b"transfer-encoding", b"keep-alive", b"via", b"x-amz-apigw-id"})
-_HTTP_NOT_RETURNED: Final = headers.HOP_BY_HOP | {b"apigw-requestid", b"content-length", b"date"}
 _JSON: Final[Header] = (b"Content-Type", b"application/json")
 
 
@@ -218,6 +209,8 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway_{spec.api_id}".encode())
     api_header: Header = (b"X-Amzn-Apigateway-Api-Id", spec.api_id.encode())
     convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
+    authority = f"{target.upstream.host}:{target.upstream.port}"
+    fixed_path = (target.path[0] or "/") if len(target.path) == 1 else None
 
     def integrate(call: ApiCall) -> Awaitable[None]:
         call.mark(7)
@@ -227,52 +220,45 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
             found = source(call)
             if found:
                 values[name] = found[-1] if raw else quote(found[-1], safe="")
-        path = _fill(target.path, values) or "/"
+        path = fixed_path if fixed_path is not None else _fill(target.path, values) or "/"
         refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
         if request.query:
             queries.append(request.query.decode("latin-1"))
         for name, source in mapping.query:
             queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for value in source(call)]
-        pairs, host = _rest_headers(call, mapping.headers)
-        names = {name.lower() for name, _ in pairs}
-        if b"accept" not in names:
+        pairs = [pair for pair in request.headers if headers.passes_rest(pair[0])]
+        if (request.find(b"authorization") or b"").startswith(_SIGNATURE):
+            pairs = [pair for pair in pairs if pair[0].lower() != b"authorization"]
+        host = None
+        if mapping.headers:
+            pairs, host = _map_headers(call, pairs, mapping.headers)
+        if not _has(pairs, b"accept"):
             pairs.append((b"Accept", b"application/json"))
-        if b"user-agent" not in names:
+        if not _has(pairs, b"user-agent"):
             pairs.append(user_agent)
         pairs.append(api_header)
         pairs.append((b"X-Amzn-Trace-Id", headers.encode_value(call.trace)))
         url = f"{path}?{'&'.join(queries)}" if queries else path
-        call.record.facts["upstream"] = f"{target.upstream.host}:{target.upstream.port}"
-        return _exchange(
-            call,
-            target.upstream,
-            fixed_method or call.method,
-            url,
-            pairs,
-            convert(call),
-            timeout_s,
-            host,
-            _finish_rest,
-        )
+        call.record.facts["upstream"] = authority
+        method = fixed_method or call.method
+        return _exchange(call, target.upstream, method, url, pairs, convert(call), timeout_s, host, _finish_rest)
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
 
-def _rest_headers(call: ApiCall, mapped: Sequence[tuple[str, Source]]) -> tuple[list[Header], bytes | None]:
-    """What goes on of the client's headers, mapped ones replacing those of the same name; and a mapped Host."""
+def _has(pairs: Sequence[Header], name: bytes) -> bool:
+    """Whether a header is among these; the usual spellings are found without folding."""
+    return any(found is name or found.lower() == name for found, _ in pairs)
+
+
+def _map_headers(
+    call: ApiCall, pairs: list[Header], mapped: Sequence[tuple[str, Source]]
+) -> tuple[list[Header], bytes | None]:
+    """Mapped headers in place of the client's of the same name; and a mapped Host."""
     sources = {name.lower().encode(): (name, source) for name, source in mapped}
     found = {lower: values for lower, (_, source) in sources.items() if (values := source(call))}
-    pairs = [
-        (name, value)
-        for name, value in call.request.headers
-        if (lower := name.lower()) not in headers.REST_INVISIBLE
-        and lower not in _REST_NOT_PASSED
-        and lower not in found
-        and not headers.is_ours(lower)
-        and b"_" not in lower
-        and not (lower == b"authorization" and value.startswith(_SIGNATURE))
-    ]
+    pairs = [pair for pair in pairs if pair[0].lower() not in found]
     host = None
     for lower, values in found.items():
         if lower == b"host":
@@ -302,13 +288,11 @@ def _finish_rest(call: ApiCall, answer: UpstreamAnswer) -> None:
         (b"x-amz-apigw-id", call.extended_id.encode()),
     ]
     typed = False
-    for name, value in answer.headers:
-        lower = name.lower()
-        if lower in _REST_REMAPPED:
-            pairs.append((b"x-amzn-Remapped-" + name, value))
-        elif lower not in _REST_NOT_RETURNED:
-            typed = typed or lower == b"content-type"
-            pairs.append((name, value))
+    for pair in answer.headers:
+        name = headers.returned_by_rest(pair[0])
+        if name is not None:
+            pairs.append(pair if name is pair[0] else (name, pair[1]))
+            typed = typed or name.lower() == b"content-type"
     if not typed:
         pairs.append(_JSON)
     call.response = _response(call, answer, pairs)
@@ -336,6 +320,7 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         fixed_method = None
     timeout_s = (document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")) / 1000
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway/{spec.api_id}".encode())
+    authority = f"{target.upstream.host}:{target.upstream.port}"
     appends_path = spec.key == "$default" and not target.has_path
     finish = compile_http_finish(document.get("ResponseParameters"), spec.variables)
 
@@ -357,26 +342,17 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
             queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in after]
         elif request.query:
             queries.append(request.query.decode("latin-1"))
-        pairs = _http_headers(call)
+        pairs = [pair for pair in request.headers if headers.passes_http(pair[0])]
         if changes["header"]:
             texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
             pairs = headers.encode(apply_changes(changes["header"], texts, call, NO_ANSWER, fold=True))
-        if not any(name.lower() == b"user-agent" for name, _ in pairs):
+        if not _has(pairs, b"user-agent"):
             pairs.append(user_agent)
         pairs += _http_own_headers(call)
         url = f"{path}?{'&'.join(queries)}" if queries else path
-        call.record.facts["upstream"] = f"{target.upstream.host}:{target.upstream.port}"
-        return _exchange(
-            call,
-            target.upstream,
-            fixed_method or call.method,
-            url,
-            pairs,
-            request.body,
-            timeout_s,
-            None,
-            finish,
-        )
+        call.record.facts["upstream"] = authority
+        method = fixed_method or call.method
+        return _exchange(call, target.upstream, method, url, pairs, request.body, timeout_s, None, finish)
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
@@ -386,15 +362,7 @@ def _encode(value: str) -> str:
     return quote(value, safe="/%:@!$&'()*+,;=~-._")
 
 
-def _http_headers(call: ApiCall) -> list[Header]:
-    return [
-        (name, value)
-        for name, value in call.request.headers
-        if (lower := name.lower()) not in headers.HOP_BY_HOP
-        and lower not in (b"host", b"content-length", b"forwarded", b"via")
-        and not headers.is_ours(lower)
-        and b"_" not in lower
-    ]
+_VIA: Final = b"HTTP/1.1 AmazonAPIGateway"
 
 
 def _node(address: str) -> str:
@@ -407,8 +375,12 @@ def _http_own_headers(call: ApiCall) -> list[Header]:
     host = request.find_text(b"host") or ""
     host = f'"{host}"' if ":" in host else host
     element = f"by={_node(request.local[0])};for={_node(request.peer[0])};host={host};proto=https"
-    forwarded = b", ".join([*request.all(b"forwarded"), element.encode("latin-1")])
-    via = b", ".join([*request.all(b"via"), b"HTTP/1.1 AmazonAPIGateway"])
+    forwarded = element.encode("latin-1")
+    if before := request.all(b"forwarded"):
+        forwarded = b", ".join([*before, forwarded])
+    via = _VIA
+    if before := request.all(b"via"):
+        via = b", ".join([*before, via])
     return [(b"Forwarded", forwarded), (b"Via", via), (b"X-Amzn-Trace-Id", headers.encode_value(call.trace))]
 
 
@@ -434,6 +406,6 @@ def compile_http_finish(parameters: Mapping[str, Mapping[str, str]] | None, vari
 
 
 def _http_response(call: ApiCall, answer: UpstreamAnswer) -> Response:
-    pairs = [(name, value) for name, value in answer.headers if name.lower() not in _HTTP_NOT_RETURNED]
+    pairs = [pair for pair in answer.headers if headers.is_returned_by_http(pair[0])]
     pairs.append((b"Apigw-Requestid", call.extended_id.encode()))
     return _response(call, answer, pairs)
