@@ -143,6 +143,7 @@ class _Connection(asyncio.Protocol):
         "reading_paused",
         "request",
         "state",
+        "streaming",
         "task",
         "tls",
         "transport",
@@ -161,6 +162,7 @@ class _Connection(asyncio.Protocol):
         self.body: _Body | None = None
         self.request: Request | None = None
         self.task: asyncio.Task[None] | None = None
+        self.streaming = False
         self.keep_alive = True
         self.half_closed = False
         self.unread = False  # whether input is on its way that nobody will read
@@ -196,10 +198,11 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = _CLOSED
         self.listener.leave(self)
-        if self.task is not None:  # goes on without a reader; the loop alone would not keep it
-            self.listener.keep(self.task)
-        if self.drained is not None and not self.drained.done():
-            self.drained.set_exception(ConnectionResetError("the client is gone"))
+        if self.task is not None:
+            if self.streaming:
+                self.task.cancel()
+            else:  # goes on without a reader; the loop alone would not keep it
+                self.listener.keep(self.task)
         if self.body is not None and self.body.file is not None:
             self.body.file.close()
             self.body = None
@@ -460,6 +463,7 @@ class _Connection(asyncio.Protocol):
         last = self._frame(request, response, has_body=has_body)
         if stream is not None:
             self.state = _ANSWERING
+            self.streaming = True
             self.task = listener.spawn(self._stream(request, response, first + lines + last))
             return
         body = response.body if has_body else b""
@@ -521,13 +525,11 @@ class _Connection(asyncio.Protocol):
             if chunked:
                 self.transport.write(b"0\r\n\r\n")
             whole = True
-        except ConnectionResetError:
-            pass
         except Exception as error:  # the head is out: the only answer left is to cut the connection
             self.listener.on_error(request, error)
         finally:
-            self.drained = None
-            self.task = None
+            self.drained = self.task = None
+            self.streaming = False
             await _close_stream(stream)
             self._done(request, response, sent)
             if not whole and self.state != _CLOSED:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,30 @@ def test_a_stream_that_breaks_breaks_the_connection(length: int | None) -> None:
         async with listening(room) as listener, connected(listener) as wire:
             await wire.send(GET)
             assert await wire.is_cut()
+
+    run(scene())
+
+
+def test_a_client_that_is_cut_off_closes_a_stream_that_waits() -> None:
+    closed = asyncio.Event()
+
+    async def silent() -> AsyncIterator[bytes]:
+        try:
+            yield b"x"
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.set()
+
+    async def scene() -> None:
+        room = Room(lambda _: Response(200, stream=silent()))
+        async with listening(room) as listener:
+            async with connected(listener) as wire:
+                await wire.send(GET)
+                await wire.reader.readuntil(b"x")
+                own = wire.writer.get_extra_info("socket")
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+            await asyncio.wait_for(closed.wait(), 5)
+        assert room.errors == []
 
     run(scene())
 
