@@ -43,6 +43,7 @@ _LOST_RACE: Final = frozenset({"40001", "40P01"})  # serialization failure, dead
 # Under SERIALIZABLE these may be a lost race as well, or a fault: a few attempts tell.
 _PERHAPS_LOST_RACE: Final = frozenset({"23503", "23505"})  # foreign key, unique
 _ATTEMPTS_AT_A_CONSTRAINT: Final = 4
+_ATTEMPTS_IN_COMPANY: Final = 3
 _BUSY: Final = frozenset({"55P03", "57014"})  # lock timeout, statement timeout
 _READ_ONLY: Final = "25006"  # a standby, or a read that writes
 # By class: connection, authorization, no such database, resources, operator intervention, system, internal.
@@ -104,6 +105,14 @@ class _Postgres:
 
     def _judge_closed(self, error: BaseException) -> Trouble:
         return Trouble.LOST if isinstance(error, DBAPIError) and error.connection_invalidated else Trouble.FAULT
+
+    def begin_write(self, connection: Connection, attempt: int) -> None:
+        """A gate: writers pass it together, one that has lost three times waits until they are through and goes alone.
+
+        LOCK TABLE as the first statement comes before the snapshot, so whoever waited here sees what the others did.
+        """
+        mode = "ROW EXCLUSIVE" if attempt <= _ATTEMPTS_IN_COMPANY else "EXCLUSIVE"
+        connection.exec_driver_sql(f"LOCK TABLE meta IN {mode} MODE")
 
     def before_numbers(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NUMBERS_LOCK})")
