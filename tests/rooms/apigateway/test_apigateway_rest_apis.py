@@ -150,21 +150,6 @@ def test_lists_go_page_by_page(client: Client) -> None:
     assert len(client.get_rest_apis(limit=100000)["items"]) == 3
 
 
-def test_a_position_is_of_one_list(client: Client) -> None:
-    """Attack U2: a forged position, or one of another list, API or account, is refused."""
-    first, second = Api(client), Api(client)
-    for api in (first, second):
-        api.resource("a")
-    position = client.get_resources(restApiId=first.id, limit=1)["position"]
-    invalid = ("BadRequestException", "Invalid position parameter")
-
-    for forged in ("%%%", "AAAA", "AAAA" * 10, position[:-4], "AAAA" + position[4:]):
-        assert refusal(client.get_resources, restApiId=first.id, position=forged) == invalid
-    assert refusal(client.get_resources, restApiId=second.id, position=position) == invalid
-    assert refusal(client.get_models, restApiId=first.id, position=position) == invalid
-    assert refusal(client.as_account("111122223333").get_rest_apis, position=position) == invalid
-
-
 def test_a_clone_has_its_own_ids_and_the_same_parts(api: Api) -> None:
     orders = api.resource("orders")
     authorizer = api.authorizer()

@@ -4,6 +4,8 @@ Which part is missed first differs by operation: below a resource even an unknow
 Source: reference, control plane, section 3.2.
 """
 
+from typing import Final
+
 from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
 from scopegate.gateway import queries
@@ -16,7 +18,7 @@ from scopegate.gateway.operations.apigateway.refusals import (
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
-PROTOCOL = "REST"
+PROTOCOL: Final = "REST"
 
 
 def api_of(call: Call, request: Shape, absent: AwsError | None = None) -> Document:
