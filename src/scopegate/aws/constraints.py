@@ -22,14 +22,11 @@ _ERROR_CODES: Final[Mapping[str, str]] = {
     "cloudformation": "ValidationError",
 }
 
-# Members whose refusal has words of its own: the operation says it.
-_SAID_BY_OPERATION: Final = frozenset(
-    {
-        ("lambda", "Runtime"),
-        ("apigatewayv2", "ProtocolType"),
-        ("apigatewayv2", "RouteKey"),
-    }
-)
+# Refusals with words of their own: shapes that the operation judges, and required members with another sentence.
+_SAID_BY_OPERATION: Final = frozenset({("lambda", "Runtime"), ("apigatewayv2", "ProtocolType")})
+_REQUIRED_WORDS: Final[Mapping[tuple[str, str, str], str]] = {
+    ("apigatewayv2", "CreateRoute", "RouteKey"): "Route key is required",
+}
 
 # AWS prints the words of an enum in the order of its own hash set; these orders were recorded.
 _ENUM_ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -91,6 +88,9 @@ def validate(operation: Operation, request: Mapping[str, Any]) -> None:
     shape = operation.model.input_shape
     if shape is None:
         return
+    for (service, name, member), words in _REQUIRED_WORDS.items():
+        if (service, name) == (operation.service.name, operation.name) and not request.get(member):
+            raise AwsError(_ERROR_CODES[service], words)
     failures = list(_Check(operation).structure(shape, request, ""))
     if failures:
         count = f"{len(failures)} validation error{'s' if len(failures) > 1 else ''} detected: "
@@ -111,7 +111,7 @@ class _Check:
             where = f"{path}.{_lower_first(name)}" if path else self._root(name, member)
             item = value.get(name)
             if item is None:
-                if name in shape.required_members and (self.service, name) not in _SAID_BY_OPERATION:
+                if name in shape.required_members:
                     yield _failure("Value null", where, "Member must not be null")
             else:
                 yield from self.value(member, item, where)

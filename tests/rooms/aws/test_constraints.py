@@ -165,6 +165,12 @@ def test_words_that_an_operation_says_itself_are_left_to_it() -> None:
     """Reference, lambda 10.2 and control plane 3.5: these refusals have another form."""
     validate(MODELS.operation("lambda", "CreateFunction"), {**FUNCTION, "Runtime": "PYTHON3.9"})
     validate(MODELS.operation("apigatewayv2", "CreateApi"), {"Name": "a", "ProtocolType": "FTP"})
+    assert "protocolType" in sentence("apigatewayv2", "CreateApi", Name="a"), "but it must be there"
+    for route in ({}, {"RouteKey": ""}):
+        assert refusal("apigatewayv2", "CreateRoute", ApiId="a", **route) == (
+            "BadRequestException",
+            "Route key is required",
+        )
 
 
 def test_every_pattern_of_every_service_compiles() -> None:
