@@ -82,7 +82,7 @@ def agree_on_master_key(connection: Connection, data_dir: Path, setting: str | N
     if not setting and not (data_dir / KEY_FILE).exists():
         raise SetupError(
             f"master key: this database is sealed with key {noted[_ID_NAME]} and {source} is missing; "
-            "put that file back from a backup, or set SCOPEGATE_MASTER_KEY; see docs/operations.md#master-key"
+            "put that file back from a backup, or set SCOPEGATE_MASTER_KEY; see docs/settings.md#master-key"
         )
     key = get_master_key(data_dir, setting)
     sealer = Sealer(key)
@@ -93,7 +93,7 @@ def agree_on_master_key(connection: Connection, data_dir: Path, setting: str | N
     if sealer.key_id != noted[_ID_NAME] or opened != _CHECK_PLAIN:
         raise SetupError(
             f"master key: this database is sealed with key {noted[_ID_NAME]}, {source} is key {sealer.key_id}; "
-            "every node needs the same key; see docs/operations.md#master-key"
+            "every node needs the same key; see docs/settings.md#master-key"
         )
     return key
 
