@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.rooms.apigateway.driver import Api, Client, as_patches, refusal
+from scopegate.gateway import queries
+from tests.rooms.apigateway.driver import Api, Client, Tx, as_patches, refusal
 
 BAD_PART = (
     "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces "
@@ -196,13 +197,16 @@ def test_a_parent_does_not_become_greedy(api: Api) -> None:
     assert refused[0] == "BadRequestException"
 
 
-def test_the_quota_of_resources_binds_only_with_aws_quotas() -> None:
-    strict, free = Api(Client(aws_quotas=True)), Api(Client())
-
-    for api in (strict, free):
+@pytest.mark.parametrize("aws_quotas", [True, False])
+def test_the_quota_of_resources_binds_only_with_aws_quotas(aws_quotas: bool) -> None:
+    api = Api(Client(aws_quotas=aws_quotas))
+    with api.client.transaction() as sql:
         for number in range(299):
-            api.client.create_resource(restApiId=api.id, parentId=api.root, pathPart=f"r{number}")
+            part = {"id": f"r{number}", "parentId": api.root, "pathPart": f"r{number}", "path": f"/r{number}"}
+            queries.put_part(Tx(sql), api.id, "resource", part["id"], part)
+    one_more = {"restApiId": api.id, "parentId": api.root, "pathPart": "one-more"}
 
-    refused = refusal(strict.client.create_resource, restApiId=strict.id, parentId=strict.root, pathPart="one-more")
-    assert refused[0] == "LimitExceededException"
-    free.client.create_resource(restApiId=free.id, parentId=free.root, pathPart="one-more")
+    if aws_quotas:
+        assert refusal(api.client.create_resource, **one_more)[0] == "LimitExceededException"
+    else:
+        assert api.client.create_resource(**one_more)["path"] == "/one-more"
