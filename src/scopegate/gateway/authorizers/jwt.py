@@ -26,6 +26,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "size": "token is malformed",
     "segments": "token contains an invalid number of segments",
     "malformed": "token is malformed",
+    "algorithm": "signing method (alg) is unspecified",
     "issuer": "issuer does not match",
     "kid": "signing key not found",
     "signature": "token signature is invalid",
@@ -65,7 +66,9 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
     scope_text = " ".join(scopes)
 
     def invalid(kind: str, detail: str = "") -> GatewayRefusal:
-        description = f"signing method {detail} is invalid" if kind == "algorithm" else _DESCRIPTIONS[kind]
+        description = _DESCRIPTIONS[kind]
+        if kind == "algorithm" and detail:
+            description = f"signing method {detail} is invalid"
         challenge = f'Bearer scope="{scope_text}" error="invalid_token" error_description="{description}"'
         return GatewayRefusal("UNAUTHORIZED", "Unauthorized", www_authenticate=challenge, reason=description)
 
