@@ -8,6 +8,7 @@ import os
 import re
 import selectors
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -165,6 +166,15 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         if server.process.poll() is None:
             server.kill()
         server.close_output()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 @pytest.fixture(scope="session")
