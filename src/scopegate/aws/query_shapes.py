@@ -17,26 +17,37 @@ _DEEPEST: Final = 32
 _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#xD;", "\n": "&#xA;"})
 
-Tree = dict[str, Any]  # name → Tree; the value of a name itself stands under ""
+
+class _Node:
+    """What stands under one name: its own text, and the names below it."""
+
+    __slots__ = ("children", "text")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.text: str | None = None
+
+
+_NOTHING: Final = _Node()
 
 
 def parse_form(shape: ModelShape | None, form: Mapping[str, str]) -> dict[str, Any]:
     """The members of a Query request."""
     if shape is None:
         return {}
-    tree: Tree = {}
+    tree = _Node()
     for name, value in form.items():
         parts = name.split(".")
         if len(parts) > _DEEPEST:
             raise serialization_error("A parameter is nested too deeply")
         node = tree
         for part in parts:
-            node = node.setdefault(part, {})
-        node[""] = value
+            node = node.children.setdefault(part, _Node())
+        node.text = value
     return _parse_structure(shape, tree)
 
 
-def _parse_structure(shape: ModelShape, tree: Tree) -> dict[str, Any]:
+def _parse_structure(shape: ModelShape, tree: _Node) -> dict[str, Any]:
     members = {}
     for name, member in shape.members.items():
         node = _member_node(member, name, tree)
@@ -45,47 +56,45 @@ def _parse_structure(shape: ModelShape, tree: Tree) -> dict[str, Any]:
     return members
 
 
-def _member_node(member: ModelShape, name: str, tree: Tree) -> Tree | None:
+def _member_node(member: ModelShape, name: str, tree: _Node) -> _Node | None:
     if member.type_name == "list" and member.serialization.get("flattened"):
         name = member.member.serialization.get("name", member.serialization.get("name", name))
-        return tree.get(name)
-    return tree.get(member.serialization.get("name", name))
+        return tree.children.get(name)
+    return tree.children.get(member.serialization.get("name", name))
 
 
-def _parse_value(shape: ModelShape, node: Tree) -> Any:
+def _parse_value(shape: ModelShape, node: _Node) -> Any:
     kind = shape.type_name
     if kind == "structure":
         return _parse_structure(shape, node)
     if kind == "list":
         flat = shape.serialization.get("flattened")
-        items = node if flat else node.get(shape.member.serialization.get("name", "member"), {})
+        items = node if flat else node.children.get(shape.member.serialization.get("name", "member"), _NOTHING)
         return [_parse_value(shape.member, item) for item in _numbered(items)]
     if kind == "map":
         return _parse_map(shape, node)
-    text = node.get("")
-    if text is None:
+    if node.text is None:
         raise serialization_error("Unexpected complex element termination")
-    return _parse_scalar(shape, values.parse_text(text))
+    return _parse_scalar(shape, values.parse_text(node.text))
 
 
-def _parse_map(shape: ModelShape, node: Tree) -> dict[str, Any]:
-    entries = node if shape.serialization.get("flattened") else node.get("entry", {})
+def _parse_map(shape: ModelShape, node: _Node) -> dict[str, Any]:
+    entries = node if shape.serialization.get("flattened") else node.children.get("entry", _NOTHING)
     key_name = shape.key.serialization.get("name", "key")
     value_name = shape.value.serialization.get("name", "value")
     result = {}
     for entry in _numbered(entries):
-        if key_name not in entry or value_name not in entry:
+        key, value = entry.children.get(key_name), entry.children.get(value_name)
+        if key is None or value is None:
             raise serialization_error("A map entry lacks its key or value")
-        result[_parse_value(shape.key, entry[key_name])] = _parse_value(shape.value, entry[value_name])
+        result[_parse_value(shape.key, key)] = _parse_value(shape.value, value)
     return result
 
 
-def _numbered(items: Tree) -> list[Tree]:
+def _numbered(items: _Node) -> list[_Node]:
     """Items in the order of their numbers; gaps are closed."""
     numbered = []
-    for number, item in items.items():
-        if number == "":
-            continue  # `Tags=`: an empty list
+    for number, item in items.children.items():  # none for `Tags=`: an empty list
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise serialization_error("Key is not a number")
         numbered.append((int(number), item))
