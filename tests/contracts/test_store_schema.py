@@ -16,7 +16,15 @@ from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings
 from scopegate.store import open_migrated
 from scopegate.store.migrations import HERE, VERSION_TABLE, revisions, run
-from scopegate.store.open import create_schema, find_place, find_revision, make_file, migration_engine, prepare
+from scopegate.store.open import (
+    create_schema,
+    find_place,
+    find_revision,
+    make_file,
+    migration_engine,
+    prepare,
+    upgrade_in_child,
+)
 from scopegate.store.tables import metadata
 from tests.contracts.store_driver import count, opened, pipe, process, putting
 
@@ -116,21 +124,35 @@ def test_a_failed_migration_leaves_the_old_schema_and_every_row(
 
 
 def test_an_older_schema_is_migrated_in_a_child(engine: Engine, settings: Settings) -> None:
-    """Stamped with no revision at all, the schema is as old as can be."""
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-
-    subprocess.run(
-        [sys.executable, "-m", "scopegate.store.migrations", "upgrade"],
-        input=settings.database or f"sqlite:///{settings.data_dir / 'scopegate.db'}",
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    """An empty database is as old as can be."""
+    upgrade_in_child(find_place(settings))
 
     prepare(settings)
     with opened(settings) as driver:
         assert driver.read(count) == 0
+
+
+def test_a_migration_that_fails_in_the_child_is_said(engine: Engine, settings: Settings) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE user_pools (in_the_way INTEGER)"))
+
+    with pytest.raises(SetupError, match=r"migrating .* failed and was undone: .*user_pools.* already exists"):
+        upgrade_in_child(find_place(settings))
+
+    with engine.begin() as connection:
+        assert inspect(connection).get_table_names() == ["user_pools"]
+
+
+def test_any_folder_name_will_do(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "a b%20c?d=e#f:ż")
+    place = find_place(settings)
+    assert place.path is not None
+    make_file(place.path)
+
+    upgrade_in_child(place)
+
+    prepare(settings)
+    assert {path.name for path in settings.data_dir.iterdir()} >= {"scopegate.db", "master.key"}
 
 
 def test_a_database_newer_than_the_code_is_refused(settings: Settings, engine: Engine) -> None:

@@ -24,6 +24,7 @@ from scopegate.base.settings import Settings
 from scopegate.store import migrations
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer, agree_on_master_key, get_master_key
+from scopegate.store.sql import brief
 from scopegate.store.sqlite import migration_engine as sqlite_engine
 from scopegate.store.sqlite import open_sqlite
 from scopegate.store.tables import metadata
@@ -109,7 +110,7 @@ def prepare(settings: Settings) -> Sealer:
             )
         if revision in (None, _KNOWN_REVISIONS[-1]):
             return _settle(connection, settings)
-    _upgrade_in_child(place)
+    upgrade_in_child(place)
     with _exclusive(place) as connection:
         return _settle(connection, settings)
 
@@ -170,7 +171,7 @@ def _exclusive(place: Place) -> Iterator[Connection]:
 
 
 def _cannot_use(place: Place, error: BaseException) -> str:
-    cause = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+    cause = brief(error)
     if place.path is not None:
         return f"cannot use the database {place.path}: {cause}; check the path, its rights and the free space"
     return f"cannot use the database {place}: {cause}; check --database, and that PostgreSQL runs"
@@ -195,12 +196,12 @@ def make_file(path: Path) -> None:
         ) from error
 
 
-def _upgrade_in_child(place: Place) -> None:
-    url = f"sqlite:///{place.path}" if place.url is None else place.url.render_as_string(hide_password=False)
+def upgrade_in_child(place: Place) -> None:
+    url = place.url or URL.create("sqlite", database=str(place.path))
     # The URL goes by standard input: arguments are shown by `ps`, and it may hold a password.
     child = subprocess.run(  # noqa: S603
         [sys.executable, "-m", migrations.__name__, "upgrade"],
-        input=url,
+        input=url.render_as_string(hide_password=False),
         capture_output=True,
         text=True,
         check=False,

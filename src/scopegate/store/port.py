@@ -43,20 +43,26 @@ class Written(Generic[T]):
 
 
 class Store(Protocol):
-    """A database. Raises StoreUnavailable when it cannot be reached; nothing is half-written then."""
+    """A database. Raises StoreUnavailable when it cannot be reached; nothing is half-written then.
+
+    Where the database went away during the commit itself, the whole write may be there.
+    """
 
     async def read(self, transaction: Callable[[Tx], T]) -> T: ...
 
     async def write(self, transaction: Callable[[Tx], T]) -> Written[T]: ...
 
     async def changes(self, since: int) -> Sequence[Change]:
-        """Changes after number `since`, in order."""
+        """Changes after number `since`, in order: of each definition the newest at least (a start drops older ones)."""
         ...
 
     async def last_change(self) -> int: ...
 
     async def wait_for_change(self, since: int, timeout_s: float) -> bool:
-        """Wait until a change after `since` may exist (notification or poll); False when the time ran out."""
+        """Wait until a change after `since` may exist (notification or poll); False when the time ran out.
+
+        Raises StoreUnavailable when nobody could look meanwhile: False is never a guess.
+        """
         ...
 
     async def close(self) -> None: ...

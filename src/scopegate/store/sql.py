@@ -25,6 +25,7 @@ T = TypeVar("T")
 # A race lost this often in a row is overload: the caller gets a clear error. Pauses double from 2 ms to 250 ms, so all
 # of them together stay below 2 s. Measured with 24 writers of 3 processes on one row: 4 attempts are the most.
 _ATTEMPTS: Final = 12
+_ATTEMPTS_AT_A_CONNECTION: Final = 2
 _FIRST_PAUSE_S: Final = 0.002
 _LONGEST_PAUSE_S: Final = 0.25
 
@@ -103,18 +104,18 @@ class _Threads:
         self._lock = threading.Lock()
         self._all: set[Connection] = set()
 
-    def connection(self) -> tuple[Connection, bool]:
-        """This thread's connection, and whether it is new. Raises what connecting raises."""
+    def connection(self) -> Connection:
+        """This thread's connection. Raises what connecting raises."""
         held: Connection | None = getattr(self._own, "connection", None)
         if held is not None:
             if self._is_current(held):
-                return held, False
+                return held
             self.drop()
         made = self._engine.connect()
         self._own.connection = made
         with self._lock:
             self._all.add(made)
-        return made, True
+        return made
 
     def drop(self) -> None:
         """Close this thread's connection, whatever its state."""
@@ -203,20 +204,21 @@ class SqlStore:
                 trouble = self._database.judge(failed.error, writing=writing, attempt=attempt)
                 if trouble is Trouble.LOST:
                     threads.drop()
-                    if failed.before_commit and not failed.new_connection:
+                    if failed.before_commit and failed.connected and attempt <= _ATTEMPTS_AT_A_CONNECTION:
                         trouble = Trouble.AGAIN  # it was lost while idle, most likely
                 if trouble is Trouble.FAULT:
                     raise failed.error from None
                 if trouble is not Trouble.AGAIN or attempt == _ATTEMPTS or self._closing.is_set():
-                    raise StoreUnavailable(f"{self._database.name}: {_brief(failed.error)}") from failed.error
+                    raise StoreUnavailable(f"{self._database.name}: {brief(failed.error)}") from failed.error
             self._closing.wait(_pause_s(attempt))
             attempt += 1
 
     def _once(self, threads: _Threads, transaction: Callable[[Tx], T], write_attempt: int | None) -> Written[T]:
         """One attempt. Raises _Failed for errors of the database; anything else is the transaction's own."""
-        new, before_commit = True, True
+        connected, before_commit = False, True
         try:
-            connection, new = threads.connection()
+            connection = threads.connection()
+            connected = True
             begun = connection.begin()
             try:
                 if write_attempt is not None:
@@ -230,7 +232,7 @@ class SqlStore:
                 _roll_back(connection, threads)
                 raise
         except (DBAPIError, self._database.driver_error) as error:
-            raise _Failed(error, new_connection=new, before_commit=before_commit) from error
+            raise _Failed(error, connected=connected, before_commit=before_commit) from error
         if number is not None:
             self._watch.saw(number)
         return Written(result, number)
@@ -250,10 +252,10 @@ class SqlStore:
 class _Failed(Exception):
     """An attempt met an error of the database."""
 
-    def __init__(self, error: Exception, *, new_connection: bool, before_commit: bool) -> None:
+    def __init__(self, error: Exception, *, connected: bool, before_commit: bool) -> None:
         super().__init__(str(error))
         self.error = error
-        self.new_connection = new_connection
+        self.connected = connected
         self.before_commit = before_commit
 
 
@@ -275,7 +277,7 @@ def _pause_s(attempt: int) -> float:
     return longest * (0.5 + clock.token_bytes(1)[0] / 512)
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
     """The driver's sentence without SQLAlchemy's statement and parameters, which may hold secrets."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     return str(cause).strip().split("\n", 1)[0] or type(cause).__name__

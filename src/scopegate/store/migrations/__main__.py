@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from scopegate.base.settings import Settings
 from scopegate.store.migrations import HERE, run
 from scopegate.store.open import find_place, make_file, migration_engine
+from scopegate.store.sql import brief
 
 
 @contextmanager
@@ -38,8 +40,13 @@ def main(command: str) -> int:
     match command:
         case "upgrade":
             engine = migration_engine(find_place(Settings(database=sys.stdin.read().strip())))
-            run.upgrade(engine)
-            engine.dispose()
+            try:
+                run.upgrade(engine)
+            except SQLAlchemyError as error:
+                sys.stderr.write(brief(error))  # the parent says it to the operator
+                return 1
+            finally:
+                engine.dispose()
         case "check":
             with _throw_away(migrated=True) as connection:
                 found = run.differences(connection)
