@@ -80,9 +80,9 @@ class AccessKey:
     """A known access key, or a function's session. `expires_at`: epoch seconds, None for a key that does not."""
 
     access_key_id: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     caller: Caller
-    session_token: str | None = None
+    session_token: str | None = field(default=None, repr=False)
     expires_at: int | None = None
 
 

@@ -39,7 +39,10 @@ def test_secrets_are_sealed_at_rest_and_in_no_repr(plane: Plane) -> None:
 
     assert found is not None
     assert key.secret not in found[1]
-    assert key.secret.decode() not in repr(key) + repr(plane.view)
+    assert key.secret.decode() not in repr(key) + repr(plane.view) + repr(plane.view.key_by_id)
+    session = plane.session()
+    assert session.secret.decode() not in repr(session)
+    assert str(session.session_token) not in repr(session)
 
 
 def test_a_session_is_proven_by_any_process_with_the_master_key(plane: Plane) -> None:
