@@ -1,0 +1,71 @@
+"""What /proc tells about the processes of an environment. Everything may be gone by the time it is read."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_PAGE_KB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
+_ESTABLISHED: Final = "01"
+
+
+def parse_statm_kb(text: bytes) -> int:
+    """Resident size from the text of a `statm` file."""
+    return int(text.split()[1]) * _PAGE_KB
+
+
+def resident_kb(process: Path) -> int:
+    """Resident size of a process, given its directory; 0 when it is gone."""
+    try:
+        return parse_statm_kb((process / "statm").read_bytes())
+    except (OSError, IndexError):
+        return 0
+
+
+def proportional_kb(process: Path) -> int:
+    """Memory of a process, each shared page divided by the number of its users."""
+    try:
+        for line in (process / "smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def descendants(root: int) -> Iterator[Path]:
+    """Directories of all processes below one process."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            parents[int(name)] = int(fields[1])
+    for pid in parents:
+        above = pid
+        while above in parents and above != root:
+            above = parents[above]
+        if above == root and pid != root:
+            yield Path(f"/proc/{pid}")
+
+
+def find_socket(port: int, peer_port: int) -> tuple[int, int] | None:
+    """(user, inode) of the established loopback connection from `port` to `peer_port`."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            local, remote = (int(address.rpartition(":")[2], 16) for address in fields[1:3])
+            if (local, remote, fields[3]) == (port, peer_port, _ESTABLISHED):
+                return int(fields[7]), int(fields[9])
+    return None
+
+
+def count_tasks() -> int:
+    """Processes and threads of the whole machine."""
+    return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])

@@ -1,0 +1,251 @@
+"""The walls of an execution environment: which isolation this machine offers, and the command line that raises it.
+
+`bwrap`: bubblewrap gives each environment its own mount, PID, IPC and host name space; the network is the machine's,
+for SDK calls come back to this server on loopback. Started by root, the function's process has a user of its own too.
+`user`: root without bubblewrap gives each environment a user of its own, and nothing else.
+`none`: a session of the server's own user; for development.
+Source: design, "Functions run as processes"; reference page "File system, user, limits"; attacks F2, F3.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+from scopegate.base.errors import SetupError
+from scopegate.functions.runtimes import BOOTSTRAPS, Interpreter, sdk_packages
+from scopegate.functions.runtimes.binaries import is_reachable
+
+Isolation = Literal["bwrap", "user", "none"]
+
+TASK_ROOT: Final = "/var/task"
+RUNTIME_DIR: Final = "/var/runtime"
+SDK_DIR: Final = "/var/lang/lib/sdk"
+USER_NAME: Final = "sbx_user1051"
+
+# Between what Debian gives to people and what systemd gives to its dynamic users.
+_FIRST_USER: Final = 58_000
+_USERS: Final = 1_000
+_USER_IN_NAMESPACE: Final = 993
+_SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_ETC: Final = (
+    "alternatives",
+    "ca-certificates",
+    "crypto-policies",
+    "host.conf",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "nsswitch.conf",
+    "pki",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the parts of an environment are, as the function's process sees them."""
+
+    task_root: str
+    runtime_dir: str
+    sdk: str
+    temporary: str | None  # TMPDIR, where /tmp is not the environment's own
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """What all environments of one runner share. scratch: a private directory that goes when the runner goes."""
+
+    isolation: Isolation
+    scratch: Path
+    _next_user: int = field(default_factory=os.getpid)
+    _shared: dict[Path, Path] = field(default_factory=dict)
+
+    def take_user(self) -> int | None:
+        """The user of a new environment: its own when this is root, who may give them; else the server's (None)."""
+        if self.isolation == "none" or os.geteuid() != 0:
+            return None
+        self._next_user += 1
+        return _FIRST_USER + self._next_user % _USERS
+
+    def prepare(self, code_dir: Path, name: str, user: int | None) -> Place:
+        """Whatever must lie in the file system before the environment starts."""
+        if self.isolation == "bwrap":
+            return Place(TASK_ROOT, RUNTIME_DIR, SDK_DIR, None)
+        temporary = self.scratch / name
+        temporary.mkdir(mode=0o700)
+        if user is not None:
+            os.chown(temporary, user, user)
+        share = self._share if self.isolation == "user" else _as_it_is
+        return Place(str(share(code_dir)), str(share(BOOTSTRAPS)), str(self._sdk_folder()), str(temporary))
+
+    def clear(self, name: str) -> None:
+        """What `prepare` made for one environment goes."""
+        shutil.rmtree(self.scratch / name, ignore_errors=True)
+
+    def command(
+        self,
+        init: Sequence[str],
+        code_dir: Path,
+        interpreter: Interpreter,
+        user: int | None,
+        storage_mb: int,
+        passwd: int,
+    ) -> list[str]:
+        """The command that starts the environment's first process. passwd: a descriptor that holds its passwd file."""
+        if self.isolation != "bwrap":
+            return [*_init_interpreter(), *init, "session"]
+        bind = [word for path in _homes(interpreter) for word in ("--ro-bind", str(path), str(path))]
+        links = []
+        if interpreter.executable is not None:
+            name = "node" if "node" in interpreter.executable.name else "python3"
+            links = ["--symlink", str(interpreter.executable), f"/var/lang/bin/{name}"]
+        sdk = [word for path in sdk_packages() for word in ("--ro-bind", str(path), f"{SDK_DIR}/{path.name}")]
+        return [
+            *_bwrap(),
+            *("--size", str(storage_mb * 1_048_576), "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108
+            *_open_parents(*_homes(interpreter), Path(TASK_ROOT), Path(RUNTIME_DIR), Path(SDK_DIR) / "any"),
+            *bind,
+            *("--ro-bind", str(BOOTSTRAPS), RUNTIME_DIR),
+            *links,
+            *sdk,
+            *("--dir", "/opt", "--ro-bind", str(code_dir), TASK_ROOT),
+            *("--ro-bind-data", str(passwd), "/etc/passwd"),
+            *("--remount-ro", "/", "--chdir", TASK_ROOT, "--"),
+            *_init_interpreter(),
+            *init,
+            "namespace",
+        ]
+
+    def passwd(self, user: int | None) -> bytes:
+        number = user or _USER_IN_NAMESPACE
+        return f"root:x:0:0:root:/root:/bin/false\n{USER_NAME}:x:{number}:{number}::/tmp:/bin/false\n".encode()
+
+    def _share(self, path: Path) -> Path:
+        """A path that the environments' users can read: itself, or a copy when a parent folder is closed to them."""
+        if is_reachable(path):
+            return path
+        if path not in self._shared:
+            copy = self.scratch / f"shared-{len(self._shared)}-{path.name}"
+            if path.is_dir():
+                shutil.copytree(path, copy, symlinks=True)
+            else:
+                shutil.copy2(path, copy)
+            self._shared[path] = copy
+        return self._shared[path]
+
+    def _sdk_folder(self) -> Path:
+        folder = self.scratch / "sdk"
+        if not folder.is_dir():
+            folder.mkdir(mode=0o755)
+            for package in sdk_packages():
+                target = self._share(package) if self.isolation == "user" else package
+                (folder / package.name).symlink_to(target)
+        return folder
+
+
+def choose_isolation(wanted: Literal["auto", "bwrap", "user", "none"], *, required: bool) -> Isolation:
+    """The strongest isolation that works here, or the one that is wanted.
+
+    required: production mode, where functions do not run without. Raises SetupError when there is none, or the wanted
+    one does not work.
+    """
+    if wanted in ("auto", "bwrap"):
+        trouble = _try_bwrap()
+        if not trouble:
+            return "bwrap"
+        if wanted == "bwrap":
+            raise SetupError(f"functions: bubblewrap does not work here: {trouble}")
+    if wanted == "user" and os.geteuid() != 0:
+        raise SetupError("functions: only root can give each environment a user of its own")
+    if wanted != "none" and os.geteuid() == 0:
+        return "user"
+    if required:
+        raise SetupError(
+            "functions: production mode runs them in isolation only: install bubblewrap (Debian: apt install "
+            "bubblewrap), or run as root, or accept the risk with --unsafe-functions"
+        )
+    return "none"
+
+
+@cache
+def _try_bwrap() -> str:
+    """Why bubblewrap does not do here, or ""."""
+    if shutil.which("bwrap") is None:
+        return "it is not installed"
+    command = [*_bwrap(), "--remount-ro", "/", "--", "/bin/sh", "-c", ":"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else done.stderr.strip() or f"exit status {done.returncode}"
+
+
+@cache
+def _bwrap() -> tuple[str, ...]:
+    """The part of the command that is the same for every environment."""
+    words = [shutil.which("bwrap") or "bwrap"]
+    words += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
+    words += ["--die-with-parent", "--as-pid-1"]
+    if os.geteuid() == 0:
+        # The first process changes its child's user and ends it; all other capabilities go.
+        words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
+    else:
+        number = str(_USER_IN_NAMESPACE)
+        words += ["--unshare-user", "--uid", number, "--gid", number]
+    words += ["--ro-bind", "/usr", "/usr"]
+    for name in _SYSTEM:
+        path = Path("/") / name
+        if path.is_symlink():
+            words += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    for name in _ETC:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    # /dev/shm would be one more place to fill; Lambda has none either.
+    words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    return tuple(words)
+
+
+def _open_parents(*targets: Path) -> list[str]:
+    """Make the folders above what is bound, for everyone to pass: bwrap alone makes them for root (mode 0700)."""
+    parents = {parent for target in targets for parent in target.parents if parent != Path("/")}
+    return [word for parent in sorted(parents) for word in ("--perms", "0755", "--dir", str(parent))]
+
+
+def _homes(interpreter: Interpreter) -> Iterator[Path]:
+    """Directories outside /usr that interpreters live in: the function's, and the server's own for the first process."""
+    own = _own_home()
+    if own is not None:
+        yield own
+    if interpreter.home is not None and interpreter.home != own:
+        yield interpreter.home
+
+
+@cache
+def _own_home() -> Path | None:
+
+    home = Path(sys.base_prefix).resolve()
+    return None if home == Path("/usr") or Path("/usr") in home.parents else home
+
+
+@cache
+def _init_interpreter() -> tuple[str, ...]:
+
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    return (str(Path(base).resolve()), "-I", "-S", "-B")
+
+
+def _as_it_is(path: Path) -> Path:
+    return path
