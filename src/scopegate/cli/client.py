@@ -120,10 +120,10 @@ class Client:
         request_id = answer.headers.get("x-amz-cognito-request-id", "")
         if answer.status != 200:
             raise SetupError(f"The token endpoint refused: {body.get('error')} (scopegate explain {request_id})")
-        return body["access_token"], request_id
+        return str(body["access_token"]), request_id
 
     def find_api(self, path: str, name_or_id: str | None, stage: str | None) -> dict[str, Any]:
-        apis = self.own("GET", "overview")["apis"]
+        apis: list[dict[str, Any]] = self.own("GET", "overview")["apis"]
         found = [
             api
             for api in apis
