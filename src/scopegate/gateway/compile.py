@@ -20,6 +20,7 @@ from scopegate.gateway import queries
 from scopegate.gateway.authorizers import AUTHORIZERS
 from scopegate.gateway.cors import compile_cors
 from scopegate.gateway.integrations import INTEGRATIONS
+from scopegate.gateway.locate import compile_locate
 from scopegate.gateway.match import Router, parse_route_key
 from scopegate.gateway.model import (
     HTTP,
@@ -116,7 +117,7 @@ def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
     if compile_stage is None:
         return None
     name = document.get("name") or document.get("Name") or api_id
-    api = ApiView(protocol, api_id, account, region, name, _NOTHING)
+    api = ApiView(protocol, api_id, account, region, name, _NOTHING, compile_locate(protocol, _NOTHING))
     stages: dict[str, Stage] = {}
     for stage_name, stage in queries.list_parts(tx, api_id, "stage"):
         try:
@@ -127,7 +128,7 @@ def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
             # A stored document that nobody foresaw: the stage is closed, the server goes on.
             log.exception("gateway.stage_closed", api_id=api_id, stage=stage_name)
             stages[stage_name] = _closed_stage(api, stage_name, f"cannot be compiled: {type(error).__name__}")
-    return replace(api, stages=stages)
+    return replace(api, stages=stages, locate=compile_locate(protocol, stages))
 
 
 def _closed_stage(api: ApiView, stage_name: str, reason: str) -> Stage:
@@ -151,6 +152,7 @@ class _Draft:
     integration: Document
     throttle: Step | None
     closed: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None) -> tuple[Route, RoutePlan]:
@@ -195,7 +197,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         known.audiences,
         label,
         closed,
-        () if integration is None else integration.warnings,
+        draft.warnings + (() if integration is None else integration.warnings),
     )
     return route, RoutePlan(plan, known.pool_arns)
 
@@ -269,6 +271,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     binary_types = frozenset(
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
+    warnings = _stage_warnings(stage)
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[RoutePlan] = []
     for resource in snapshot["resources"]:
@@ -303,6 +306,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
                 integration,
                 None if bucket is None else compile_throttle((bucket,)),
                 closed or ("API keys and usage plans are not built yet" if method.get("apiKeyRequired") else ""),
+                warnings,
             )
             route, route_plan = _compile_route(draft, api.name, _validation(method, validators, models))
             entries.append((verb, resource["path"], route))
@@ -319,6 +323,18 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
         disabled=bool(snapshot["api"].get("disableExecuteApiEndpoint")),
         plans=tuple(route_plans),
     )
+
+
+def _stage_warnings(stage: Document) -> tuple[str, ...]:
+    """Settings of a REST stage that change nothing about who may call, and that are not acted on yet."""
+    warnings: list[str] = []
+    if (stage.get("canarySettings") or {}).get("percentTraffic"):
+        warnings.append("canary releases are not built yet: every call is served by the stage's own deployment")
+    if any(one.get("cachingEnabled") for one in (stage.get("methodSettings") or {}).values()):
+        warnings.append("response caching is not built yet: every call reaches its integration")
+    if stage.get("clientCertificateId"):
+        warnings.append("client certificates are not built yet: none is shown to web services")
+    return tuple(warnings)
 
 
 def _validation(method: Document, validators: Mapping[str, Document], models: Mapping[str, str]) -> Any:

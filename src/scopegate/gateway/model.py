@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scopegate.base import clock
 from scopegate.gateway.match import PathValues, Router
 from scopegate.http.message import Request, Response
-from scopegate.http.paths import parse_query
+from scopegate.http.paths import Target, parse_query
 from scopegate.observe.record import Record
 from scopegate.ports import Edge, Plan
 
@@ -101,9 +101,21 @@ class Stage:
     plans: tuple[RoutePlan, ...] = ()
 
 
+class Place(NamedTuple):
+    """Where a method and a path lead. stage: None when the API has none of that name; route: None when none matches."""
+
+    target: Target
+    stage: Stage | None
+    route: Route | None
+    path_values: PathValues
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ApiView:
-    """One API. kind: REST or HTTP. stages: by name."""
+    """One API. kind: REST or HTTP. stages: by name.
+
+    locate: (raw path, verb) → place, remembered for paths that come again; raises http.paths.TargetError.
+    """
 
     kind: str
     api_id: str
@@ -111,6 +123,7 @@ class ApiView:
     region: str
     name: str
     stages: Mapping[str, Stage]
+    locate: Callable[[bytes, str], Place]
 
 
 class ApiCall:
@@ -137,6 +150,7 @@ class ApiCall:
         "method",
         "path",
         "path_values",
+        "place",
         "raw_path",
         "record",
         "request",
@@ -164,6 +178,7 @@ class ApiCall:
         self.authorizer_json: bytes | None = None
         self.claims: Mapping[str, str] = NO_STRINGS
         self.is_preflight = False
+        self.place: Place | None = None
         self.context: dict[str, str] = {}  # `$context` names that only one step knows (error.message, …)
         self.stage: Stage | None = None
         self.route: Route | None = None
@@ -190,6 +205,12 @@ class ApiCall:
         if self.stage is None:
             raise RuntimeError("the stage is asked for before it is found")
         return self.stage
+
+    @property
+    def found_place(self) -> Place:
+        if self.place is None:
+            raise RuntimeError("the place is asked for before it is found")
+        return self.place
 
     @property
     def found_route(self) -> Route:

@@ -19,7 +19,6 @@ Source: design, "What flows through it" (b); reference, "Order of checks".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -28,10 +27,9 @@ from scopegate.base import clock
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
 from scopegate.gateway import cors, responses
-from scopegate.gateway.match import VERBS
-from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Step
+from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Place, Step
 from scopegate.http.message import Request, Response
-from scopegate.http.paths import Target, TargetError, parse_http_target, parse_rest_target
+from scopegate.http.paths import TargetError
 from scopegate.observe.record import Record
 from scopegate.ports import Edge
 
@@ -174,28 +172,27 @@ def _check_http_size(call: ApiCall) -> None:
 # stage and route
 
 
-# A pure function of the path, and hot paths come again and again.
-_rest_target: Final = lru_cache(maxsize=512)(parse_rest_target)
-
-
-def _bad_target(error: TargetError) -> GatewayRefusal:
-    return GatewayRefusal("DEFAULT_4XX", "Bad Request", reason=f"the path is refused: {error}")
-
-
-def _take(call: ApiCall, target: Target) -> None:
+def _locate(call: ApiCall) -> Place:
+    try:
+        place = call.place = call.api.locate(call.raw_path, call.method)
+    except TargetError as error:
+        raise GatewayRefusal("DEFAULT_4XX", "Bad Request", reason=f"the path is refused: {error}") from None
+    target = place.target
     call.path, call.stage_path = target.path, target.stage_path
     call.match_path, call.segments = target.match_path, target.segments
+    return place
 
 
 def _find_rest_stage(call: ApiCall) -> None:
-    try:
-        target = _rest_target(call.raw_path)
-    except TargetError as error:
-        raise _bad_target(error) from None
-    _take(call, target)
-    stage = call.api.stages.get(target.stage or "")
+    if call.method == "POST":
+        override = call.request.find_text(b"x-http-method-override")
+        if override:
+            # Before matching, so that the overridden method's authorizer decides (attack G19).
+            call.method = override.upper()
+    place = _locate(call)
+    stage = place.stage
     if stage is None or stage.disabled:
-        reason = f"the API has no stage {target.stage!r}" if stage is None else "the default endpoint is disabled"
+        reason = f"the API has no stage {place.target.stage!r}" if stage is None else "the default endpoint is disabled"
         # There is no stage, so gateway responses have no say (reference, "REST: customisation").
         raise GatewayRefusal(
             "MISSING_AUTHENTICATION_TOKEN", "Forbidden", error_type="ForbiddenException", reason=reason
@@ -208,14 +205,10 @@ def _find_rest_stage(call: ApiCall) -> None:
 
 
 def _find_http_stage(call: ApiCall) -> None:
-    try:
-        target = parse_http_target(call.raw_path, call.api.stages)
-    except TargetError as error:
-        raise _bad_target(error) from None
-    _take(call, target)
-    stage = call.api.stages.get(target.stage or "$default")
+    place = _locate(call)
+    stage = place.stage
     if stage is None or stage.disabled:
-        reason = f"the API has no stage {target.stage or '$default'}"
+        reason = f"the API has no stage {place.target.stage or '$default'}"
         raise GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", reason=reason)
     call.stage = stage
     if stage.closed:
@@ -228,30 +221,16 @@ def _no_route(call: ApiCall) -> GatewayRefusal:
 
 
 def _find_rest_route(call: ApiCall) -> None:
-    if call.request.method == "POST":
-        override = call.request.find_text(b"x-http-method-override")
-        if override:
-            # Before matching, so that the overridden method's authorizer decides (attack G19).
-            call.method = override.upper()
-    router = call.found_stage.router
-    call.route = router.find_literal(call.method, call.match_path)
-    if call.route is None:
-        found = router.find_rest(call.method, call.segments)
-        if found is None:
-            raise _no_route(call)
-        call.route, call.path_values = found
+    place = call.found_place
+    if place.route is None:
+        raise _no_route(call)
+    call.route, call.path_values = place.route, place.path_values
 
 
 def _find_http_route(call: ApiCall) -> None:
-    stage = call.found_stage
-    call.route = stage.router.find_literal(call.method, call.match_path)
-    if call.route is not None:
-        return
-    found = stage.router.find_http(call.method, call.segments)
-    if found is not None:
-        call.route, call.path_values = found
-    elif stage.default is not None and call.method in VERBS:
-        call.route = stage.default
+    place, stage = call.found_place, call.found_stage
+    if place.route is not None:
+        call.route, call.path_values = place.route, place.path_values
     elif stage.cors is not None and cors.is_preflight(call.request):
         # Answered for any path, whatever its routes' authorizers: nothing behind the gateway is reached.
         call.response = cors.answer_preflight(call, stage.cors)

@@ -191,6 +191,23 @@ def test_plans_warn_of_pools_and_audiences_that_are_not_there() -> None:
     assert "no user pool here" in plan.warnings[0]
 
 
+def test_stage_settings_that_are_not_acted_on_are_warned_of() -> None:
+    gateway = Gateway()
+    gateway.put_rest(
+        {"/o": {"GET": lambda_method()}},
+        stage={
+            "canarySettings": {"percentTraffic": 10.0},
+            "methodSettings": {"*/*": {"cachingEnabled": True}},
+            "clientCertificateId": "c1",
+        },
+    )
+
+    (plan,) = gateway_compile.plans(gateway.view)
+
+    assert [warning.split(" ")[0] for warning in plan.warnings] == ["canary", "response", "client"]
+    assert gateway.call("GET", "/prod/o").status == 200
+
+
 @pytest.mark.parametrize(
     ("settings", "passed"),
     [

@@ -7,15 +7,16 @@ Source: reference, "REST: COGNITO_USER_POOLS", rows 1 to 15; attack rows G1, G8,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from scopegate.base.errors import GatewayRefusal
-from scopegate.gateway.authorizers.tokens import is_client_known, java_claims, note_token, strip_scheme
+from scopegate.gateway.authorizers.tokens import check_now, facts_of, java_claims, note_token, strip_scheme
 from scopegate.gateway.match import allows_any
 from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
-from scopegate.jose.verify import KeySet, Token, TokenError, check_times
+from scopegate.jose.verify import KeySet, TokenError
 from scopegate.ports import TrustedPool
 
 _SOURCE: Final = re.compile(r"method\.request\.header\.(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
@@ -79,15 +80,15 @@ def _compile_step(
 
         try:
             token = call.edge.verifier.verify(strip_scheme(values[0]), choose_keys)
-            claims = token.claims
+            facts = facts_of(token, _read_scopes, "rest")
             # 3
-            check_times(claims, call.started_at)
+            check_now(token, facts, call.started_at)
         except TokenError as error:
             raise _refuse(error, arns, find_pool) from None
-        held = _held(token)
-        note_token(call, token, held)
+        claims = token.claims
+        note_token(call, token, facts)
         # 4
-        if not is_client_known(claims, pools[-1].client_ids):
+        if facts.client_id not in pools[-1].client_ids:
             raise _unauthorized("the token's app client does not exist any more")
         # 5
         if audience is not None:
@@ -101,24 +102,21 @@ def _compile_step(
             raise _unauthorized(f"the method wants {kind}, token_use is {use!r}")
         call.mark(5)
         # 7
-        if scopes and not allows_any(wanted, held):
+        if scopes and not allows_any(wanted, facts.held_set):
             raise _unauthorized("the token has none of the method's scopes")
         call.mark(6)
-        rendered = token.memo.get("rest")
+        rendered = facts.rendered.get("java")
         if rendered is None:
             texts = java_claims(claims)
-            rendered = token.memo["rest"] = (texts, b'{"claims":' + orjson.dumps(texts) + b"}")
+            rendered = facts.rendered["java"] = (texts, b'{"claims":' + orjson.dumps(texts) + b"}")
         call.claims, call.authorizer_json = rendered
 
     return authorize
 
 
-def _held(token: Token) -> tuple[str, ...]:
-    held: tuple[str, ...] | None = token.memo.get("scope")
-    if held is None:
-        scope = token.claims.get("scope")
-        held = token.memo["scope"] = tuple(scope.split(" ")) if isinstance(scope, str) and scope else ()
-    return held
+def _read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    scope = claims.get("scope")
+    return tuple(scope.split(" ")) if isinstance(scope, str) and scope else ()
 
 
 _REASONS: Final = {

@@ -13,11 +13,11 @@ from typing import Any, Final
 import orjson
 
 from scopegate.base.errors import GatewayRefusal
-from scopegate.gateway.authorizers.tokens import go_claims, is_client_known, note_token, strip_scheme
+from scopegate.gateway.authorizers.tokens import Facts, check_now, facts_of, go_claims, note_token, strip_scheme
 from scopegate.gateway.match import allows_any
 from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
 from scopegate.jose.remote import IssuerKeys, KeysUnavailable
-from scopegate.jose.verify import KeySet, Token, TokenError, check_times, parse_token
+from scopegate.jose.verify import KeySet, Token, TokenError, parse_token
 from scopegate.ports import TrustedPool
 
 _SOURCE: Final = re.compile(r"\$request\.(?P<place>header|querystring)\.(?P<name>.+)")
@@ -87,29 +87,29 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
 
     def decide(call: ApiCall, token: Token, pool: TrustedPool | None) -> None:
         claims = token.claims
-        held = _held(token)
-        note_token(call, token, held)
+        facts = facts_of(token, _read_scopes, "http")
+        note_token(call, token, facts)
         # 3
         if not _has_audience(claims, accepted):
             call.record.facts["audience_got"] = claims.get("aud", claims.get("client_id"))
             call.record.facts["audiences_expected"] = list(audiences)
             raise invalid("audience")
-        if pool is not None and not is_client_known(claims, pool.client_ids):
+        if pool is not None and facts.client_id not in pool.client_ids:
             raise invalid("client")
         # 4
         try:
-            check_times(claims, call.started_at)
+            check_now(token, facts, call.started_at)
         except TokenError as error:
             raise invalid(error.kind) from None
         call.mark(5)
         # 5
-        if scopes and not allows_any(wanted, held):
+        if scopes and not allows_any(wanted, facts.held_set):
             expected = f"expected scopes: [{scope_text}]"
             challenge = f'Bearer scope="{scope_text}" error="insufficient_scope" error_description="{expected}"'
             reason = f"the token has none of the route's scopes; {expected}"
             raise GatewayRefusal("ACCESS_DENIED", "Forbidden", www_authenticate=challenge, reason=reason)
         call.mark(6)
-        call.claims, call.authorizer_json = _render(token, held if scopes else None)
+        call.claims, call.authorizer_json = _render(claims, facts, bool(scopes))
 
     async def decide_later(call: ApiCall, value: bytes, kid: str, issuer_keys: IssuerKeys) -> None:
         try:
@@ -188,21 +188,17 @@ def _words(value: Any) -> list[str]:
     return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
 
-def _held(token: Token) -> tuple[str, ...]:
+def _read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     """The token's scopes: `scp` and `scope`, each text or list."""
-    held: tuple[str, ...] | None = token.memo.get("scopes")
-    if held is None:
-        claims = token.claims
-        held = token.memo["scopes"] = tuple(dict.fromkeys(_words(claims.get("scp")) + _words(claims.get("scope"))))
-    return held
+    return tuple(dict.fromkeys(_words(claims.get("scp")) + _words(claims.get("scope"))))
 
 
-def _render(token: Token, scopes: tuple[str, ...] | None) -> tuple[dict[str, str], bytes]:
+def _render(claims: Mapping[str, Any], facts: Facts, with_scopes: bool) -> tuple[dict[str, str], bytes]:
     """(claims as text, `{"claims":…,"scopes":…}`); scopes is null on a route that asks for none."""
-    name = "http" if scopes is None else "http+scopes"
-    rendered: tuple[dict[str, str], bytes] | None = token.memo.get(name)
+    style = "go+scopes" if with_scopes else "go"
+    rendered = facts.rendered.get(style)
     if rendered is None:
-        texts = go_claims(token.claims)
-        rendered = texts, orjson.dumps({"claims": texts, "scopes": None if scopes is None else list(scopes)})
-        token.memo[name] = rendered
+        texts = go_claims(claims)
+        shown = orjson.dumps({"claims": texts, "scopes": list(facts.held) if with_scopes else None})
+        rendered = facts.rendered[style] = (texts, shown)
     return rendered

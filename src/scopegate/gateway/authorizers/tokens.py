@@ -5,14 +5,14 @@ Source: reference, "REST: COGNITO_USER_POOLS" and "HTTP: JWT authorizer", what l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from scopegate.gateway.model import ApiCall
 from scopegate.gateway.times import java_date
-from scopegate.jose.verify import Token
+from scopegate.jose.verify import Token, TokenError, check_times, find_time
 
 _DATES: Final = frozenset({"exp", "iat", "nbf"})
 
@@ -22,22 +22,50 @@ def strip_scheme(value: bytes) -> bytes:
     return value[7:] if value[:7].lower() == b"bearer " else value
 
 
-def note_token(call: ApiCall, token: Token, held: tuple[str, ...]) -> None:
+class Facts:
+    """What a verified token says, read once for all calls that it comes with; deciding on it is each call's own.
+
+    expires_at, not_before: None when a time claim is absent or none, which `check_times` then says exactly.
+    held: scopes in order; held_set: the same. client_id: by `client_id`, else `aud`; "" when that is no text.
+    rendered: the claims as events show them, by style.
+    """
+
+    __slots__ = ("client_id", "expires_at", "held", "held_set", "jti", "not_before", "rendered")
+
+    def __init__(self, claims: Mapping[str, Any], held: tuple[str, ...]) -> None:
+        self.held = held
+        self.held_set = frozenset(held)
+        client_id, jti = claims.get("client_id", claims.get("aud")), claims.get("jti")
+        self.client_id = client_id if isinstance(client_id, str) else ""
+        self.jti = jti if isinstance(jti, str) else ""
+        self.rendered: dict[str, tuple[dict[str, str], bytes]] = {}
+        try:
+            self.expires_at: int | None = find_time(claims, "exp")
+            self.not_before: int | None = max(find_time(claims, "nbf") or 0, find_time(claims, "iat") or 0)
+        except TokenError:
+            self.expires_at = self.not_before = None
+
+
+def facts_of(token: Token, read_scopes: Callable[[Mapping[str, Any]], tuple[str, ...]], style: str) -> Facts:
+    """The token's facts, kept with the token; `style` names how its scopes are read."""
+    facts: Facts | None = token.memo.get(style)
+    if facts is None:
+        facts = token.memo[style] = Facts(token.claims, read_scopes(token.claims))
+    return facts
+
+
+def check_now(token: Token, facts: Facts, now: float) -> None:
+    """Whether the token is for this moment. Raises TokenError as `check_times` does."""
+    expires_at, not_before = facts.expires_at, facts.not_before
+    if expires_at is None or not_before is None or not not_before <= now < expires_at:
+        check_times(token.claims, now)
+
+
+def note_token(call: ApiCall, token: Token, facts: Facts) -> None:
     """Put what mattered of a verified token into the decision record."""
-    claims, record = token.claims, call.record
-    client_id = claims.get("client_id")
-    if client_id is None:
-        client_id = claims.get("aud")
-    record.client_id = client_id if isinstance(client_id, str) else ""
-    jti = claims.get("jti")
-    record.jti = jti if isinstance(jti, str) else ""
-    record.held = held
-
-
-def is_client_known(claims: Mapping[str, Any], client_ids: Any) -> bool:
-    """Whether the app client of a token of a pool of this server still exists (attack G22)."""
-    client_id = claims.get("client_id", claims.get("aud"))
-    return isinstance(client_id, str) and client_id in client_ids
+    record = call.record
+    record.client_id, record.jti, record.held = facts.client_id, facts.jti, facts.held
+    record.facts["issuer"] = token.claims["iss"]
 
 
 def _json(value: Any) -> str:

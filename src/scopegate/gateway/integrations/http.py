@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -359,6 +360,8 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
 
 def _encode(value: str) -> str:
     """A decoded path value for the wire again. `%` stands as it is: only `%25` was left undecoded."""
+    if value.isascii() and value.isalnum():
+        return value
     return quote(value, safe="/%:@!$&'()*+,;=~-._")
 
 
@@ -370,12 +373,15 @@ def _node(address: str) -> str:
     return f'"[{address}]"' if ":" in address else address
 
 
+@lru_cache(maxsize=256)
+def _forwarded(local: str, peer: str, host: bytes) -> bytes:
+    host = b'"%b"' % host if b":" in host else host
+    return b"by=%b;for=%b;host=%b;proto=https" % (_node(local).encode(), _node(peer).encode(), host)
+
+
 def _http_own_headers(call: ApiCall) -> list[Header]:
     request = call.request
-    host = request.find_text(b"host") or ""
-    host = f'"{host}"' if ":" in host else host
-    element = f"by={_node(request.local[0])};for={_node(request.peer[0])};host={host};proto=https"
-    forwarded = element.encode("latin-1")
+    forwarded = _forwarded(request.local[0], request.peer[0], request.find(b"host") or b"")
     if before := request.all(b"forwarded"):
         forwarded = b", ".join([*before, forwarded])
     via = _VIA
