@@ -80,6 +80,7 @@ _UNWRITABLE: Final = frozenset({"sub", "email_verified", "phone_number_verified"
 _BUILT_IN_PROVIDER: Final = "COGNITO"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PLAIN_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+_SCRIPT_SCHEMES: Final = ("javascript", "vbscript", "data")  # a browser that is sent there runs what stands in them
 
 
 def render_client_settings(
@@ -199,7 +200,7 @@ def _check_url(url: str) -> None:
         host = parts.hostname
     except ValueError:
         raise refusals.invalid(f"{url} is not a valid URL.") from None
-    if parts.scheme in ("http", "https") and not host:
+    if parts.scheme in _SCRIPT_SCHEMES or (parts.scheme in ("http", "https") and not host):
         raise refusals.invalid(f"{url} is not a valid URL.")
     if parts.scheme == "http" and host not in _PLAIN_HOSTS:
         raise refusals.invalid(f"{url} cannot use the HTTP protocol.")

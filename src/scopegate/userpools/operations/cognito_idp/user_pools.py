@@ -17,6 +17,7 @@ from scopegate.store.port import Tx
 from scopegate.userpools import queries
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.operations.cognito_idp.lookup import get_pool, moment
+from scopegate.userpools.operations.cognito_idp.mfa import has_factor
 from scopegate.userpools.operations.cognito_idp.paging import read_page
 from scopegate.userpools.operations.cognito_idp.pool_settings import ORDER, render_settings
 from scopegate.userpools.operations.cognito_idp.schema import render_schema
@@ -90,15 +91,11 @@ def describe_user_pool(call: Call, request: Shape) -> Shape:
 def update_user_pool(call: Call, request: Shape) -> Shape:
     """UpdateUserPool: what the request leaves out goes back to its default; the name stays."""
     pool = get_pool(call, request["UserPoolId"])
-    factors = pool.get("MfaConfig", {})
-    has_factor = bool(
-        factors.get("SoftwareTokenMfaConfiguration", {}).get("Enabled") or "EmailMfaConfiguration" in factors
-    )
     changed: Document = {
         **{member: pool[member] for member in _KEPT if member in pool},
         **({"Name": request["PoolName"]} if "PoolName" in request else {}),
         "LastModifiedDate": moment(call),
-        **render_settings(request, mfa_has_a_factor=has_factor),
+        **render_settings(request, mfa_has_a_factor=has_factor(pool)),
     }
     queries.put_pool(call.tx, call.account, call.region, pool["Id"], changed)
     return {}
