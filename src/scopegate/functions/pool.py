@@ -128,7 +128,7 @@ class Pool:
         elif self.retired:
             slot.close()
         else:
-            slot.idle_since = self._loop.time()
+            slot.idle_since = clock.monotonic()
             self.idle.append(slot)
 
     def on_cold(self, slot: Slot) -> None:
@@ -144,7 +144,7 @@ class Pool:
         elif self.retired:
             slot.close()
         else:
-            slot.idle_since = self._loop.time()
+            slot.idle_since = clock.monotonic()
             self.cold.append(slot)
 
     def on_init_failed(self, slot: Slot, failure: InitFailure) -> None:
@@ -190,7 +190,7 @@ class Pool:
         self.slots.add(slot)
         self.starting += 1
         slot.is_starting = True
-        self._grown_at = self._loop.time()
+        self._grown_at = clock.monotonic()
         try:
             slot.start(Environment(self._runner.sandbox, self.definition, self._runtime, self._interpreter, slot))
         except Exception as error:
@@ -315,7 +315,7 @@ class Runner:
         elif definition.session_expires_at > pool.definition.session_expires_at:
             pool.definition = definition
         self._reserve(definition)
-        job = Job(work, self._loop.create_future(), self._loop.time())
+        job = Job(work, self._loop.create_future(), clock.monotonic())
         try:
             pool.add(job)
         except AwsError:
@@ -448,7 +448,7 @@ class Runner:
 
     def _on_tick(self) -> None:
         self._tick = None
-        now = self._loop.time()
+        now = clock.monotonic()
         self._tick_number += 1
         whole = self.isolation == "bwrap" or self._tick_number % _WHOLE_EVERY == 0
         active = False
@@ -465,7 +465,7 @@ class Runner:
             self._tick = self._loop.call_later(_TICK_S, self._on_tick)
 
     def _on_sweep(self) -> None:
-        now = self._loop.time()
+        now = clock.monotonic()
         self.log_book.flush()
         for pool in tuple(self._pools.values()):
             pool.sweep(now)

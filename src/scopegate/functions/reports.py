@@ -95,7 +95,8 @@ class Reporter:
         self._level = _LEVEL_OF.get(definition.system_log_level, 2)
 
     def init_start(self, now: float) -> bytes:
-        arn = f"arn:aws:lambda:{self._definition.region}::runtime:{hashlib.sha256(self._runtime_version.encode()).hexdigest()}"
+        digest = hashlib.sha256(self._runtime_version.encode()).hexdigest()
+        arn = f"arn:aws:lambda:{self._definition.region}::runtime:{digest}"
         if not self.is_json:
             return f"INIT_START Runtime Version: {self._runtime_version}\tRuntime Version ARN: {arn}\n".encode()
         return self._record(

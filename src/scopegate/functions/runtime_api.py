@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast, Final
+from typing import Final, cast
 
 import httptools
 import orjson

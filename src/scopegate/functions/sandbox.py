@@ -225,7 +225,7 @@ def _open_parents(*targets: Path) -> list[str]:
 
 
 def _homes(interpreter: Interpreter) -> Iterator[Path]:
-    """Directories outside /usr that interpreters live in: the function's, and the server's own for the first process."""
+    """Where interpreters live outside /usr: the function's, and the server's own for the first process."""
     own = _own_home()
     if own is not None:
         yield own

@@ -129,8 +129,8 @@ class Slot:
 
     def start(self, environment: Environment) -> None:
         """Raise the environment and start its process, before any invocation has it."""
-        self.environment = environment
         environment.open()
+        self.environment = environment
         self.phase = "init"
         self._write(self._reporter.init_start(clock.now()))
         self._init_timer = self._loop.call_later(limit("functions.init_timeout_s"), self._on_init_timeout)
@@ -139,7 +139,7 @@ class Slot:
     def begin(self, job: Job) -> None:
         """Run an invocation. A cold slot starts its process first, inside the invocation and its timeout."""
         assert self.environment is not None
-        now = self._loop.time()
+        now = clock.monotonic()
         self.job = job
         job.started_at = now
         job.init_ms, self._warm_init_ms = self._warm_init_ms, None
@@ -156,7 +156,7 @@ class Slot:
         """Answer an invocation with the failure of an init that was made for it."""
         self.phase = "failed"
         self.job = job
-        job.started_at = self._loop.time()
+        job.started_at = clock.monotonic()
         self._write(self._reporter.start(clock.now(), job.work.request_id, job.work.trace_id))
         if failure.document is None:
             self._finish_failure(failure.status, failure.error_type, failure.message)
@@ -192,7 +192,7 @@ class Slot:
         allowed_kb = self._definition.memory_mb * 1024
         used_kb = self.environment.resident_kb_of_all(allowed_kb) if whole else self.environment.resident_kb()
         self.max_kb = max(self.max_kb, used_kb)
-        self._sampled_at = self._loop.time()
+        self._sampled_at = clock.monotonic()
         return used_kb <= allowed_kb
 
     # What the environment says
@@ -205,7 +205,7 @@ class Slot:
             self._owner.on_idle(self)
         elif self.phase == "init":
             self._cancel_timers()
-            self._warm_init_ms = (self._loop.time() - self._init_started_at) * 1000
+            self._warm_init_ms = (clock.monotonic() - self._init_started_at) * 1000
             self.phase = "idle"
             self._owner.on_idle(self)
         elif self.phase == "busy_init" and self.job is not None:
@@ -270,7 +270,7 @@ class Slot:
 
     def _start_process(self) -> None:
         assert self.environment is not None
-        self._init_started_at = self._loop.time()
+        self._init_started_at = clock.monotonic()
         self.max_kb = 0
         self._starting = self._loop.create_task(self._start(self.environment))
 
@@ -278,7 +278,8 @@ class Slot:
         try:
             await environment.start()
         except OSError as error:
-            log.error("function.not_started", function=self._definition.function_arn, reason=str(error))
+            reason = str(error)
+            log.warning("function.not_started", function=self._definition.function_arn, reason=reason)
             environment.close()
             self.on_exit(Exit(127 << 8))
 
@@ -287,7 +288,7 @@ class Slot:
         assert self.environment.exchange is not None
         self.phase = "busy"
         work = job.work
-        left_s = self._definition.timeout_s - (self._loop.time() - job.started_at)
+        left_s = self._definition.timeout_s - (clock.monotonic() - job.started_at)
         request_id = work.request_id.encode()
         trace = b"" if work.trace_id is None else b"Lambda-Runtime-Trace-Id: %b\r\n" % _one_line(work.trace_id)
         if work.client_context is not None:
@@ -363,7 +364,7 @@ class Slot:
         content_type: bytes = b"application/json",
     ) -> None:
         assert self.environment is not None
-        now = self._loop.time()
+        now = clock.monotonic()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -408,7 +409,7 @@ class Slot:
         self._owner.on_done(self, job, now - job.started_at)
 
     def _report_init(self, phase: str, status: str, error_type: str) -> None:
-        duration_ms = (self._loop.time() - self._init_started_at) * 1000
+        duration_ms = (clock.monotonic() - self._init_started_at) * 1000
         kind = None if status == "timeout" else error_type
         self._write(self._reporter.init_report(clock.now(), duration_ms, phase, status, kind))
 
