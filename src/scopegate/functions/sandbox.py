@@ -120,8 +120,8 @@ class Sandbox:
             *("--ro-bind", str(BOOTSTRAPS), RUNTIME_DIR),
             *links,
             *sdk,
-            *("--dir", "/opt", "--ro-bind", str(code_dir), TASK_ROOT),
-            *("--ro-bind-data", str(passwd), "/etc/passwd"),
+            *("--perms", "0755", "--dir", "/opt", "--ro-bind", str(code_dir), TASK_ROOT),
+            *("--perms", "0644", "--ro-bind-data", str(passwd), "/etc/passwd"),
             *("--remount-ro", "/", "--chdir", TASK_ROOT, "--"),
             *_init_interpreter(),
             *init,
@@ -211,6 +211,7 @@ def _bwrap() -> tuple[str, ...]:
             words += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
+    words += ["--perms", "0755", "--dir", "/etc"]
     for name in _ETC:
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     # /dev/shm would be one more place to fill; Lambda has none either.
@@ -235,14 +236,12 @@ def _homes(interpreter: Interpreter) -> Iterator[Path]:
 
 @cache
 def _own_home() -> Path | None:
-
     home = Path(sys.base_prefix).resolve()
     return None if home == Path("/usr") or Path("/usr") in home.parents else home
 
 
 @cache
 def _init_interpreter() -> tuple[str, ...]:
-
     base = getattr(sys, "_base_executable", None) or sys.executable
     return (str(Path(base).resolve()), "-I", "-S", "-B")
 
