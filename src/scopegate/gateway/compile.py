@@ -397,10 +397,8 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
             _NOTHING,
         )
         integration = integrations.get((document.get("Target") or "").removeprefix("integrations/"), _NOTHING)
-        settings = {
-            **(stage.get("DefaultRouteSettings") or {}),
-            **((stage.get("RouteSettings") or {}).get(key) or {}),
-        }
+        # A route's own settings replace the stage's as a whole (reference, control plane, section 4.2).
+        settings = (stage.get("RouteSettings") or {}).get(key) or stage.get("DefaultRouteSettings") or _NOTHING
         bucket = find_bucket(settings, "ThrottlingRateLimit", "ThrottlingBurstLimit")
         draft = _Draft(
             spec,

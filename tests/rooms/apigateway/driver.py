@@ -1,22 +1,23 @@
-"""Calls REST API operations as the `aws` room does: model-checked requests, a real database, model-shaped answers."""
+"""Calls operations as the `aws` room does: model-checked requests, a real database, model-shaped answers."""
 
 import contextlib
 import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
 import botocore.session
-from botocore.model import ServiceModel, Shape
+from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.validate import ParamValidator
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
-import scopegate.gateway.operations.apigateway as package
 from scopegate.aws.operations import CallContext, Caller
 from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
+from scopegate.gateway.operations import apigateway
 from scopegate.ports import Ports, TrustedPool
 from scopegate.store.sealing import Sealer
 from scopegate.store.sql import dump_json, load_json
@@ -29,21 +30,28 @@ FUNCTION_URI = (
     f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
     f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders/invocations"
 )
-MODEL: ServiceModel = botocore.session.get_session().get_service_model("apigateway")
 SNAKE = re.compile(r"(?<!^)(?=[A-Z])")
-OPERATION_BY_NAME = {SNAKE.sub("_", name).lower(): name for name in MODEL.operation_names}
 
 
-def operations() -> dict[str, Callable[..., Any]]:
-    """The operations of the package by name, found as the server finds them."""
-    found = {}
-    for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        module = importlib.import_module(module_info.name)
-        for name, value in vars(module).items():
-            if name in OPERATION_BY_NAME and getattr(value, "__module__", "") == module.__name__:
-                assert name not in found, f"two operations named {name}"
-                found[name] = value
-    return found
+class Service:
+    """A service: its model, and its operations by name, found as the server finds them."""
+
+    def __init__(self, name: str, package: ModuleType) -> None:
+        self.model: ServiceModel = botocore.session.get_session().get_service_model(name)
+        self.operation_by_name = {SNAKE.sub("_", name).lower(): name for name in self.model.operation_names}
+        self.functions: dict[str, Callable[..., Any]] = {}
+        for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            module = importlib.import_module(module_info.name)
+            for found, value in vars(module).items():
+                if found in self.operation_by_name and getattr(value, "__module__", "") == module.__name__:
+                    assert found not in self.functions, f"two operations named {found}"
+                    self.functions[found] = value
+
+    def operation(self, name: str) -> OperationModel:
+        return self.model.operation_model(self.operation_by_name[name])
+
+
+REST: Final = Service("apigateway", apigateway)
 
 
 def conform(value: Any, shape: Shape, path: str) -> None:
@@ -60,6 +68,8 @@ def conform(value: Any, shape: Shape, path: str) -> None:
         case "list":
             for index, member in enumerate(value):
                 conform(member, shape.member, f"{path}[{index}]")
+        case "timestamp" if shape.serialization.get("timestampFormat") == "iso8601":
+            assert type(value) is float, f"{path}: {value!r} is no timestamp"
         case kind:
             wanted = {"string": str, "boolean": bool, "integer": int, "long": int, "double": float, "timestamp": int}
             assert type(value) is wanted[kind], f"{path}: {value!r} is no {kind}"
@@ -91,19 +101,23 @@ class Tx:
 class Client:
     """A client with boto3's calling convention: `client.create_rest_api(name=…)`. Refusals are AwsErrors."""
 
-    def __init__(self, *, aws_quotas: bool = False, account: str = ACCOUNT) -> None:
+    def __init__(
+        self, *, aws_quotas: bool = False, account: str = ACCOUNT, service: Service = REST, region: str = REGION
+    ) -> None:
+        self.service = service
+        self.region = region
         self.engine = open_database()
         self.settings = Settings(aws_quotas=aws_quotas)
         self.account = account
         self.forgetful = False
         self.now = 1_700_000_000.75
-        self.operations = operations()
+        self.operations = service.functions
         self.changes: list[tuple[str, str]] = []
 
-    def as_account(self, account: str) -> "Client":
-        """The same server as another account sees it."""
+    def as_account(self, account: str, region: str = REGION) -> "Client":
+        """The same server as another account sees it, or the same in another region."""
         other = Client.__new__(Client)
-        other.__dict__ = {**self.__dict__, "account": account}
+        other.__dict__ = {**self.__dict__, "account": account, "region": region}
         return other
 
     @contextlib.contextmanager
@@ -129,11 +143,11 @@ class Client:
         return TrustedPool("us-east-1_Abc123xyz", POOL_ARN, "https://issuer", {}, frozenset())
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in OPERATION_BY_NAME:
+        if name not in self.service.operation_by_name:
             raise AttributeError(name)
 
         def call(**request: Any) -> Any:
-            operation = MODEL.operation_model(OPERATION_BY_NAME[name])
+            operation = self.service.operation(name)
             report = ParamValidator().validate(request, operation.input_shape)
             assert not report.has_errors(), report.generate_report()
             unbuilt: Any = None
@@ -144,7 +158,7 @@ class Client:
                 context = CallContext(
                     caller=caller,
                     account=self.account,
-                    region=REGION,
+                    region=self.region,
                     now=self.now,
                     request_id="request",
                     settings=self.settings,

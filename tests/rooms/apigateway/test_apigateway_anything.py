@@ -1,16 +1,15 @@
 """Whatever the model lets through is answered or refused: never a fault of ours."""
 
 import contextlib
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from botocore.model import Shape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scopegate.base.errors import AwsError
-from tests.rooms.apigateway.driver import ACCOUNT, FUNCTION_URI, MODEL, OPERATION_BY_NAME, POOL_ARN, REGION, Api, Client
+from tests.rooms.apigateway.anything import Requests
+from tests.rooms.apigateway.driver import ACCOUNT, FUNCTION_URI, POOL_ARN, REGION, REST, Api, Client
 
 WORDS: Final = (
     "",
@@ -121,7 +120,7 @@ class World:
         self.client.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
         part = self.client.create_documentation_part(restApiId=api.id, location={"type": "API"}, properties="{}")["id"]
         self.client.create_documentation_version(restApiId=api.id, documentationVersion="d")
-        self.labels: Mapping[str, tuple[str, ...]] = {
+        labels = {
             "restApiId": (api.id,),
             "cloneFrom": (api.id,),
             "resourceId": (api.root, child),
@@ -141,44 +140,7 @@ class World:
             "resourceArn": (f"arn:aws:apigateway:{REGION}::/restapis/{api.id}",),
             "keyType": ("API_KEY",),
         }
-
-    def request(self, name: str) -> st.SearchStrategy[dict[str, Any]]:
-        return self.structure(MODEL.operation_model(OPERATION_BY_NAME[name]).input_shape)
-
-    def structure(self, shape: Shape | None) -> st.SearchStrategy[dict[str, Any]]:
-        if shape is None:
-            return st.just({})
-        required = {name: self.member(name, shape.members[name]) for name in shape.required_members}
-        optional = {name: self.member(name, member) for name, member in shape.members.items() if name not in required}
-        return st.fixed_dictionaries(required, optional=optional)
-
-    def member(self, name: str, shape: Shape) -> st.SearchStrategy[Any]:
-        if name in self.labels:
-            return st.sampled_from(self.labels[name]) | st.sampled_from(WORDS[-2:])
-        if name == "path":
-            return st.sampled_from(PATHS)
-        return self.value(shape)
-
-    def value(self, shape: Shape) -> st.SearchStrategy[Any]:
-        if getattr(shape, "enum", None):
-            return st.sampled_from(shape.enum)
-        match shape.type_name:
-            case "structure":
-                return self.structure(shape)
-            case "list":
-                return st.lists(self.value(shape.member), max_size=3)
-            case "map":
-                return st.dictionaries(st.sampled_from(WORDS), self.value(shape.value), max_size=3)
-            case "boolean":
-                return st.booleans()
-            case "integer" | "long":
-                return st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 25, 300, 1000])
-            case "blob":
-                return st.binary(max_size=20) | st.sampled_from([word.encode() for word in WORDS])
-            case "double":
-                return st.floats(allow_nan=False, allow_infinity=False)
-            case _:
-                return st.sampled_from(WORDS)
+        self.requests = Requests(REST, WORDS, labels, PATHS)
 
 
 WORLD: Final = World()
@@ -189,7 +151,7 @@ WORLD: Final = World()
 @given(data=st.data())
 def test_every_request_is_answered_or_refused(name: str, data: st.DataObject) -> None:
     """The driver holds every answer to the model's shapes; nothing is kept: every request meets the same world."""
-    request = data.draw(WORLD.request(name))
+    request = data.draw(WORLD.requests.request(name))
 
     with WORLD.client.rolled_back(), contextlib.suppress(AwsError):
         getattr(WORLD.client, name)(**request)

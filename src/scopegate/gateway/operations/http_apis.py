@@ -5,19 +5,31 @@ Source: reference, operations page, "v2" sections.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from scopegate.aws.operations import Shape
-from scopegate.base import clock, names
+from scopegate.base import clock
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.gateway import queries
+from scopegate.gateway.operations.positions import open_position, seal_position
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
 PROTOCOL: Final = "HTTP"
 AUTO_DEPLOYED: Final = "Automatic deployment triggered by changes to the Api configuration"
 MANAGED: Final = "ApiGatewayManaged"
-_PAGE: Final = 1000
+
+
+class Rows(Protocol):
+    """The rows after a key, in order: a list query with its owner filled in."""
+
+    def __call__(self, *, after: str | None, size: int | None) -> Sequence[tuple[str, Document]]: ...
+
+
+def bad_request(message: str) -> AwsError:
+    return AwsError("BadRequestException", message)
 
 
 def get_api(call: Call, api_id: str) -> Document:
@@ -40,27 +52,35 @@ def get_part(call: Call, api_id: str, kind: str, part_id: str) -> Document:
 
 def list_parts(call: Call, kind: str, request: Shape) -> Shape:
     """One page of the parts of a kind: `Items`, and `NextToken` while there are more."""
-    get_api(call, request["ApiId"])
-    size, after = page_of(request)
-    rows = queries.list_parts(call.tx, request["ApiId"], kind, after=after, size=size + 1)
-    return page([(part_id, answer_of(kind, document)) for part_id, document in rows], size)
+    api_id = request["ApiId"]
+    get_api(call, api_id)
+    return read_page(call, request, f"{kind}/{api_id}", partial(queries.list_parts, call.tx, api_id, kind), kind)
 
 
-def page_of(request: Shape) -> tuple[int, str | None]:
-    """(page size, key to go on after) of a list request."""
-    text = request.get("MaxResults")
+def read_page(call: Call, request: Shape, of: str, rows: Rows, kind: str) -> Shape:
+    """One page of `rows`, as `answer_of` shows documents of that kind.
+
+    of: which list this is. Raises BadRequestException for a page size that is none, or a token of another list.
+    """
+    of = f"v2/{of}"
+    size, token = _page_size(request), request.get("NextToken")
+    after = open_position(call, of, token) if token else None
+    if token and after is None:
+        raise bad_request("Invalid nextToken value")
+    found = rows(after=after, size=size + 1)
+    page: Shape = {"Items": [answer_of(kind, document) for _, document in found[:size]]}
+    if len(found) > size:
+        page["NextToken"] = seal_position(call, of, found[size - 1][0])
+    return page
+
+
+def _page_size(request: Shape) -> int:
+    text, most = request.get("MaxResults"), limit("gateway.http.page")
     if text is None:
-        return _PAGE, request.get("NextToken")
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _PAGE):
-        raise AwsError("BadRequestException", "Invalid maxResults value")
-    return int(text), request.get("NextToken")
-
-
-def page(rows: Sequence[tuple[str, Document]], size: int) -> Shape:
-    answer: Shape = {"Items": [document for _, document in rows[:size]]}
-    if len(rows) > size:
-        answer["NextToken"] = rows[size - 1][0]
-    return answer
+        return most
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 0 < int(text) <= most):
+        raise bad_request("Invalid maxResults value")
+    return int(text)
 
 
 def answer_of(kind: str, document: Document) -> Document:
@@ -78,6 +98,12 @@ def new_part_id(call: Call, api_id: str, kind: str, length: int) -> str:
             return part_id
 
 
+def check_quota(call: Call, api_id: str, kind: str) -> None:
+    """Refuse one more part of a kind where AWS's quotas are asked for."""
+    if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, kind)) >= limit(f"gateway.http.{kind}s"):
+        raise AwsError("TooManyRequestsException", f"Maximum number of {kind}s for this API has been reached")
+
+
 def chosen(request: Shape, *members: str) -> Document:
     """The members of a request that were given, of those that are stored as they are."""
     return {name: request[name] for name in members if request.get(name) is not None}
@@ -87,9 +113,9 @@ def snapshot(call: Call, api_id: str) -> Document:
     """What a deployment freezes. Raises BadRequestException when nothing of it could serve."""
     routes = _all(call, api_id, "route")
     if not routes:
-        raise AwsError("BadRequestException", "Unable to deploy API because no routes exist in this API")
+        raise bad_request("Unable to deploy API because no routes exist in this API")
     if not any(route.get("Target") for route in routes):
-        raise AwsError("BadRequestException", "Unable to deploy API because no valid routes exist in this API")
+        raise bad_request("Unable to deploy API because no valid routes exist in this API")
     return {
         "api": get_api(call, api_id),
         "routes": routes,
@@ -134,30 +160,32 @@ def auto_deploy(call: Call, api_id: str) -> None:
     for name, stage in stages:
         stage["DeploymentId"] = deployment_id
         stage["LastDeploymentStatusMessage"] = f"Successfully deployed stage with deployment ID '{deployment_id}'"
+        stage["LastUpdatedDate"] = call.now
         queries.put_part(call.tx, api_id, "stage", name, stage)
     _drop_old_deployments(call, api_id)
 
 
 def _drop_old_deployments(call: Call, api_id: str) -> None:
-    """Automatic deployments that no stage serves any more go: each holds a whole snapshot."""
+    """All but the newest automatic deployments that no stage serves any more go: each holds a whole snapshot."""
     used = {stage.get("DeploymentId") for _, stage in queries.list_parts(call.tx, api_id, "stage")}
-    for deployment_id, deployment in queries.list_parts(call.tx, api_id, "deployment"):
-        if deployment["AutoDeployed"] and deployment_id not in used:
-            queries.delete_part(call.tx, api_id, "deployment", deployment_id)
-
-
-def api_arn(call: Call, rest: str) -> str:
-    return f"arn:{names.partition_of(call.region)}:apigateway:{call.region}::/apis/{rest}"
+    old = [
+        (deployment["CreatedDate"], deployment_id)
+        for deployment_id, deployment in queries.list_parts(call.tx, api_id, "deployment")
+        if deployment["AutoDeployed"] and deployment_id not in used
+    ]
+    for _, deployment_id in sorted(old, reverse=True)[limit("gateway.http.kept_deployments") :]:
+        queries.delete_part(call.tx, api_id, "deployment", deployment_id)
 
 
 def refuse_managed(document: Document, what: str) -> None:
     """Parts that a quick create made go with their API only."""
     if document.get(MANAGED):
-        raise AwsError("BadRequestException", f"Unable to delete {what}: it is managed by API Gateway")
+        raise bad_request(f"Unable to delete {what}: it is managed by API Gateway")
 
 
 def check_timeout(request: Shape) -> int:
-    timeout: Any = request.get("TimeoutInMillis", 30_000)
-    if not 50 <= timeout <= 30_000:
-        raise AwsError("BadRequestException", "Timeout should be between 50 ms and 30000 ms")
+    most = limit("gateway.http.timeout_ms")
+    timeout: Any = request.get("TimeoutInMillis", most)
+    if not limit("gateway.http.least_timeout_ms") <= timeout <= most:
+        raise bad_request(f"Timeout should be between {limit('gateway.http.least_timeout_ms')} ms and {most} ms")
     return int(timeout)

@@ -5,17 +5,14 @@ one, or carries it to another list. It is absent on the last page.
 Source: reference, control plane, section 6 (default 25, at most 500; other limits are tolerated); attack row U2.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidTag
-
 from scopegate.aws.operations import Shape
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.refusals import bad_request
+from scopegate.gateway.operations.positions import open_position, seal_position
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -35,13 +32,11 @@ def read_page(call: Call, request: Shape, of: str, rows: Rows, show: Callable[[D
     of: which list this is, with the id of what it belongs to.
     Raises AwsError: a position that is not of this list.
     """
-    context = f"position/{of}/{call.account}/{call.region}"
     limit = _limit(request)
-    found = rows(after=_open(call, request.get("position"), context), size=limit + 1)
+    found = rows(after=_open(call, request.get("position"), of), size=limit + 1)
     page: Shape = {"items": [show(document) for _, document in found[:limit]]}
     if len(found) > limit:
-        sealed = call.seal.seal(found[limit - 1][0].encode(), context)
-        page["position"] = base64.urlsafe_b64encode(sealed).decode("ascii")
+        page["position"] = seal_position(call, of, found[limit - 1][0])
     return page
 
 
@@ -68,10 +63,10 @@ def _limit(request: Shape) -> int:
     return min(int(wanted), MAXIMUM_LIMIT)
 
 
-def _open(call: Call, position: str | None, context: str) -> str | None:
+def _open(call: Call, position: str | None, of: str) -> str | None:
     if not position:
         return None
-    try:
-        return call.seal.open(base64.b64decode(position, altchars=b"-_", validate=True), context).decode()
-    except (binascii.Error, ValueError, InvalidTag):
-        raise bad_request("Invalid position parameter") from None
+    after = open_position(call, of, position)
+    if after is None:
+        raise bad_request("Invalid position parameter")
+    return after

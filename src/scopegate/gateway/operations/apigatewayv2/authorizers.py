@@ -1,4 +1,7 @@
-"""Authorizers: JWT (an issuer and its audiences) and REQUEST (a function)."""
+"""Authorizers: JWT (an issuer and its audiences) and REQUEST (a function).
+
+Source: reference, control plane, sections 1.5 and 3.5; data plane, "HTTP: JWT authorizer"; design, "What is refused".
+"""
 
 import ipaddress
 import re
@@ -6,9 +9,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from scopegate.aws.operations import Shape
+from scopegate.base import names
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations import http_apis
+from scopegate.gateway.operations.apigatewayv2.integrations import check_credentials, is_function
+from scopegate.gateway.operations.http_apis import bad_request
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -24,9 +31,22 @@ _MEMBERS: Final = (
     "JwtConfiguration",
     "Name",
 )
-_JWT_SOURCE: Final = re.compile(r"\$request\.(header|querystring)\.[^\s.]+")
+_JWT_SOURCE: Final = re.compile(r"\$request\.(header|querystring)\.\S+")
 _REQUEST_SOURCE: Final = re.compile(r"\$(request\.(header|querystring)|context|stageVariables)\.\S+")
-_MOST_AUDIENCES: Final = 50
+# What an authorizer of the other type has no use for goes when the type is changed.
+_OF_TYPE: Final = {
+    "JWT": ("JwtConfiguration",),
+    "REQUEST": (
+        "AuthorizerCredentialsArn",
+        "AuthorizerPayloadFormatVersion",
+        "AuthorizerResultTtlInSeconds",
+        "AuthorizerUri",
+        "EnableSimpleResponses",
+    ),
+}
+_URI: Final = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(?P<function>.+)/invocations"
+)
 
 
 def create_authorizer(call: Call, request: Shape) -> Shape:
@@ -37,13 +57,9 @@ def create_authorizer(call: Call, request: Shape) -> Shape:
     """
     api_id = request["ApiId"]
     http_apis.get_api(call, api_id)
-    if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "authorizer")) >= 10:
-        raise AwsError("TooManyRequestsException", "Maximum number of authorizers for this API has been reached")
+    http_apis.check_quota(call, api_id, "authorizer")
     authorizer_id = http_apis.new_part_id(call, api_id, "authorizer", 6)
     document: Document = {"AuthorizerId": authorizer_id, **http_apis.chosen(request, *_MEMBERS)}
-    if document["AuthorizerType"] == "REQUEST":
-        document.setdefault("EnableSimpleResponses", False)
-        document.setdefault("AuthorizerResultTtlInSeconds", 0)
     _check(call, api_id, document)
     queries.put_part(call.tx, api_id, "authorizer", authorizer_id, document)
     http_apis.auto_deploy(call, api_id)
@@ -53,11 +69,15 @@ def create_authorizer(call: Call, request: Shape) -> Shape:
 def update_authorizer(call: Call, request: Shape) -> Shape:
     """UpdateAuthorizer. Members that are left out stay as they are."""
     api_id, authorizer_id = request["ApiId"], request["AuthorizerId"]
-    document = http_apis.get_part(call, api_id, "authorizer", authorizer_id)
-    document = {**document, **http_apis.chosen(request, *_MEMBERS)}
+    old = http_apis.get_part(call, api_id, "authorizer", authorizer_id)
+    document = {**old, **http_apis.chosen(request, *_MEMBERS)}
     if "JwtConfiguration" in request:
-        old = queries.find_part(call.tx, api_id, "authorizer", authorizer_id) or {}
         document["JwtConfiguration"] = {**(old.get("JwtConfiguration") or {}), **request["JwtConfiguration"]}
+    if document["AuthorizerType"] != old["AuthorizerType"]:
+        _refuse_used(call, api_id, old, "change the type of")
+        for member in _OF_TYPE[old["AuthorizerType"]]:
+            if member not in request:
+                document.pop(member, None)
     _check(call, api_id, document)
     queries.put_part(call.tx, api_id, "authorizer", authorizer_id, document)
     http_apis.auto_deploy(call, api_id)
@@ -67,11 +87,16 @@ def update_authorizer(call: Call, request: Shape) -> Shape:
 def _check(call: Call, api_id: str, document: Document) -> None:
     for other_id, other in queries.list_parts(call.tx, api_id, "authorizer"):
         if other_id != document["AuthorizerId"] and other["Name"] == document["Name"]:
-            raise AwsError("BadRequestException", f"Authorizer name must be unique. {document['Name']} already exists")
+            # The same words for both kinds of API.
+            raise bad_request(
+                f"Authorizer name must be unique. Authorizer {document['Name']} already exists in this RestApi."
+            )
     if document["AuthorizerType"] == "JWT":
         _check_jwt(call, document)
     else:
-        _check_request(document)
+        document.setdefault("EnableSimpleResponses", False)
+        document.setdefault("AuthorizerResultTtlInSeconds", 0)
+        _check_request(call, document)
 
 
 def _check_jwt(call: Call, document: Document) -> None:
@@ -79,38 +104,47 @@ def _check_jwt(call: Call, document: Document) -> None:
     issuer = configuration.get("Issuer")
     audiences = configuration.get("Audience") or []
     if not issuer:
-        raise AwsError("BadRequestException", "JwtConfiguration.Issuer is required for JWT authorizer")
+        raise bad_request("JwtConfiguration.Issuer is required for JWT authorizer")
     if not audiences:
-        raise AwsError("BadRequestException", "JwtConfiguration.Audience is required for JWT authorizer")
-    if len(audiences) > _MOST_AUDIENCES:
-        raise AwsError("BadRequestException", f"A JWT authorizer takes at most {_MOST_AUDIENCES} audiences")
+        raise bad_request("JwtConfiguration.Audience is required for JWT authorizer")
+    if len(audiences) > limit("gateway.http.audiences"):
+        raise bad_request(f"A JWT authorizer takes at most {limit('gateway.http.audiences')} audiences")
     _check_issuer(call, issuer)
     sources = document.get("IdentitySource") or []
     if len(sources) != 1 or not _JWT_SOURCE.fullmatch(sources[0]):
-        raise AwsError(
-            "BadRequestException",
+        raise bad_request(
             "A JWT authorizer takes one identity source, $request.header.NAME or $request.querystring.NAME",
         )
     if "AuthorizerUri" in document or document.get("EnableSimpleResponses"):
-        raise AwsError("BadRequestException", "AuthorizerUri is not supported for JWT authorizer")
+        raise bad_request("AuthorizerUri is not supported for JWT authorizer")
 
 
 def _check_issuer(call: Call, issuer: str) -> None:
     """Refuse what is no issuer URL, plain http beyond this machine, and a pool of this server that is not there."""
-    parts = urlsplit(issuer)
     own = call.settings.issuer_url
     is_ours = own is not None and issuer.startswith(own.rstrip("/") + "/")
-    plain_allowed = is_ours or _is_loopback(parts.hostname or "")
-    well_formed = parts.hostname and not parts.username and not parts.query and not parts.fragment
-    if not well_formed or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not plain_allowed):
-        raise AwsError("BadRequestException", f"Invalid issuer: {issuer}. Issuer must be an https URL")
+    scheme, host = _scheme_and_host(issuer)
+    if not host or not (scheme == "https" or (scheme == "http" and (is_ours or _is_loopback(host)))):
+        raise bad_request(f"Invalid issuer: {issuer}. Issuer must be an https URL")
     if is_ours and call.ports.find_pool(issuer) is None:
-        raise AwsError(
-            "BadRequestException",
+        raise bad_request(
             f"Caught exception when connecting to {issuer}/.well-known/openid-configuration for issuer {issuer}. "
             f"Please try again later. Error: Invalid issuer: {issuer}. Issuer must have a valid discovery endpoint "
             "ended with '/.well-known/openid-configuration'",
         )
+
+
+def _scheme_and_host(issuer: str) -> tuple[str, str]:
+    """("", "") for what is no URL of scheme, host, port and path alone, in printable ASCII."""
+    try:
+        parts = urlsplit(issuer)
+        port = parts.port
+    except ValueError:
+        return "", ""
+    plain = issuer.isascii() and issuer.isprintable() and not set(issuer) & set(" ?#@\\")
+    if not plain or port == 0 or parts.hostname is None:
+        return "", ""
+    return parts.scheme, parts.hostname
 
 
 def _is_loopback(host: str) -> bool:
@@ -122,27 +156,33 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_request(document: Document) -> None:
+def _check_request(call: Call, document: Document) -> None:
     if "AuthorizerPayloadFormatVersion" not in document:
-        raise AwsError(
-            "BadRequestException", "AuthorizerPayloadFormatVersion is a required parameter for REQUEST authorizer"
-        )
+        raise bad_request("AuthorizerPayloadFormatVersion is a required parameter for REQUEST authorizer")
     if document["AuthorizerPayloadFormatVersion"] not in ("1.0", "2.0"):
-        raise AwsError("BadRequestException", "AuthorizerPayloadFormatVersion must be 1.0 or 2.0")
+        raise bad_request("AuthorizerPayloadFormatVersion must be 1.0 or 2.0")
     if document.get("EnableSimpleResponses") and document["AuthorizerPayloadFormatVersion"] != "2.0":
-        raise AwsError("BadRequestException", "EnableSimpleResponses is only supported for payload format version 2.0")
-    if not document.get("AuthorizerUri"):
-        raise AwsError("BadRequestException", "AuthorizerUri is a required parameter for REQUEST authorizer")
+        raise bad_request("EnableSimpleResponses is only supported for payload format version 2.0")
+    uri = document.get("AuthorizerUri")
+    match = _URI.fullmatch(uri or "")
+    if match is None or match["partition"] != names.partition_of(call.region) or not is_function(match["function"]):
+        raise bad_request(
+            f"Invalid Authorizer URI: {'null' if uri is None else uri}. "
+            "Authorizer URI should be a valid API Gateway ARN that represents a Lambda function invocation."
+        )
+    check_credentials(document.get("AuthorizerCredentialsArn"))
     if "JwtConfiguration" in document:
-        raise AwsError("BadRequestException", "JwtConfiguration is not supported for REQUEST authorizer")
+        raise bad_request("JwtConfiguration is not supported for REQUEST authorizer")
     sources = document.get("IdentitySource") or []
     ttl = document["AuthorizerResultTtlInSeconds"]
-    if not 0 <= ttl <= 3600:
-        raise AwsError("BadRequestException", "AuthorizerResultTtlInSeconds must be between 0 and 3600")
+    if not 0 <= ttl <= limit("gateway.http.authorizer_ttl_s"):
+        raise bad_request(
+            f"Authorizer result TTL must be between 0 and {limit('gateway.http.authorizer_ttl_s')} seconds"
+        )
     if ttl and not sources:
-        raise AwsError("BadRequestException", "An identity source is required when caching is enabled")
+        raise bad_request("An identity source is required when caching is enabled")
     if not all(_REQUEST_SOURCE.fullmatch(source) for source in sources):
-        raise AwsError("BadRequestException", "Invalid identity source specified")
+        raise bad_request("Invalid identity source specified")
 
 
 def get_authorizer(call: Call, request: Shape) -> Shape:
@@ -159,12 +199,16 @@ def delete_authorizer(call: Call, request: Shape) -> Shape:
     """DeleteAuthorizer; refused while a route uses it."""
     api_id, authorizer_id = request["ApiId"], request["AuthorizerId"]
     authorizer = http_apis.get_part(call, api_id, "authorizer", authorizer_id)
-    for _, route in queries.list_parts(call.tx, api_id, "route"):
-        if route.get("AuthorizerId") == authorizer_id:
-            raise AwsError(
-                "ConflictException",
-                f"Cannot delete authorizer '{authorizer['Name']}', is referenced in route: {route['RouteKey']}",
-            )
+    _refuse_used(call, api_id, authorizer, "delete")
     queries.delete_part(call.tx, api_id, "authorizer", authorizer_id)
     http_apis.auto_deploy(call, api_id)
     return {}
+
+
+def _refuse_used(call: Call, api_id: str, authorizer: Document, verb: str) -> None:
+    for _, route in queries.list_parts(call.tx, api_id, "route"):
+        if route.get("AuthorizerId") == authorizer["AuthorizerId"]:
+            raise AwsError(
+                "ConflictException",
+                f"Cannot {verb} authorizer '{authorizer['Name']}', is referenced in route: {route['RouteKey']}",
+            )

@@ -1,9 +1,12 @@
-"""Deployments: frozen states of an API."""
+"""Deployments: frozen states of an API.
+
+Source: reference, control plane, sections 1.5 and 4.2.
+"""
 
 from scopegate.aws.operations import Shape
-from scopegate.base.errors import AwsError
 from scopegate.gateway import queries
 from scopegate.gateway.operations import http_apis
+from scopegate.gateway.operations.http_apis import bad_request
 from scopegate.ports import Call
 
 
@@ -15,9 +18,7 @@ def create_deployment(call: Call, request: Shape) -> Shape:
     if stage_name is not None:
         stage = http_apis.get_part(call, api_id, "stage", stage_name)
         if stage.get("AutoDeploy"):
-            raise AwsError(
-                "BadRequestException", "Deployment ID cannot be set on stage because AutoDeploy is set to true"
-            )
+            raise bad_request("Deployment ID cannot be set on stage because AutoDeploy is set to true")
     document = http_apis.put_deployment(call, api_id, auto=False, description=request.get("Description"))
     if stage is not None and stage_name is not None:
         stage["DeploymentId"] = document["DeploymentId"]
@@ -50,8 +51,7 @@ def delete_deployment(call: Call, request: Shape) -> Shape:
     api_id, deployment_id = request["ApiId"], request["DeploymentId"]
     http_apis.get_part(call, api_id, "deployment", deployment_id)
     if any(stage.get("DeploymentId") == deployment_id for _, stage in queries.list_parts(call.tx, api_id, "stage")):
-        raise AwsError(
-            "BadRequestException",
+        raise bad_request(
             "Active stages pointing to this deployment must be moved or deleted",
         )
     queries.delete_part(call.tx, api_id, "deployment", deployment_id)

@@ -1,12 +1,17 @@
-"""Routes: a key, who may call it, and where it goes."""
+"""Routes: a key, who may call it, and where it goes.
+
+Source: reference, control plane, sections 1.5 and 3.5; data plane, "HTTP API routes".
+"""
 
 import re
 from typing import Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations import http_apis
+from scopegate.gateway.operations.http_apis import bad_request
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -22,19 +27,16 @@ _MEMBERS: Final = (
     "AuthorizationType",
     "AuthorizerId",
     "OperationName",
-    "RequestParameters",
     "RouteKey",
     "Target",
 )
-_MOST_SCOPES: Final = 10
 
 
 def create_route(call: Call, request: Shape) -> Shape:
     """CreateRoute."""
     api_id = request["ApiId"]
     http_apis.get_api(call, api_id)
-    if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "route")) >= 300:
-        raise AwsError("TooManyRequestsException", "Maximum number of routes for this API has been reached")
+    http_apis.check_quota(call, api_id, "route")
     route_id = http_apis.new_part_id(call, api_id, "route", 7)
     document: Document = {
         "ApiKeyRequired": False,
@@ -53,12 +55,12 @@ def update_route(call: Call, request: Shape) -> Shape:
     api_id, route_id = request["ApiId"], request["RouteId"]
     document = http_apis.get_part(call, api_id, "route", route_id)
     if "AuthorizerId" in request and "AuthorizationType" not in request and document["AuthorizationType"] == "NONE":
-        raise AwsError("BadRequestException", "Unable to update route. Authorizer type is invalid or null.")
+        raise bad_request("Unable to update route. Authorizer type is invalid or null.")
     document = {**document, **http_apis.chosen(request, *_MEMBERS)}
-    if request.get("AuthorizationType") in ("NONE", "AWS_IAM"):
+    if document["AuthorizationType"] in ("NONE", "AWS_IAM") and "AuthorizerId" not in request:
         document.pop("AuthorizerId", None)
-        if not request.get("AuthorizationScopes"):
-            document.pop("AuthorizationScopes", None)
+    if document["AuthorizationType"] != "JWT" and not request.get("AuthorizationScopes"):
+        document.pop("AuthorizationScopes", None)
     _check(call, api_id, document, request)
     queries.put_part(call.tx, api_id, "route", route_id, document)
     http_apis.auto_deploy(call, api_id)
@@ -71,39 +73,39 @@ def _check(call: Call, api_id: str, document: Document, request: Shape) -> None:
     authorizer_id = document.get("AuthorizerId")
     authorizer = queries.find_part(call.tx, api_id, "authorizer", authorizer_id) if authorizer_id else None
     if kind == "JWT" and (authorizer is None or authorizer["AuthorizerType"] != "JWT"):
-        raise AwsError(
-            "BadRequestException",
+        raise bad_request(
             "Invalid authorizer ID specified. Setting the authorization type to JWT requires a valid JWT authorizer.",
         )
     if kind == "CUSTOM" and (authorizer is None or authorizer["AuthorizerType"] != "REQUEST"):
-        raise AwsError(
-            "BadRequestException",
+        raise bad_request(
             "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS "
             "requires a valid authorizer.",
         )
     if kind in ("NONE", "AWS_IAM") and authorizer_id:
-        raise AwsError("BadRequestException", "Unable to update route. Authorizer type is invalid or null.")
+        raise bad_request("Unable to update route. Authorizer type is invalid or null.")
     scopes = document.get("AuthorizationScopes") or []
     if scopes and kind != "JWT":
-        raise AwsError("BadRequestException", "Authorization scopes are only supported with a JWT authorizer")
-    if len(scopes) > _MOST_SCOPES:
-        raise AwsError("BadRequestException", f"A route takes at most {_MOST_SCOPES} authorization scopes")
+        raise bad_request("Authorization scopes are only supported with a JWT authorizer")
+    if len(scopes) > limit("gateway.http.route_scopes"):
+        raise bad_request(f"A route takes at most {limit('gateway.http.route_scopes')} authorization scopes")
     if document.get("ApiKeyRequired"):
-        raise AwsError("BadRequestException", "API keys are not supported on protocolType HTTP")
+        raise bad_request("API keys are not supported on protocolType HTTP")
     if "ModelSelectionExpression" in request or request.get("RequestModels"):
-        raise AwsError("BadRequestException", "Request models are not supported on protocolType HTTP")
+        raise bad_request("Request models are not supported on protocolType HTTP")
+    if request.get("RequestParameters"):
+        raise bad_request("Request parameters are not supported on protocolType HTTP")
     target = document.get("Target")
     if target is not None:
         word, slash, integration_id = target.partition("/")
         known = queries.find_part(call.tx, api_id, "integration", integration_id) if slash else None
         if word != "integrations" or known is None:
-            raise AwsError("BadRequestException", "Invalid Integration identifier specified")
+            raise bad_request("Invalid Integration identifier specified")
 
 
 def _check_key(call: Call, api_id: str, document: Document) -> None:
     key = document["RouteKey"]
     if not key:
-        raise AwsError("BadRequestException", "Route key is required")
+        raise bad_request("Route key is required")
     others = [
         route for _, route in queries.list_parts(call.tx, api_id, "route") if route["RouteId"] != document["RouteId"]
     ]
@@ -113,15 +115,20 @@ def _check_key(call: Call, api_id: str, document: Document) -> None:
         return
     method, blank, path = key.partition(" ")
     if not blank or method not in _METHODS or not _is_path(path):
-        raise AwsError("BadRequestException", _FORM)
+        raise bad_request(_FORM)
     for route in others:
         other_method, _, other_path = route["RouteKey"].partition(" ")
-        if other_method == method and _VARIABLE.sub("{}", path) == _VARIABLE.sub("{}", other_path):
+        if other_method == method and _nameless(path) == _nameless(other_path):
             raise AwsError(
                 "ConflictException",
                 f'The provided route key "{key}" has a conflicting variable on the same hierarchical level '
                 f'as "{route["RouteKey"]}"',
             )
+
+
+def _nameless(path: str) -> str:
+    """The path without the names of its variables: keys that agree in it match the same calls."""
+    return _VARIABLE.sub(r"{\2}", path)
 
 
 def _is_path(path: str) -> bool:
@@ -163,12 +170,6 @@ def delete_route(call: Call, request: Shape) -> Shape:
 
 
 def delete_route_request_parameter(call: Call, request: Shape) -> Shape:
-    """DeleteRouteRequestParameter."""
-    route = http_apis.get_part(call, request["ApiId"], "route", request["RouteId"])
-    parameters = route.get("RequestParameters") or {}
-    if request["RequestParameterKey"] not in parameters:
-        raise AwsError("NotFoundException", "Invalid request parameter key specified")
-    del parameters[request["RequestParameterKey"]]
-    queries.put_part(call.tx, request["ApiId"], "route", request["RouteId"], route)
-    http_apis.auto_deploy(call, request["ApiId"])
-    return {}
+    """DeleteRouteRequestParameter. Routes of HTTP APIs have no request parameters to delete."""
+    http_apis.get_part(call, request["ApiId"], "route", request["RouteId"])
+    raise AwsError("NotFoundException", "Invalid Request Parameter identifier specified")

@@ -1,18 +1,23 @@
-"""Stages: which deployment serves, its variables and settings."""
+"""Stages: which deployment serves, its variables and settings.
+
+Source: reference, control plane, sections 1.5, 3.5, 4.2 and 4.3.
+"""
 
 import re
 from typing import Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations import http_apis
+from scopegate.gateway.operations.apigateway.stage_settings import check_variables
+from scopegate.gateway.operations.apigateway.tags import parse_tags
+from scopegate.gateway.operations.http_apis import bad_request
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_VARIABLE: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
-_VALUE: Final = re.compile(r"[A-Za-z0-9\-._~:/?#&=,]{1,512}")
 _MEMBERS: Final = (
     "AccessLogSettings",
     "ClientCertificateId",
@@ -30,11 +35,10 @@ def create_stage(call: Call, request: Shape) -> Shape:
     api_id, name = request["ApiId"], request["StageName"]
     http_apis.get_api(call, api_id)
     if name != "$default" and not _NAME.fullmatch(name):
-        raise AwsError("BadRequestException", "Stage name only allows a-zA-Z0-9_-, or $default")
+        raise bad_request("Stage name only allows a-zA-Z0-9_-, or $default")
     if queries.find_part(call.tx, api_id, "stage", name) is not None:
         raise AwsError("ConflictException", "Stage already exists")
-    if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "stage")) >= 10:
-        raise AwsError("TooManyRequestsException", "Maximum number of stages for this API has been reached")
+    http_apis.check_quota(call, api_id, "stage")
     document: Document = {
         "CreatedDate": call.now,
         "DefaultRouteSettings": {},
@@ -42,7 +46,7 @@ def create_stage(call: Call, request: Shape) -> Shape:
         "RouteSettings": {},
         "StageName": name,
         "StageVariables": {},
-        "Tags": request.get("Tags") or {},
+        "Tags": parse_tags(request.get("Tags") or {}),
         **http_apis.chosen(request, *_MEMBERS),
     }
     document["DefaultRouteSettings"] = {"DetailedMetricsEnabled": False, **document["DefaultRouteSettings"]}
@@ -82,14 +86,12 @@ def _put(call: Call, api_id: str, document: Document, request: Shape) -> Documen
 def _check(call: Call, api_id: str, document: Document, request: Shape) -> None:
     if "DeploymentId" in request:
         if document.get("AutoDeploy"):
-            raise AwsError("BadRequestException", _WITH_AUTO_DEPLOY)
+            raise bad_request(_WITH_AUTO_DEPLOY)
         if queries.find_part(call.tx, api_id, "deployment", request["DeploymentId"]) is None:
             raise AwsError("NotFoundException", "Invalid Deployment identifier specified")
-    for name, value in document["StageVariables"].items():
-        if not _VARIABLE.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise AwsError("BadRequestException", f"Stage variable {name} has characters that are not allowed")
-    if len(document["StageVariables"]) > 100:
-        raise AwsError("BadRequestException", "A stage has at most 100 variables")
+    check_variables(document["StageVariables"])
+    if call.settings.aws_quotas and len(document["StageVariables"]) > limit("gateway.http.stage_variables"):
+        raise AwsError("TooManyRequestsException", "Maximum number of stage variables for this stage has been reached")
     keys = {route["RouteKey"] for _, route in queries.list_parts(call.tx, api_id, "route")}
     for key in request.get("RouteSettings") or {}:
         if key not in keys:
@@ -97,9 +99,9 @@ def _check(call: Call, api_id: str, document: Document, request: Shape) -> None:
             raise AwsError("NotFoundException", message)
     for settings in (document["DefaultRouteSettings"], *document["RouteSettings"].values()):
         if settings.get("LoggingLevel") or settings.get("DataTraceEnabled"):
-            raise AwsError("BadRequestException", "Execution logs are not supported on protocolType HTTP")
+            raise bad_request("Execution logs are not supported on protocolType HTTP")
         if min(settings.get("ThrottlingBurstLimit", 0), settings.get("ThrottlingRateLimit", 0)) < 0:
-            raise AwsError("BadRequestException", "Throttling limits cannot be negative")
+            raise bad_request("Throttling limits cannot be negative")
 
 
 def get_stage(call: Call, request: Shape) -> Shape:
@@ -135,5 +137,12 @@ def delete_access_log_settings(call: Call, request: Shape) -> Shape:
     """DeleteAccessLogSettings."""
     stage = http_apis.get_part(call, request["ApiId"], "stage", request["StageName"])
     stage.pop("AccessLogSettings", None)
+    queries.put_part(call.tx, request["ApiId"], "stage", request["StageName"], stage)
+    return {}
+
+
+def reset_authorizers_cache(call: Call, request: Shape) -> Shape:
+    """ResetAuthorizersCache: the stage is compiled anew, so that nothing is left that an authorizer decided."""
+    stage = http_apis.get_part(call, request["ApiId"], "stage", request["StageName"])
     queries.put_part(call.tx, request["ApiId"], "stage", request["StageName"], stage)
     return {}

@@ -1,4 +1,7 @@
-"""Tags of HTTP APIs and their stages, by ARN."""
+"""Tags of HTTP APIs and their stages, by ARN.
+
+Source: reference, control plane, sections 1.2 and 5.9.
+"""
 
 import re
 from typing import Final
@@ -7,6 +10,7 @@ from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
 from scopegate.gateway import queries
 from scopegate.gateway.operations import http_apis
+from scopegate.gateway.operations.apigateway.tags import parse_tags
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -42,11 +46,7 @@ def get_tags(call: Call, request: Shape) -> Shape:
 def tag_resource(call: Call, request: Shape) -> Shape:
     """TagResource; tags are merged."""
     api_id, stage, document = _find(call, request["ResourceArn"])
-    tags = {**(document.get("Tags") or {}), **(request.get("Tags") or {})}
-    if any(not key or len(key) > 128 or len(value) > 256 for key, value in tags.items()):
-        raise AwsError("BadRequestException", "A tag key has 1 to 128 characters, a value at most 256")
-    if len(tags) > 50:
-        raise AwsError("BadRequestException", "A resource has at most 50 tags")
+    tags = parse_tags({**(document.get("Tags") or {}), **(request.get("Tags") or {})})
     _put(call, api_id, stage, {**document, "Tags": tags})
     return {}
 
