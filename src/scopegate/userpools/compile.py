@@ -198,7 +198,14 @@ def _compile_pool_row(
         id_key=signing["id"],
         keys=MappingProxyType(published),
         jwks=render_jwks(ordered),
+        is_closed_to_machines=_has_machine_trigger(row.document),
     )
+
+
+def _has_machine_trigger(document: Document) -> bool:
+    """Whether a function would be asked about machine tokens: V3_0 only (reference, "Pre-token generation")."""
+    trigger = (document.get("LambdaConfig") or {}).get("PreTokenGenerationConfig") or {}
+    return trigger.get("LambdaVersion") not in (None, "V1_0", "V2_0")
 
 
 def _issuers(row: queries.PoolRow, settings: Settings) -> tuple[str, tuple[str, ...]]:

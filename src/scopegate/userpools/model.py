@@ -73,6 +73,7 @@ class PoolView:
     id_key: SigningKey
     keys: KeySet  # all that are published
     jwks: bytes  # the document
+    is_closed_to_machines: bool = False  # a PreTokenGeneration V3_0 function decides over their tokens; not called yet
 
 
 _SHARDS: Final = 512

@@ -172,7 +172,7 @@ class Pool:
     def resource_server(self, identifier: str = "orders", *scopes: str) -> Any:
         described = [{"ScopeName": scope, "ScopeDescription": scope} for scope in scopes or ("read", "write")]
         answer = self.client.create_resource_server(
-            UserPoolId=self.id, Identifier=identifier, Name=identifier.replace("/", " "), Scopes=described
+            UserPoolId=self.id, Identifier=identifier, Name="server", Scopes=described
         )
         return answer["ResourceServer"]
 

@@ -43,7 +43,13 @@ def issue(request: GrantRequest) -> Granted:
 def issue_machine_token(
     pool: PoolView, client: AppClient, requested: Sequence[str] | None, *, issued_at: int, jti: str
 ) -> Granted:
-    """The one place where a machine's token is made. Raises OAuthError("invalid_scope")."""
+    """The one place where a machine's token is made.
+
+    Raises OAuthError: `invalid_scope`; `invalid_grant` for a pool whose pre-token function would decide over the token,
+    until it is called: it might have taken a scope away.
+    """
+    if pool.is_closed_to_machines:
+        raise OAuthError("invalid_grant", log="the pool's PreTokenGeneration V3_0 function is not called yet")
     scopes = decide_scopes(requested, client, pool.scopes)
     token = pool.access_key.sign(machine_claims(pool, client, scopes, issued_at=issued_at, jti=jti))
     return Granted(token, client.access_token_lifetime_s, scopes)

@@ -99,7 +99,7 @@ def render_settings(request: Shape, *, mfa_has_a_factor: bool = False) -> Docume
         },
         "MfaConfiguration": request.get("MfaConfiguration", "OFF"),
         "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT", **request.get("EmailConfiguration", {})},
-        "UserPoolTags": check_tags(request.get("UserPoolTags", {})),
+        "UserPoolTags": _check_tags(request.get("UserPoolTags", {})),
         "AdminCreateUserConfig": _render_admin_creation(request, policies),
         "UserPoolTier": request.get("UserPoolTier", "ESSENTIALS"),
         **{member: request[member] for member in _ECHOED if request.get(member) is not None},
@@ -107,12 +107,19 @@ def render_settings(request: Shape, *, mfa_has_a_factor: bool = False) -> Docume
     return settings
 
 
-def check_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Tags as they may be kept. Raises UserPoolTaggingException."""
+def find_tag_fault(tags: dict[str, str]) -> str | None:
+    """Why a pool cannot have these tags, None when it can."""
     if len(tags) > limit("userpools.tags"):
-        raise AwsError("UserPoolTaggingException", "The user pool has more tags than are allowed.")
+        return "The user pool has more tags than are allowed."
     if any(key.lower().startswith("aws:") for key in tags):
-        raise AwsError("UserPoolTaggingException", "aws: prefixed tag key names are not allowed for external use.")
+        return "aws: prefixed tag key names are not allowed for external use."
+    return None
+
+
+def _check_tags(tags: dict[str, str]) -> dict[str, str]:
+    fault = find_tag_fault(tags)
+    if fault is not None:
+        raise AwsError("UserPoolTaggingException", fault)
     return tags
 
 

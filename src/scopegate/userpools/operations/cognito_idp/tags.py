@@ -10,7 +10,7 @@ from scopegate.store.documents import Document
 from scopegate.userpools import queries
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.operations.cognito_idp.lookup import get_pool
-from scopegate.userpools.operations.cognito_idp.pool_settings import check_tags
+from scopegate.userpools.operations.cognito_idp.pool_settings import find_tag_fault
 
 
 def _get_tagged_pool(call: Call, request: Shape) -> Document:
@@ -25,7 +25,10 @@ def _get_tagged_pool(call: Call, request: Shape) -> Document:
 
 
 def _put_tags(call: Call, pool: Document, tags: dict[str, str]) -> None:
-    queries.put_pool(call.tx, call.account, call.region, pool["Id"], pool | {"UserPoolTags": check_tags(tags)})
+    fault = find_tag_fault(tags)
+    if fault is not None:
+        raise refusals.invalid(fault)
+    queries.put_pool(call.tx, call.account, call.region, pool["Id"], pool | {"UserPoolTags": tags})
 
 
 def tag_resource(call: Call, request: Shape) -> Shape:

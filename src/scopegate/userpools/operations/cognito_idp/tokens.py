@@ -62,6 +62,8 @@ def _issue(client: AppClient, pool: PoolView, scopes: Sequence[str] | None, issu
     try:
         return issue_machine_token(pool, client, scopes, issued_at=issued_at, jti=clock.uuid4())
     except OAuthError as refusal:
+        if pool.is_closed_to_machines:
+            raise AwsError("OperationNotEnabledException", refusal.log) from None
         raise AwsError(
             "NotAuthorizedException", "The client is not authorized for the requested scopes.", log=refusal.log
         ) from None
