@@ -47,7 +47,8 @@ class HttpApi:
             "JwtConfiguration": {"Issuer": ISSUER, "Audience": ["client"]},
             **members,
         }
-        return str(self.client.create_authorizer(ApiId=self.id, **wanted)["AuthorizerId"])
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return str(self.client.create_authorizer(ApiId=self.id, **given)["AuthorizerId"])
 
     def stage(self, name: str = "$default", **members: Any) -> Any:
         return self.client.create_stage(ApiId=self.id, StageName=name, **members)

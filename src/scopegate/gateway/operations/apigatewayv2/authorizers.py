@@ -44,6 +44,7 @@ _OF_TYPE: Final = {
         "EnableSimpleResponses",
     ),
 }
+_AMAZON_HOST: Final = re.compile(r"(?:issuer-)?cognito-idp\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 _URI: Final = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(?P<function>.+)/invocations"
 )
@@ -120,11 +121,17 @@ def _check_jwt(call: Call, document: Document) -> None:
 
 
 def _check_issuer(call: Call, issuer: str) -> None:
-    """Refuse what is no issuer URL, plain http beyond this machine, and a pool of this server that is not there."""
+    """Refuse what is no issuer URL, plain http beyond this machine, and a pool of this server that is not there.
+
+    An issuer of Amazon's form whose pool is not here is a foreign one.
+    """
     own = call.settings.issuer_url
     is_ours = own is not None and issuer.startswith(own.rstrip("/") + "/")
     scheme, host = _scheme_and_host(issuer)
-    if not host or not (scheme == "https" or (scheme == "http" and (is_ours or _is_loopback(host)))):
+    amazon = _AMAZON_HOST.fullmatch(host)
+    names_pool = amazon is None or re.fullmatch(rf"https://[^/]+/{amazon['region']}_[0-9A-Za-z]+/?", issuer)
+    allowed = scheme == "https" or (scheme == "http" and (is_ours or _is_loopback(host)))
+    if not host or not allowed or not names_pool:
         raise bad_request(f"Invalid issuer: {issuer}. Issuer must be an https URL")
     if is_ours and call.ports.find_pool(issuer) is None:
         raise bad_request(
