@@ -248,12 +248,6 @@ def find_client_owner(tx: Tx, client_id: str) -> ClientRow | None:
     return None if row is None else ClientRow(*row)
 
 
-def all_client_ids(tx: Tx) -> Sequence[str]:
-    """Of every account and region: for compilation."""
-    table = user_pool_clients.c
-    return [row[0] for row in tx.sql.execute(select(table.client_id).order_by(table.client_id))]
-
-
 def all_clients(tx: Tx) -> Iterator[ClientRow]:
     """Of every account and region, in one statement: for compilation."""
     clients, pools = user_pool_clients.c, user_pools.c

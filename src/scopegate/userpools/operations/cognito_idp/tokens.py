@@ -7,6 +7,8 @@ client id names the pool, as it does at the token endpoint of a bare host.
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.base.errors import AwsError, OAuthError
@@ -21,6 +23,8 @@ from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.operations.cognito_idp.client_settings import CLIENT_TOKEN_FLOW
 
+log = structlog.get_logger()
+
 
 async def get_client_token(call: Call, request: Shape) -> Shape:
     """GetClientToken.
@@ -34,12 +38,17 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
     client, pool = found
     # 2
     if not allows_secret(client, request["Secret"].encode()):
-        raise AwsError("NotAuthorizedException", f"Unable to verify secret for client {client.client_id}")
+        raise AwsError(
+            "NotAuthorizedException",
+            f"Unable to verify secret for client {client.client_id}",
+            log=f"GetClientToken with a wrong secret for client {client.client_id}",
+        )
     # 3
     if client.auth_flows != {CLIENT_TOKEN_FLOW}:
         raise refusals.invalid("Auth flow not enabled for this client")
     # 4
     granted = await asyncio.to_thread(_issue, client, pool, request.get("Scopes") or None, int(call.now))
+    log.info("token.issued", client_id=client.client_id, scopes=granted.scopes, request_id=call.request_id)
     return {
         "ClientAuthenticationResult": {
             "AccessToken": granted.access_token.decode("ascii"),
