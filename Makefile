@@ -36,7 +36,7 @@ $(VENV)/.development: $(VENV)/.runtime requirements-dev.lock
 	@touch $@
 
 tests/wire/node/node_modules/.ready: $(VENV)/.development tests/wire/node/package-lock.json
-	cd tests/wire/node && PATH="$$($(CURDIR)/$(BIN)/python -m tests.node --bin):$$PATH" npm ci --silent --no-audit --no-fund
+	node="$$($(BIN)/python -m tests.node --bin)" && cd tests/wire/node && PATH="$$node:$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
 test: test-setup lint

@@ -20,7 +20,8 @@ from scopegate.functions.pool import Runner, RunnerOptions
 HANDLER = """
 import json
 def handler(event, context):
-    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps({"path": event["rawPath"]})}
+    body = json.dumps({"path": event["rawPath"]})
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": body}
 """
 EVENT = b'{"version":"2.0","routeKey":"GET /orders","rawPath":"/orders","rawQueryString":"","headers":{"accept":"*/*"}}'
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:bench"

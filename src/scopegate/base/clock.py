@@ -98,4 +98,4 @@ def random_hex(digits: int) -> str:
 
 def chance() -> float:
     """A number from 0 up to 1, for choices that keep no secret."""
-    return random.random()
+    return random.random()  # noqa: S311

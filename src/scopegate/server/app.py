@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -64,10 +65,22 @@ async def run(launch: Launch, ready: Callable[[], None], stopping: asyncio.Event
         clock.open_test_clock(launch.settings.test_clock)
     async with contextlib.AsyncExitStack() as stack:
         await _ROLES[launch.role](launch, stack)
+        _settle_garbage_collection()
         ready()
         log.info("server.started", port=launch.port)
         await stopping.wait()
         log.info("server.stopping")
+
+
+def _settle_garbage_collection() -> None:
+    """What is in memory now stays: the collector need not look at it again, nor look often at what calls leave.
+
+    A full collection walks everything that lives, service models and compiled routes too: 70 ms in the middle of a
+    call. Calls leave almost nothing that needs it; reference counts free the rest.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 # What the roles are made of
