@@ -30,7 +30,7 @@ from scopegate.functions.code import CodeDirectory
 from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
 from scopegate.functions.pool import Runner, runner_options
-from scopegate.http.client import Client
+from scopegate.http.client import Client, UpstreamError
 from scopegate.http.egress import EgressPolicy
 from scopegate.http.listener import Listener
 from scopegate.http.message import Request, Response
@@ -408,4 +408,8 @@ def _end_process(pid: int) -> None:
 
 
 def _log_failure(request: Request, error: BaseException) -> None:
+    if isinstance(error, UpstreamError):  # an answer that broke off on its way: the other side's failure
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("request.cut", method=request.method, path=repr(request.path), reason=reason)
+        return
     log.error("request.failed", method=request.method, path=repr(request.path), exc_info=error)

@@ -13,7 +13,7 @@ import structlog
 
 import scopegate.gateway.pipeline as gateway
 from scopegate.base.limits import limit
-from scopegate.gateway import front
+from scopegate.gateway import responses
 from scopegate.http.message import Request, Response
 from scopegate.ports import Edge
 from scopegate.server import guard
@@ -105,7 +105,7 @@ class Front:
         """What the listener itself refuses, in the words of the plane that was asked."""
         if request is not None and isinstance(request.room, ExecuteApi):
             api = self._holder.world.gateway.api_by_id.get(request.room.api_id)
-            return front.refuse(None if api is None else api.kind, status, reason)
+            return responses.refuse_at_the_front(api, status, reason)
         return Response(status, [_JSON], orjson.dumps({"message": reason}))
 
     def _oauth(self, request: Request, room: OAuth) -> Answer:

@@ -240,7 +240,7 @@ def test_http_1_0_puts_the_single_value_first(gateway: Gateway) -> None:
         ("ResourceNotFoundException", (500, b'{"message": "Internal server error"}'), 500),
         ("AccessDeniedException", (500, b'{"message": "Internal server error"}'), 500),
         ("TooManyRequestsException", (500, b'{"message": "Internal server error"}'), 503),
-        ("RequestTooLargeException", (413, b'{"message":"Request Too Long"}'), 413),
+        ("RequestEntityTooLargeException", (413, b'{"message":"Request Too Long"}'), 413),
     ],
 )
 def test_a_function_that_may_not_run_is_told_apart(

@@ -223,7 +223,7 @@ def _rejected(call: ApiCall, error: AwsError) -> GatewayRefusal:
     """Lambda's API refused the call: the function never ran."""
     call.mark(9)
     reason = f"the function may not be invoked: {error.code}: {error.message}"
-    if error.code == "RequestTooLargeException":
+    if error.code == "RequestEntityTooLargeException":
         return GatewayRefusal("REQUEST_TOO_LARGE", "Request Too Long", reason=reason)
     status = 503 if call.api.kind == HTTP and error.code == "TooManyRequestsException" else 500
     return GatewayRefusal("INTEGRATION_FAILURE", "Internal server error", status=status, reason=reason)
