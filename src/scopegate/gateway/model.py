@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from scopegate.base import clock
+from scopegate.base.clock import monotonic_ns
 from scopegate.gateway.match import PathValues, Router
 from scopegate.http.message import Request, Response
 from scopegate.http.paths import Target, parse_query
@@ -198,7 +199,7 @@ class ApiCall:
 
     def mark(self, step: int) -> None:
         """Note the moment of one of the ten steps."""
-        self.record.marks.append((step, clock.monotonic_ns()))
+        self.record.times[step] = monotonic_ns()
 
     @property
     def found_stage(self) -> Stage:

@@ -28,6 +28,7 @@ from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
 from scopegate.gateway import cors, responses
 from scopegate.gateway.model import HTTP, REST, ApiCall, ApiView, Place, Step
+from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
 from scopegate.http.paths import TargetError
 from scopegate.observe.record import Record
@@ -36,6 +37,7 @@ from scopegate.ports import Edge
 _REST_HEADER_BYTES: Final = limit("gateway.rest.header_bytes")
 _REST_URL_CHARACTERS: Final = limit("gateway.rest.url_characters")
 _HTTP_HEAD_BYTES: Final = limit("gateway.http.head_bytes")
+_SMALL_HEAD_BYTES: Final = min(_REST_HEADER_BYTES, _REST_URL_CHARACTERS, _HTTP_HEAD_BYTES)  # within all of these
 
 # Refusals that say nothing about who may do what.
 _UNDECIDED: Final = frozenset(
@@ -75,7 +77,7 @@ def _answer_unknown(request: Request, raw_path: bytes, edge: Edge) -> Response:
     response = responses.unknown_api(request, request_id, clock.short_request_id())
     if why := responses.explanation(request, edge, record.reason):
         response.headers.append(why)
-    record.marks.append((10, clock.monotonic_ns()))
+    record.times[10] = clock.monotonic_ns()
     edge.ring.add(record)
     return response
 
@@ -87,6 +89,8 @@ def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Aw
             waiting = steps[position](call)
             position += 1
             if waiting is not None:
+                if isinstance(waiting, Later) and position == len(steps):
+                    return _finish_later(call, waiting)
                 return _run_later(call, waiting, steps, position)
             if call.response is not None:
                 break
@@ -95,6 +99,27 @@ def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Aw
     except Exception as error:
         return _finish(call, _unforeseen(call, error))
     return _finish(call, None)
+
+
+def _finish_later(call: ApiCall, waiting: Later[None]) -> Later[Response]:
+    """Finish as soon as the last step has: no task for the most frequent wait of all, a web service's answer."""
+    response: Later[Response] = Later()
+
+    def finish(waiting: Later[None]) -> None:
+        refusal = None
+        try:
+            waiting.result()
+        except GatewayRefusal as refused:
+            refusal = refused
+        except Exception as error:
+            refusal = _unforeseen(call, error)
+        try:
+            response.give(_finish(call, refusal))
+        except Exception as error:
+            response.fail(error)
+
+    waiting.then(finish)
+    return response
 
 
 async def _run_later(
@@ -156,6 +181,8 @@ def _finish(call: ApiCall, refusal: GatewayRefusal | None) -> Response:
 
 def _check_rest_size(call: ApiCall) -> None:
     request = call.request
+    if request.head_bytes <= _SMALL_HEAD_BYTES:
+        return
     if len(request.target) > _REST_URL_CHARACTERS:
         raise GatewayRefusal("DEFAULT_4XX", "Request URI too long", status=414, reason="the URL is too long")
     if sum([len(value) for _, value in request.headers]) > _REST_HEADER_BYTES:
@@ -165,6 +192,8 @@ def _check_rest_size(call: ApiCall) -> None:
 
 def _check_http_size(call: ApiCall) -> None:
     request = call.request
+    if request.head_bytes <= _SMALL_HEAD_BYTES:
+        return
     if len(request.target) + sum([len(value) for _, value in request.headers]) > _HTTP_HEAD_BYTES:
         raise GatewayRefusal("DEFAULT_4XX", status=431, reason="request line and headers are too large")
 

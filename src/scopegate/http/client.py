@@ -10,13 +10,14 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from scopegate.base.limits import limit
 from scopegate.http.egress import EgressPolicy
+from scopegate.http.later import Later
 from scopegate.http.message import Header
 from scopegate.http.wire import (
     CHUNKED,
@@ -235,7 +236,6 @@ class _Exchange:
         timeout_s: float,
         max_bytes: int,
         deadline: float,
-        answer: "asyncio.Future[UpstreamAnswer]",
     ) -> None:
         self.upstream = upstream
         self.method = method
@@ -244,15 +244,7 @@ class _Exchange:
         self.max_bytes = max_bytes
         self.reused = False
         self.deadline = deadline
-        self.answer = answer
-
-    def finish(self, answer: UpstreamAnswer) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)
-
-    def fail(self, error: UpstreamError) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        self.answer: Later[UpstreamAnswer] = Later()
 
 
 class _Connection(asyncio.Protocol):
@@ -331,7 +323,7 @@ class _Connection(asyncio.Protocol):
         if stream is not None:
             stream.end(error)
         elif exchange is not None:
-            exchange.fail(error)
+            exchange.answer.fail(error)
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is None:
@@ -374,10 +366,10 @@ class _Connection(asyncio.Protocol):
         elif length > exchange.max_bytes:
             raise UpstreamTooLarge(f"the answer has {length} bytes")
         elif length > _BUFFERED_BYTES:
-            if exchange.answer.done():
+            if exchange.answer.done:
                 raise UpstreamBroken("the answer is no longer wanted")
             stream = self._stream = AnswerStream(self, exchange.timeout_s)
-            exchange.finish(UpstreamAnswer(head, b"", stream, length))
+            exchange.answer.give(UpstreamAnswer(head, b"", stream, length))
         return buffer
 
     def _read_body(self, data: bytes, exchange: _Exchange) -> None:
@@ -429,7 +421,7 @@ class _Connection(asyncio.Protocol):
         if stream is not None:
             stream.end()
         elif body is not None:
-            exchange.finish(UpstreamAnswer(head, body))
+            exchange.answer.give(UpstreamAnswer(head, body))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
@@ -469,25 +461,26 @@ class Client:
         upstream: Upstream,
         method: str,
         target: bytes,
-        headers: Iterable[Header],
+        headers: Sequence[Header],
         body: bytes = b"",
         *,
         timeout_s: float,
         host: bytes | None = None,
         max_bytes: int = _BODY_BYTES,
-    ) -> "asyncio.Future[UpstreamAnswer]":
-        """Send one request; the Future gives its answer, or an UpstreamError.
+    ) -> Later[UpstreamAnswer]:
+        """Send one request; its answer comes later, or an UpstreamError.
 
         target: path and query as they go on the wire. headers: what the upstream shall see; Host (host, or the
         upstream's own), Content-Length and Connection are added, and any that are given are left out.
         timeout_s: from now until the answer is whole, or its stream begins. max_bytes: of the answer's body.
         Raises ValueError for a method, target or header that cannot stand in a request.
         """
-        if not _TARGET.fullmatch(target) or not is_token(method.encode("latin-1", "replace")):
+        verb = method.encode("latin-1", "replace")
+        if not _TARGET.fullmatch(target) or not is_token(verb):
             raise ValueError("a method or target that cannot stand in a request line")
         if host is not None and not _TARGET.fullmatch(host):
             raise ValueError("a Host that cannot stand in a header")
-        first = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method.encode("ascii"), target, host or upstream.authority)
+        first = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (verb, target, host or upstream.authority)
         if body or method in _WITH_LENGTH:
             last = b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(body)
         else:
@@ -496,7 +489,7 @@ class Client:
         message = (head, body) if len(body) > _JOIN_BYTES else (head + body,)
         loop = self.loop
         now = loop.time()
-        exchange = _Exchange(upstream, method, message, timeout_s, max_bytes, now + timeout_s, loop.create_future())
+        exchange = _Exchange(upstream, method, message, timeout_s, max_bytes, now + timeout_s)
         if self._ticker is None:
             self._ticker = loop.call_later(_TICK_S, self._tick)
         connection = self._find_idle(exchange, now)
@@ -508,7 +501,7 @@ class Client:
         return exchange.answer
 
     async def fetch(
-        self, url: str, *, max_bytes: int, timeout_s: float, headers: Iterable[Header] = ()
+        self, url: str, *, max_bytes: int, timeout_s: float, headers: Sequence[Header] = ()
     ) -> UpstreamAnswer:
         """GET a document of bounded size in a bounded time: discovery, JWKS. Raises UpstreamError or ValueError."""
         upstream, target = split_url(url)
@@ -539,7 +532,7 @@ class Client:
     def ask_again(self, exchange: _Exchange) -> None:
         """Once more, on a connection of its own."""
         exchange.reused = False
-        if not exchange.answer.done():
+        if not exchange.answer.done:
             self._spawn(self._connect(exchange))
 
     def _spawn(self, work: Any) -> None:
@@ -575,7 +568,7 @@ class Client:
             busy = True
             if now >= exchange.deadline:
                 self._connecting.discard(exchange)
-                exchange.fail(UpstreamTimeout(f"no connection in {exchange.timeout_s:g} s"))
+                exchange.answer.fail(UpstreamTimeout(f"no connection in {exchange.timeout_s:g} s"))
         self._ticker = self.loop.call_later(_TICK_S, self._tick) if busy else None
 
     async def _connect(self, exchange: _Exchange) -> None:
@@ -584,14 +577,14 @@ class Client:
         try:
             connection = await self._open(exchange.upstream)
         except UpstreamError as error:
-            exchange.fail(error)
+            exchange.answer.fail(error)
             return
         except asyncio.CancelledError:
-            exchange.fail(UpstreamBroken("this server is stopping"))
+            exchange.answer.fail(UpstreamBroken("this server is stopping"))
             raise
         finally:
             self._connecting.discard(exchange)
-        if exchange.answer.done():  # given up meanwhile: the connection serves the next one
+        if exchange.answer.done:  # given up meanwhile: the connection serves the next one
             connection.idle_since = self.loop.time()
             self._pools[exchange.upstream].append(connection)
             return

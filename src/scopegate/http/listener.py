@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 from scopegate.base import clock
 from scopegate.base.limits import limit
+from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
 from scopegate.http.wire import CHUNKED, ChunkedReader, FieldWriter, Malformed, RequestReader, has_stray_line_end
 
@@ -44,7 +45,7 @@ class Application(Protocol):
         """The head is complete: the largest body in bytes, or an answer at once, without the body."""
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
-        """The request is complete. A Response is written without making a task, and so is a done Future."""
+        """The request is complete. A Response is written without making a task, and so is what comes Later."""
 
     def refuse(self, request: Request | None, status: int, reason: str) -> Response:
         """Renders what the listener itself refuses; `request` is None before a head was read. reason is for people."""
@@ -356,8 +357,8 @@ class _Connection(asyncio.Protocol):
         if type(answer) is Response:
             self._write(request, answer)
             return
-        if isinstance(answer, asyncio.Future):
-            answer.add_done_callback(self._future_done)
+        if isinstance(answer, Later):
+            answer.then(self._came)
         else:
             self.task = self.listener.loop.create_task(self._wait_for(request, cast("Awaitable[Response]", answer)))
 
@@ -369,15 +370,15 @@ class _Connection(asyncio.Protocol):
             response = self._render_failure(request, error)
         self._answered(request, response)
 
-    def _future_done(self, future: "asyncio.Future[Response]") -> None:
+    def _came(self, later: Later[Response]) -> None:
         request = self.request
         if request is None:
             return
-        if future.cancelled():  # by this server, when it stops: there is nothing to say
-            self.transport.abort()
-            return
-        error = future.exception()
-        self._answered(request, future.result() if error is None else self._render_failure(request, error))
+        try:
+            response = later.result()
+        except Exception as error:  # where a flow begins
+            response = self._render_failure(request, error)
+        self._answered(request, response)
 
     def _answered(self, request: Request, response: Response) -> None:
         self.task = None

@@ -3,6 +3,7 @@
 Header names and values are bytes as they came, in order; look-ups are without regard to case.
 """
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO, Final
 
@@ -18,7 +19,7 @@ class Request:
     target: the request target as sent. path, query: the target split at the first `?`, still escaped;
     query is None when there was no `?`.
     peer: (address, port) of the client; ("", 0) on a Unix socket.
-    received_ns: monotonic nanoseconds at the end of the head.
+    received_ns: monotonic nanoseconds at the end of the head. head_bytes: at least the size of the head.
     room: where the application said at `admit` that the request belongs; its own affair.
     body: the whole body; a large one lies in `body_file` and is read from there each time.
     """
@@ -28,6 +29,7 @@ class Request:
         "_headers",
         "_index",
         "body_file",
+        "head_bytes",
         "http_version",
         "local",
         "method",
@@ -52,6 +54,7 @@ class Request:
         tls: bool = False,
         http_version: str = "1.1",
         received_ns: int = 0,
+        head_bytes: int = sys.maxsize,
         index: Index | None = None,
     ) -> None:
         self.method = method
@@ -66,6 +69,7 @@ class Request:
         self.tls = tls
         self.http_version = http_version
         self.received_ns = received_ns
+        self.head_bytes = head_bytes
         self.room: object = None
         self._index = index
 
@@ -102,7 +106,8 @@ class Request:
 
     def find(self, name: bytes) -> bytes | None:
         """The only or the last value of a header, None when absent; `name` in lower case."""
-        values = self.all(name)
+        index = self._index
+        values = self.all(name) if index is None else index.get(name)
         return values[-1] if values else None
 
     def find_text(self, name: bytes) -> str | None:

@@ -7,7 +7,7 @@ Source: RFC 9110 and 9112; design, "The data plane"; attack row H1.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import httptools
@@ -152,6 +152,7 @@ class RequestReader:
             tls=self._tls,
             http_version="1.0" if old else "1.1",
             received_ns=clock.monotonic_ns(),
+            head_bytes=len(raw),
             index=index,
         )
         return request, length, stays_open
@@ -360,18 +361,18 @@ class FieldWriter:
             self._known[name] = start
         return start
 
-    def render(self, headers: Iterable[Header]) -> bytes:
+    def render(self, headers: Sequence[Header]) -> bytes:
         """One line per header. Raises ValueError for a name or value that no header can have."""
         known = self._known
-        parts: list[bytes] = []
-        for name, value in headers:
-            start = known.get(name)
-            if start is None:
-                start = self._learn(name)
-            if start:
-                parts += (start, value, b"\r\n")
-        lines = b"".join(parts)
-        count = len(parts) // 3
-        if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+        try:
+            lines = [start + value for name, value in headers if (start := known[name])]
+        except KeyError:
+            lines = [start + value for name, value in headers if (start := known.get(name) or self._learn(name))]
+        if not lines:
+            return b""
+        lines.append(b"")
+        block = b"\r\n".join(lines)
+        count = len(lines) - 1
+        if block.count(b"\n") != count or block.count(b"\r") != count or b"\0" in block:
             raise ValueError("a header value holds CR, LF or NUL")
-        return lines
+        return block

@@ -21,12 +21,15 @@ STEPS: Final[dict[int, str]] = {
     10: "answer returned",
 }
 
+_TIMES: Final = max(STEPS) + 1
+
 
 class Record:
     """One decision under way, then kept. Slotted and mutable; belongs to one exchange.
 
     kind: `token` or `call`. request_id: the id that the client sees in the answer's headers.
-    started_at: epoch seconds. marks: (step, monotonic nanoseconds) in order; the first is when the request was read.
+    started_at: epoch seconds. times: monotonic nanoseconds by step, 0 where a step was not taken; the first is when the
+    request was read.
     decision: `ALLOW`, `DENY` or `` (not decided: unknown path and the like). reason: one sentence.
     wanted, held: scopes asked for by the route and carried by the token. facts: further names and values.
     """
@@ -38,13 +41,13 @@ class Record:
         "held",
         "jti",
         "kind",
-        "marks",
         "method",
         "path",
         "reason",
         "request_id",
         "started_at",
         "status",
+        "times",
         "wanted",
     )
 
@@ -54,7 +57,8 @@ class Record:
         self.started_at = started_at
         self.method = method
         self.path = path
-        self.marks: list[tuple[int, int]] = [(1 if kind == "token" else 3, started_ns)]
+        self.times = [0] * _TIMES
+        self.times[1 if kind == "token" else 3] = started_ns
         self.status = 0
         self.decision = ""
         self.reason = ""
@@ -66,7 +70,8 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain data, times of steps in microseconds since the request was read."""
-        first = self.marks[0][1]
+        taken = [(step, at) for step, at in enumerate(self.times) if at]
+        first = taken[0][1]
         return {
             "kind": self.kind,
             "requestId": self.request_id,
@@ -81,7 +86,7 @@ class Record:
             "scopesWanted": list(self.wanted),
             "scopesHeld": list(self.held),
             "facts": self.facts,
-            "steps": [{"step": step, "name": STEPS[step], "us": (at - first) // 1000} for step, at in self.marks],
+            "steps": [{"step": step, "name": STEPS[step], "us": (at - first) // 1000} for step, at in taken],
         }
 
 

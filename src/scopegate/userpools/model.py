@@ -5,7 +5,7 @@ Made from rows in `compile.py`; read on every token request and every gateway ca
 
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
@@ -140,14 +140,21 @@ class View:
     client_by_id: ClientTable
     custom_domains: frozenset[str]  # the domains that are host names of their own
     digest_key: bytes  # of this process's SecretDigests
+    _trusted: dict[str, TrustedPool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def find_pool(self, arn_or_issuer: str) -> TrustedPool | None:
         """The pool that an ARN or an issuer URL names; compared whole, so no prefix and no other spelling passes."""
+        trusted = self._trusted.get(arn_or_issuer)
+        if trusted is not None:
+            return trusted
         pool_id = self.pool_by_name.get(arn_or_issuer)
         pool = self.pool_by_id.get(pool_id) if pool_id is not None else None
         if pool is None:
             return None
-        return TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, ClientIds(self.client_by_id, pool.pool_id))
+        client_ids = ClientIds(self.client_by_id, pool.pool_id)
+        trusted = TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, client_ids)
+        self._trusted[arn_or_issuer] = trusted
+        return trusted
 
     def find_client(self, client_id: str, pool: PoolView | None) -> tuple[AppClient, PoolView] | None:
         """An app client with its pool; `pool` is the one that the URL named, and then no other counts."""

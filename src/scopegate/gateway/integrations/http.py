@@ -40,6 +40,7 @@ from scopegate.http.client import (
     UpstreamTooLarge,
     split_url,
 )
+from scopegate.http.later import Later
 from scopegate.http.message import Header, Response
 from scopegate.http.paths import has_dot_segments
 
@@ -121,10 +122,10 @@ def _unreachable(call: ApiCall, error: UpstreamError) -> GatewayRefusal:
     return GatewayRefusal("INTEGRATION_FAILURE", message, status=status, reason=f"{type(error).__name__}: {error}")
 
 
-Finish = Callable[[ApiCall, UpstreamAnswer], Awaitable[None] | None]
+Finish = Callable[[ApiCall, UpstreamAnswer], None]
 
 
-async def _exchange(
+def _send(
     call: ApiCall,
     upstream: Upstream,
     method: str,
@@ -132,30 +133,54 @@ async def _exchange(
     pairs: list[Header],
     body: bytes,
     timeout_s: float,
-    host: bytes | None,
-    finish: Finish,
-) -> None:
+    host: bytes | None = None,
+) -> Later[UpstreamAnswer]:
     try:
         sent = _find_client(call).send(
             upstream, method, target.encode("latin-1"), pairs, body, timeout_s=timeout_s, host=host
         )
-        call.mark(8)
-        answer = await sent
     except ValueError as error:
         # A mapped value that cannot stand in a request: refused, never sent (attack G17).
         raise GatewayRefusal(
             "INTEGRATION_FAILURE", "Internal server error", status=500, reason=f"the request cannot be written: {error}"
         ) from None
+    call.mark(8)
+    return sent
+
+
+def _receive(call: ApiCall, sent: Later[UpstreamAnswer], finish: Finish) -> Later[None]:
+    """Make the response of the answer as soon as it is there, long bodies still under way."""
+    done: Later[None] = Later()
+
+    def accept(sent: Later[UpstreamAnswer]) -> None:
+        try:
+            _accept(call, sent.result(), finish)
+        except UpstreamError as error:
+            done.fail(_unreachable(call, error))
+        except Exception as error:
+            done.fail(error)
+        else:
+            done.give(None)
+
+    sent.then(accept)
+    return done
+
+
+async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], finish: Finish, statuses: frozenset[str]) -> None:
+    """The same, the bodies of answers with these statuses read to the end."""
+    try:
+        answer = await sent
+        if answer.stream is not None and str(answer.status) in statuses:
+            answer.body, answer.stream, answer.length = await answer.read(), None, None
     except UpstreamError as error:
         raise _unreachable(call, error) from error
+    _accept(call, answer, finish)
+
+
+def _accept(call: ApiCall, answer: UpstreamAnswer, finish: Finish) -> None:
     call.mark(9)
     call.record.facts["upstream_status"] = answer.status
-    try:
-        more = finish(call, answer)
-        if more is not None:
-            await more
-    except UpstreamError as error:
-        raise _unreachable(call, error) from error
+    finish(call, answer)
 
 
 # REST
@@ -243,7 +268,8 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         url = f"{path}?{'&'.join(queries)}" if queries else path
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
-        return _exchange(call, target.upstream, method, url, pairs, convert(call), timeout_s, host, _finish_rest)
+        sent = _send(call, target.upstream, method, url, pairs, convert(call), timeout_s, host)
+        return _receive(call, sent, _finish_rest)
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
@@ -323,7 +349,9 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway/{spec.api_id}".encode())
     authority = f"{target.upstream.host}:{target.upstream.port}"
     appends_path = spec.key == "$default" and not target.has_path
-    finish = compile_http_finish(document.get("ResponseParameters"), spec.variables)
+    mappings = compile_response_mappings(document.get("ResponseParameters"), spec.variables)
+    finish = _compile_http_finish(mappings)
+    read_first = frozenset(status for status, (_, _, reads_body) in mappings.items() if reads_body)
 
     def integrate(call: ApiCall) -> Awaitable[None]:
         call.mark(7)
@@ -353,7 +381,8 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         url = f"{path}?{'&'.join(queries)}" if queries else path
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
-        return _exchange(call, target.upstream, method, url, pairs, request.body, timeout_s, None, finish)
+        sent = _send(call, target.upstream, method, url, pairs, request.body, timeout_s)
+        return _receive_whole(call, sent, finish, read_first) if read_first else _receive(call, sent, finish)
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
@@ -390,25 +419,22 @@ def _http_own_headers(call: ApiCall) -> list[Header]:
     return [(b"Forwarded", forwarded), (b"Via", via), (b"X-Amzn-Trace-Id", headers.encode_value(call.trace))]
 
 
-def compile_http_finish(parameters: Mapping[str, Mapping[str, str]] | None, variables: Mapping[str, str]) -> Finish:
+def _compile_http_finish(mappings: Mapping[str, ResponseMapping]) -> Finish:
     """What makes the response of a web service's answer, parameter mappings by status included."""
-    mappings = compile_response_mappings(parameters, variables)
+    if not mappings:
+        return _finish_http
 
-    async def finish_mapped(call: ApiCall, answer: UpstreamAnswer, mapping: ResponseMapping) -> None:
-        if mapping[2] and answer.stream is not None:
-            answer.body, answer.stream, answer.length = await answer.read(), None, None
-        response = _http_response(call, answer)
-        map_response(call, response, mapping, answer.body if answer.stream is None else None)
-        call.response = response
-
-    def finish(call: ApiCall, answer: UpstreamAnswer) -> Awaitable[None] | None:
-        mapping = mappings.get(str(answer.status)) if mappings else None
+    def finish(call: ApiCall, answer: UpstreamAnswer) -> None:
+        response = call.response = _http_response(call, answer)
+        mapping = mappings.get(str(answer.status))
         if mapping is not None:
-            return finish_mapped(call, answer, mapping)
-        call.response = _http_response(call, answer)
-        return None
+            map_response(call, response, mapping, answer.body if answer.stream is None else None)
 
     return finish
+
+
+def _finish_http(call: ApiCall, answer: UpstreamAnswer) -> None:
+    call.response = _http_response(call, answer)
 
 
 def _http_response(call: ApiCall, answer: UpstreamAnswer) -> Response:

@@ -161,7 +161,7 @@ def _refuse(refusal: OAuthError, record: Record, edge: Edge) -> Response:
 def _hand_out(granted: Granted, record: Record, edge: Edge) -> Response:
     record.decision, record.status, record.held = "ALLOW", 200, granted.scopes
     record.reason = "the client authenticated and may use the grant"
-    record.marks.append((2, clock.monotonic_ns()))
+    record.times[2] = clock.monotonic_ns()
     edge.ring.add(record)
     # Written by hand: the token is base64url, so nothing in it needs escaping, and it is not copied through a parser.
     body = b'{"access_token":"%b","expires_in":%d,"token_type":"Bearer"}' % (granted.access_token, granted.lifetime_s)
