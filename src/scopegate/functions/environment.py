@@ -56,7 +56,8 @@ RESERVED_NAMES: Final = frozenset(
 _READ_BYTES: Final = 65_536
 _PAUSE_S: Final = 0.001  # between two full reads of output: a flood is slowed to 64 MB/s and blocks its writer
 _MOST_DRAINED: Final = 1_048_576
-_END_S: Final = 1.0  # how long the first process may take to end everything
+_END_S: Final = 5.0  # how long the first process may take to end everything
+_REST_S: Final = 1.0  # how long what a process has posted may take to arrive
 _CREDENTIALS: Final = struct.Struct("iII")
 # Where nothing listens; Lambda's own address. Our bootstraps have an inherited socket instead.
 _NO_PORT: Final = "169.254.100.1:9001"
@@ -118,12 +119,20 @@ class Environment:
         self._failure: int | None = None
         self._exit: Exit | None = None
         self._running = False
+        self._last_killed = False
         self._gone = asyncio.Event()
 
     # Life
 
     def open(self) -> None:
         """Raise the sandbox. Its first process starts; the runtime's does with `start`."""
+        try:
+            self._open()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open(self) -> None:
         code_dir = Path(self.definition.code_dir)
         self._place = self._sandbox.prepare(code_dir, self._name, self._user)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -221,6 +230,10 @@ class Environment:
         self._read_to_end()
         self._reap(self._loop.time() + _END_S)
 
+    def _let_go(self) -> None:
+        self._sandbox.clear(self._name)
+        self._sandbox.give_back_user(self._user)
+
     async def closed(self) -> None:
         await self._gone.wait()
 
@@ -254,13 +267,9 @@ class Environment:
         except (OSError, IndexError):
             return 0
 
-    def resident_kb_of_all(self, allowed_kb: int) -> int:
-        """Memory of all processes of the environment; shared pages counted once when it would be too much."""
-        pids = list(self._pids())
-        total = sum(proc.resident_kb(pid) for pid in pids)
-        if total > allowed_kb and len(pids) > 1:
-            return sum(proc.proportional_kb(pid) for pid in pids)
-        return total
+    def processes(self) -> list[tuple[int, Path]]:
+        """Resident size in kB and directory of every process of the environment, the largest first."""
+        return sorted(((proc.resident_kb(pid), pid) for pid in self._pids()), reverse=True)
 
     def cpu_ticks(self) -> int:
         """Processor time of the runtime's process, in clock ticks."""
@@ -336,7 +345,7 @@ class Environment:
         exchange = self.exchange
         if exchange is not None and exchange.connected:
             # What it posted before it ended is still on its way; the end of its connections comes after.
-            self._loop.call_later(_END_S, self._tell_exit, exchange)
+            self._loop.call_later(_REST_S, self._tell_exit, exchange)
         else:
             self._tell_exit(exchange)
 
@@ -384,8 +393,13 @@ class Environment:
             return
         if self._process.stderr is not None:
             self._process.stderr.close()
+        if self._process.returncode and self._user is not None and not self._last_killed:
+            self._last_killed = True
+            self._process = self._sandbox.kill_user(self._user)
+            self._loop.call_later(0.005, self._reap, deadline)
+            return
         self._close_statm()
-        self._sandbox.clear(self._name)
+        self._let_go()
         self._gone.set()
         self._listener.on_closed()
 

@@ -359,6 +359,18 @@ class Runner:
         events = self.log_book.read(account, region, function_name, lines)
         return [event.decode(errors="replace") for event in events]
 
+    def new_logs(
+        self, account: str, region: str, function_name: str, lines: int, since: int | None
+    ) -> tuple[list[str], int]:
+        """(what came after position `since`, else the last `lines` events; the position now)."""
+        book = self.log_book
+        if since is None:
+            found = book.read(account, region, function_name, lines)
+        else:
+            found = book.read_on(account, region, function_name, since)
+        position = book.position(account, region, function_name)
+        return [event.decode(errors="replace") for event in found], position
+
     def environments(self) -> Mapping[str, tuple[int, int]]:
         """(environments, of which busy) by revision."""
         return {name: (len(pool.slots), sum(1 for _ in pool.busy())) for name, pool in self._pools.items()}
@@ -456,8 +468,7 @@ class Runner:
             for slot in tuple(pool.busy()):
                 active = True
                 with contextlib.suppress(OSError):
-                    if not slot.sample_memory(whole=whole):
-                        slot.over_memory()
+                    slot.check_usage(whole=whole)
             if pool.jobs:
                 active = True
                 pool.tick(now)

@@ -7,6 +7,7 @@ for SDK calls come back to this server on loopback. Started by root, the functio
 Source: design, "Functions run as processes"; reference page "File system, user, limits"; attacks F2, F3.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ USER_NAME: Final = "sbx_user1051"
 # Between what Debian gives to people and what systemd gives to its dynamic users.
 _FIRST_USER: Final = 58_000
 _USERS: Final = 1_000
+_USER_LOCKS: Final = Path("/run/scopegate-users")
 _USER_IN_NAMESPACE: Final = 993
 _SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC: Final = (
@@ -70,14 +72,61 @@ class Sandbox:
     isolation: Isolation
     scratch: Path
     _next_user: int = field(default_factory=os.getpid)
+    _user_locks: dict[int, int] = field(default_factory=dict)  # descriptors by user
     _shared: dict[Path, Path] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self._gives_users:
+            try:
+                _USER_LOCKS.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise SetupError(
+                    f"functions: {_USER_LOCKS.parent} must be writable, for servers share the users of environments: "
+                    f"{error.strerror}"
+                ) from error
+
+    @property
+    def _gives_users(self) -> bool:
+        return self.isolation != "none" and os.geteuid() == 0
+
     def take_user(self) -> int | None:
-        """The user of a new environment: its own when this is root, who may give them; else the server's (None)."""
-        if self.isolation == "none" or os.geteuid() != 0:
+        """The user of a new environment: its own when this is root, who may give them; else the server's (None).
+
+        No other environment of this machine has it until `give_back_user`, also not one of another server: whoever
+        ends an environment ends all that its user runs.
+        """
+        if not self._gives_users:
             return None
-        self._next_user += 1
-        return _FIRST_USER + self._next_user % _USERS
+        for _ in range(_USERS):
+            self._next_user += 1
+            user = _FIRST_USER + self._next_user % _USERS
+            lock = os.open(_USER_LOCKS / str(user), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                continue
+            self._user_locks[user] = lock
+            return user
+        raise SetupError(f"functions: all {_USERS} users of environments are taken")
+
+    def give_back_user(self, user: int | None) -> None:
+        """Nothing of the environment runs any more."""
+        if user is not None:
+            os.close(self._user_locks.pop(user))
+
+    def kill_user(self, user: int) -> "subprocess.Popen[bytes]":
+        """End all that an environment's user runs, where its first process did not. Gives a process to wait for."""
+        return subprocess.Popen(
+            ("/bin/sh", "-c", "kill -9 -1"),
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=user,
+            group=user,
+            extra_groups=[],
+        )
 
     def prepare(self, code_dir: Path, name: str, user: int | None) -> Place:
         """Whatever must lie in the file system before the environment starts."""

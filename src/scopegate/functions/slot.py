@@ -8,15 +8,17 @@ Source: reference pages "Process behaviour", "Produced by the platform", "Text f
 
 import asyncio
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
 
 from scopegate.base import clock
 from scopegate.base.limits import limit
-from scopegate.functions import reports
+from scopegate.functions import proc, reports
 from scopegate.functions.environment import Environment, Exit
 from scopegate.functions.logs import FunctionLog, LineReader
 from scopegate.functions.model import Definition, Outcome, Work
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 
 _TAIL_BYTES: Final = limit("functions.log_tail_bytes")
 _OUTPUT_BYTES: Final = limit("functions.log_bytes")
+_PROCESSES: Final = limit("functions.running_processes")
+_KILLED: Final = reports.exit_message(signal.SIGKILL)
 _SAMPLE_S: Final = 0.1  # how old the memory figure of a REPORT line may be
 
 
@@ -81,6 +85,7 @@ class Slot:
     """See the module. It is the listener of its environment."""
 
     __slots__ = (
+        "_allowed_kb",
         "_definition",
         "_dropped",
         "_init_started_at",
@@ -95,6 +100,7 @@ class Slot:
         "_timer",
         "_verdict",
         "_warm_init_ms",
+        "_weighing",
         "environment",
         "idle_since",
         "is_starting",
@@ -106,6 +112,7 @@ class Slot:
     def __init__(self, owner: Owner, definition: Definition, reporter: Reporter, log: FunctionLog) -> None:
         self._owner = owner
         self._definition = definition
+        self._allowed_kb = definition.memory_mb * 1024
         self._reporter = reporter
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -117,6 +124,7 @@ class Slot:
         self._verdict: tuple[str, str, str] | None = None  # status, error type, message: why we ended the process
         self._sampled_at = 0.0
         self._starting: asyncio.Task[None] | None = None
+        self._weighing: asyncio.Task[None] | None = None
         self._dropped = False
         self.is_starting = False
         self.environment: Environment | None = None
@@ -167,11 +175,6 @@ class Slot:
     def session_expires_at(self) -> int:
         return self._definition.session_expires_at
 
-    def over_memory(self) -> None:
-        """The environment uses more memory than its function may."""
-        if self._verdict is None and self.environment is not None:
-            self._end("error", "Runtime.OutOfMemory", "Runtime exited with error: signal: killed")
-
     def close(self) -> None:
         """End the environment. An invocation that it has fails as if the process had been killed."""
         if self.phase == "closed":
@@ -183,17 +186,40 @@ class Slot:
             self._owner.on_gone(self)
             return
         if self.job is not None:
-            self._finish_failure("error", "Runtime.ExitError", reports.exit_message(9))
+            self._finish_failure("error", "Runtime.ExitError", _KILLED)
         self.environment.close()
 
-    def sample_memory(self, *, whole: bool) -> bool:
-        """Read the memory in use; whether it is within what the function may have."""
+    def check_usage(self, *, whole: bool) -> None:
+        """Read what the environment uses, and end its process when that is more than the function may.
+
+        whole: all of its processes; otherwise the runtime's alone.
+        """
         assert self.environment is not None
-        allowed_kb = self._definition.memory_mb * 1024
-        used_kb = self.environment.resident_kb_of_all(allowed_kb) if whole else self.environment.resident_kb()
-        self.max_kb = max(self.max_kb, used_kb)
+        if self._verdict is not None:
+            return
         self._sampled_at = clock.monotonic()
-        return used_kb <= allowed_kb
+        processes = self.environment.processes() if whole else []
+        if len(processes) > _PROCESSES:
+            self._write(b"This function was ended at more than %d processes.\n" % _PROCESSES)
+            self._end("error", "Runtime.ExitError", _KILLED)
+        elif len(processes) > 1 and sum(size for size, _ in processes) > self._allowed_kb:
+            if self._weighing is None or self._weighing.done():
+                paths = [path for _, path in processes]
+                self._weighing = self._loop.create_task(self._weigh(self.environment, paths))
+        else:
+            self._check_memory(sum(size for size, _ in processes) or self.environment.resident_kb())
+
+    async def _weigh(self, environment: Environment, processes: list[Path]) -> None:
+        """Without the pages that processes share it may not be too much."""
+        exchange = environment.exchange
+        used_kb = await asyncio.to_thread(proc.proportional_kb_of_all, processes, self._allowed_kb)
+        if environment.exchange is exchange:
+            self._check_memory(used_kb)
+
+    def _check_memory(self, used_kb: int) -> None:
+        self.max_kb = max(self.max_kb, used_kb)
+        if used_kb > self._allowed_kb:
+            self._end("error", "Runtime.OutOfMemory", _KILLED)
 
     # What the environment says
 
@@ -371,7 +397,8 @@ class Slot:
         self.environment.drain_output()
         self._add_events(self._lines.end())
         if now - self._sampled_at > _SAMPLE_S or self.max_kb == 0:
-            self.sample_memory(whole=False)
+            self.max_kb = max(self.max_kb, self.environment.resident_kb())
+            self._sampled_at = now
         duration_ms = (now - job.started_at) * 1000
         if status == "timeout":
             duration_ms = max(duration_ms, self._definition.timeout_s * 1000.0)

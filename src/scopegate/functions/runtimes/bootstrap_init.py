@@ -31,7 +31,10 @@ _ABOVE = 16  # descriptors are moved out of the way of 0 to 3 first
 
 
 def main():
-    control = _socket.socket(fileno=int(sys.argv[1]))
+    number = int(sys.argv[1])
+    os.closerange(3, number)
+    os.closerange(number + 1, 1024)
+    control = _socket.socket(fileno=number)
     os.set_inheritable(control.fileno(), False)
     in_namespace = sys.argv[2] == "namespace"  # a PID namespace of our own, whose first process this is
     if not in_namespace:
@@ -45,18 +48,21 @@ def main():
         _signal.signal(number, _signal.SIG_IGN)
     control.send(b"up")
     runtime = 0
+    user = None
     while True:
         ready = select.select([control.fileno(), woken], [], [])[0]
         if control.fileno() in ready:
             message, descriptors = _receive(control)
             if not message:
-                _kill_all(in_namespace)
+                _kill(in_namespace, user, runtime)
+                _bury(in_namespace, user)
                 os._exit(0)
             if message == b"kill":
-                if runtime:
-                    os.kill(runtime, _signal.SIGKILL)
+                _kill(in_namespace, user, runtime)
             else:
-                runtime = _start(control, marshal.loads(message), descriptors)
+                order = marshal.loads(message)
+                user = order["uid"]
+                runtime = _start(control, order, descriptors)
         if woken in ready:
             os.read(woken, 4096)
         while True:
@@ -68,7 +74,8 @@ def main():
                 break
             if pid == runtime:
                 runtime = 0
-                _kill_all(in_namespace)
+                _kill(in_namespace, user, 0)
+                _bury(in_namespace, user)
                 control.send(b"exit %d %d" % (status, usage.ru_maxrss))
 
 
@@ -129,20 +136,43 @@ def _become(order, descriptors):
     os.execve(order["argv"][0], order["argv"], order["env"])
 
 
-def _kill_all(in_namespace):
-    """Kill and bury every process of the environment but this one."""
+def _kill(in_namespace, user, runtime):
+    """Kill every process of the environment but this one."""
+    # No process can fork away from a signal to many: a fork that is under way fails or its child gets it too.
+    if in_namespace:
+        _send_kill(-1)
+        return
+    if runtime:  # it may be on its way still to become the user and to lead its group
+        _send_kill(runtime)
+    if user is None:
+        if runtime:
+            _send_kill(-runtime)
+        return
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+            os.kill(-1, _signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _send_kill(target):
+    try:
+        os.kill(target, _signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _bury(in_namespace, user):
+    """Wait until every process of the environment is gone."""
     while True:
-        if in_namespace:
-            try:
-                os.kill(-1, _signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        else:
+        if not in_namespace and user is None:
             for pid in _children():
-                try:
-                    os.kill(pid, _signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                _send_kill(pid)
         try:
             os.wait()
         except ChildProcessError:
