@@ -9,6 +9,7 @@ Source: reference page "Code packages"; attack F1.
 import base64
 import calendar
 import contextlib
+import copy
 import hashlib
 import io
 import os
@@ -249,13 +250,17 @@ def _write(opened: zipfile.ZipFile, entries: Mapping[str, _Entry], code_root: Pa
 
 def _write_file(opened: zipfile.ZipFile, entry: _Entry, path: Path) -> None:
     left = entry.info.file_size
+    # zipfile would cut an entry silently where its table of contents says that it ends.
+    info = copy.copy(entry.info)
+    info.file_size += 1
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with opened.open(entry.info) as source, open(os.open(path, flags, 0o600), "wb") as target:
-        while chunk := source.read(min(_CHUNK_BYTES, left + 1)):
+    with opened.open(info) as source, open(os.open(path, flags, 0o600), "wb") as target:
+        while chunk := source.read(_CHUNK_BYTES):
             left -= len(chunk)
-            if left < 0:
-                raise _not_a_zip("an entry larger than it says")
             target.write(chunk)
+        if left:
+            raise _not_a_zip("an entry larger or smaller than it says")
+        target.flush()  # a later write would be a later modification
         moment = _epoch_of(entry.info.date_time)
         os.utime(target.fileno(), (moment, moment))
         os.fchmod(target.fileno(), entry.mode)
