@@ -21,10 +21,12 @@ demo: setup
 	$(BIN)/python -m scopegate.cli.demo examples/orders/template.yaml
 
 # What only tests need: the libraries of the development lock, the AWS CLI in an environment of its own (its pins fight
-# ours), SDKs for Node.js, and a browser from Debian.
+# ours), SDKs for Node.js, and from Debian a browser and the sandbox of functions.
 test-setup: $(VENV)/.development .venv-awscli/.ready tests/wire/node/node_modules/.ready
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	  || { echo "The browser tests need Chromium: apt-get install chromium"; exit 1; }
+	@command -v bwrap >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; } \
+	  || { echo "The tests of functions need bubblewrap: apt-get install bubblewrap"; exit 1; }
 
 $(VENV)/.development: $(VENV)/.runtime requirements-dev.lock
 	$(PIP) --require-hashes -r requirements-dev.lock
