@@ -7,9 +7,10 @@ import base64
 import json
 import os
 import sys
+import threading
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,8 @@ from scopegate.aws.client import Credentials, SignedAnswer, send_plain, send_sig
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import DEFAULT_REGION
 from scopegate.cli import render
+
+_FOLLOW_S: Final = 0.5
 
 
 def parse_parameters(given: Sequence[str]) -> dict[str, str]:
@@ -29,10 +32,22 @@ def parse_parameters(given: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def parse_headers(given: Sequence[str]) -> dict[str, str]:
+    """`Name: value` texts as a mapping."""
+    pairs = [text.partition(":") for text in given]
+    for name, colon, _ in pairs:
+        if not colon or not name.strip():
+            raise SetupError(f"--header takes 'Name: value', got {name!r}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 class Client:
     """One server by its endpoint URL."""
 
     def __init__(self, endpoint: str) -> None:
+        parts = urllib.parse.urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SetupError(f"--endpoint must be an http(s) URL like http://localhost:4566, got {endpoint!r}")
         self.endpoint = endpoint.rstrip("/")
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         self.credentials = Credentials(
@@ -49,15 +64,31 @@ class Client:
                 self.endpoint, service, self.region, self.credentials, method, path, body=body, headers=headers
             )
         except OSError as error:
-            raise SetupError(
-                f"No server answers at {self.endpoint} ({error}); start one with: scopegate up template.yaml"
-            ) from None
+            raise self._nobody(error) from None
+
+    def plain(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> SignedAnswer:
+        """A request of the data plane."""
+        try:
+            return send_plain(self.endpoint + path, method, body=body, headers=headers)
+        except OSError as error:
+            raise self._nobody(error) from None
+        except ValueError as error:
+            raise SetupError(f"{method} {path} cannot be sent: {error}") from None
+
+    def _nobody(self, error: OSError) -> SetupError:
+        return SetupError(f"No server answers at {self.endpoint} ({error}); start one with: scopegate up template.yaml")
 
     def own(self, method: str, path: str, body: bytes = b"") -> Any:
         answer = self.signed("scopegate", method, f"/_scopegate/api/{path}", body)
         if answer.status >= 400:
             raise SetupError(_message(answer))
-        return json.loads(answer.body)
+        return self._json(answer)
+
+    def _json(self, answer: SignedAnswer) -> Any:
+        try:
+            return json.loads(answer.body)
+        except ValueError:
+            raise SetupError(f"What answers at {self.endpoint} is not Scopegate") from None
 
     def stream(self, method: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
         """The events of long work, one JSON object a line, as they come."""
@@ -80,7 +111,7 @@ class Client:
         )
         if answer.status >= 400:
             raise SetupError(_message(answer))
-        result: dict[str, Any] = json.loads(answer.body)
+        result: dict[str, Any] = self._json(answer)
         return result
 
     # Commands
@@ -110,13 +141,13 @@ class Client:
             raise SetupError(f"App client {found['name']} has no secret: it cannot use client_credentials")
         fields = {"grant_type": "client_credentials", **({"scope": scope} if scope is not None else {})}
         basic = base64.b64encode(f"{client['ClientId']}:{client['ClientSecret']}".encode()).decode()
-        answer = send_plain(
-            f"{self.endpoint}/oauth2/token",
+        answer = self.plain(
             "POST",
-            body=urllib.parse.urlencode(fields).encode(),
-            headers={"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"},
+            "/oauth2/token",
+            urllib.parse.urlencode(fields).encode(),
+            {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"},
         )
-        body = json.loads(answer.body)
+        body = self._json(answer)
         request_id = answer.headers.get("x-amz-cognito-request-id", "")
         if answer.status != 200:
             raise SetupError(f"The token endpoint refused: {body.get('error')} (scopegate explain {request_id})")
@@ -155,18 +186,21 @@ class Client:
         headers: Sequence[str],
     ) -> bool:
         """Token, call, answer, decision; True when the answer is not a refusal."""
+        sent = parse_headers(headers)
+        path = path if path.startswith("/") else f"/{path}"
         found = self.find_api(path, api, stage)
-        sent = dict(pair.split(": ", 1) for pair in headers)
         if client_name is not None:
             sent["Authorization"] = "Bearer " + self.token(client_name, scope)
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
-        answer = send_plain(found["url"].rstrip("/") + path, method, body=(data or "").encode(), headers=sent)
-        console.print(f"[bold]{answer.status}[/bold] {escape(method)} {escape(found['url'].rstrip('/') + path)}")
-        console.print(answer.body.decode(errors="replace"), markup=False, highlight=False)
+        # By this endpoint, whatever the server's public URL is.
+        target = urllib.parse.urlsplit(found["url"]).path.rstrip("/") + path
+        answer = self.plain(method, target, (data or "").encode(), sent)
+        render.line(console, f"[bold]{answer.status}[/bold] {escape(method)} {escape(self.endpoint + target)}")
+        console.print(answer.body.decode(errors="replace"), markup=False, highlight=False, soft_wrap=True)
         request_id = answer.headers.get("x-amzn-requestid") or answer.headers.get("apigw-requestid")
         if request_id:
-            console.print()
+            render.line(console)
             self.explain(console, request_id)
         return answer.status < 400
 
@@ -178,24 +212,34 @@ class Client:
     def overview(self, console: Console) -> None:
         seen = self.own("GET", "overview")
         for pool in seen["pools"]:
-            console.print(f"[bold]{escape(pool['name'])}[/bold] (user pool {pool['id']})")
-            console.print(f"  issuer {escape(pool['issuer'])}")
+            render.line(console, f"[bold]{escape(pool['name'])}[/bold] (user pool {pool['id']})")
+            render.line(console, f"  issuer {escape(pool['issuer'])}")
             for domain in pool["domains"]:
-                console.print(f"  domain {escape(domain)}")
+                render.line(console, f"  domain {escape(domain)}")
             for client in pool["clients"]:
                 scopes = escape(" ".join(client["scopes"])) or "no scopes"
-                console.print(f"  client {escape(client['name'])} [dim]{client['id']}[/dim] {scopes}")
-            console.print()
+                render.line(console, f"  client {escape(client['name'])} [dim]{client['id']}[/dim] {scopes}")
+            render.line(console)
         render.routes_table(console, seen["apis"])
         for function in seen["functions"]:
-            console.print(f"function [bold]{escape(function['name'])}[/bold] {escape(function['runtime'])}")
+            name = f"function [bold]{escape(function['name'])}[/bold] {escape(function['runtime'])}"
+            render.line(console, name)
             if function["warning"]:
-                console.print(f"  [yellow]warning[/yellow] {escape(function['warning'])}")
+                render.line(console, f"  [yellow]warning[/yellow] {escape(function['warning'])}")
 
-    def logs(self, function: str | None, lines: int) -> None:
-        query = urllib.parse.urlencode({"lines": lines, **({"function": function} if function else {})})
-        for line in self.own("GET", f"logs?{query}")["lines"]:
-            sys.stdout.write(line + "\n")
+    def logs(self, function: str | None, lines: int, *, follow: bool) -> None:
+        """What functions wrote; with `follow`, also what they write from now on, until Ctrl-C."""
+        query = {"lines": str(lines), **({"function": function} if function else {})}
+        pause = threading.Event()
+        while True:
+            found = self.own("GET", f"logs?{urllib.parse.urlencode(query)}")
+            for text in found["lines"]:
+                sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+            if not follow:
+                return
+            query["since"] = found["next"]
+            pause.wait(_FOLLOW_S)
 
 
 def _message(answer: SignedAnswer) -> str:

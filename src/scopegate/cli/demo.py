@@ -8,12 +8,14 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.rule import Rule
 
 from scopegate.aws.client import send_plain
 from scopegate.base.errors import SetupError
+from scopegate.base.settings import DEFAULT_PORT
 from scopegate.cli import serve
 from scopegate.cli.client import Client
 from scopegate.server import processes
@@ -23,13 +25,19 @@ def main() -> None:
     """`python -m scopegate.cli.demo TEMPLATE`. DEMO_EXIT=1 ends after the story; DEMO_PORT chooses a port."""
     template = Path(sys.argv[1])
     flags: dict[str, Any] = {"development": True, "ephemeral": True}
-    if "DEMO_PORT" in os.environ:
-        flags["port"] = int(os.environ["DEMO_PORT"])
     try:
+        if "DEMO_PORT" in os.environ:
+            flags["port"] = _port(os.environ["DEMO_PORT"])
         serve.run(flags, template=template, then=tell)
     except SetupError as error:
         Console(stderr=True).print("error:", str(error), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise SetupError(f"DEMO_PORT must be a port number, got {text!r}")
+    return int(text)
 
 
 def tell(console: Console, client: Client) -> None:
@@ -53,10 +61,12 @@ def tell(console: Console, client: Client) -> None:
 
     console.print(Rule())
     console.print("Try it yourself, in a second terminal:")
+    port = urlsplit(url).port or DEFAULT_PORT
+    here = "" if port == DEFAULT_PORT else f" --endpoint http://localhost:{port}"
     for line in (
-        ".venv/bin/scopegate ls",
-        ".venv/bin/scopegate call GET /orders --client orders-job --stage prod",
-        f'curl -H "Authorization: $(.venv/bin/scopegate token --client orders-job)" {url}',
+        f".venv/bin/scopegate ls{here}",
+        f".venv/bin/scopegate call GET /orders --client orders-job --stage prod{here}",
+        f'curl -H "Authorization: $(.venv/bin/scopegate token --client orders-job{here})" {url}',
     ):
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print()

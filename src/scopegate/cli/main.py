@@ -2,10 +2,12 @@
 
 import functools
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -163,7 +165,9 @@ def call(
 
 @app.command()
 def explain(
-    request_id: Annotated[str, typer.Argument(help="x-amzn-RequestId or apigw-requestid of an answer.")],
+    request_id: Annotated[
+        str, typer.Argument(metavar="REQUEST_ID", help="x-amzn-RequestId or apigw-requestid of an answer.")
+    ],
     endpoint: Endpoint = DEFAULT_ENDPOINT,
 ) -> None:
     """Show the ten steps of a call, with times and the decision.
@@ -186,13 +190,14 @@ def ls(endpoint: Endpoint = DEFAULT_ENDPOINT) -> None:
 def logs(
     function: Annotated[str | None, typer.Argument(help="A function's name; default: all.")] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
 ) -> None:
     """Show what functions wrote.
 
-    Example: scopegate logs OrdersFunction -n 100
+    Example: scopegate logs OrdersFunction -n 100 --follow
     """
-    client.Client(endpoint).logs(function, lines)
+    client.Client(endpoint).logs(function, lines, follow=follow)
 
 
 @keys_app.command("create")
@@ -213,7 +218,10 @@ def keys_list(
     database: Annotated[str | None, typer.Option(help="As the server's.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="As the server's. Default: .scopegate")] = None,
 ) -> None:
-    """List admin keys, without their secrets."""
+    """List admin keys, without their secrets.
+
+    Example: scopegate keys list
+    """
     keys.list_all(_options(database=database, data_dir=data_dir))
 
 
@@ -223,7 +231,10 @@ def keys_revoke(
     database: Annotated[str | None, typer.Option(help="As the server's.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="As the server's. Default: .scopegate")] = None,
 ) -> None:
-    """Revoke an admin key; running servers refuse it within a second."""
+    """Revoke an admin key; running servers refuse it within a second.
+
+    Example: scopegate keys revoke AKIAIOSFODNN7EXAMPLE
+    """
     keys.revoke(_options(database=database, data_dir=data_dir), access_key_id)
 
 
@@ -243,9 +254,27 @@ def _root(
 
 
 def main() -> None:
-    """The program `scopegate`: errors for the operator are one sentence on standard error and exit code 2."""
+    """The program `scopegate`: what the operator got wrong is one line on standard error, and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except SetupError as error:
-        Console(stderr=True).print("error:", str(error), markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(2) from None
+        _complain(str(error), 2)
+    except typer.TyperException as error:
+        message, usage = error.format_message(), getattr(error, "ctx", None)
+        if not message:  # no command at all: the help is shown instead
+            raise SystemExit(2) from None
+        hint = f"; see {usage.command_path} --help" if usage is not None else ""
+        _complain(message.rstrip(".") + hint, 2)
+    except typer.Abort:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # Whoever read has left; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    raise SystemExit(code)
+
+
+def _complain(message: str, code: int) -> NoReturn:
+    Console(stderr=True).print("error:", message, markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(code) from None

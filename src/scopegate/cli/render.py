@@ -1,44 +1,69 @@
-"""How the command line shows things: routes, decisions, progress. Rich tables on a terminal, plain lines elsewhere."""
+"""How the command line shows things: routes, decisions, progress. Lines are never broken here: a terminal wraps them,
+and what is copied or piped stays whole.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+
+_HEAD: Final = ("METHOD", "PATH", "AUTHORIZER", "SCOPES", "INTEGRATION")
+_GAP: Final = 2
+
+
+def line(console: Console, text: str = "") -> None:
+    """One line, with rich's markup."""
+    console.print(text, soft_wrap=True)
 
 
 def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
     """For each API its base URLs and its routes, with authorizer and scopes; what is open or closed is said loudly."""
     for api in apis:
-        console.print(
-            f"[bold]{escape(api['name'])}[/bold] ({api['kind']} API {api['id']}, stage {escape(api['stage'])})"
+        line(
+            console, f"[bold]{escape(api['name'])}[/bold] ({api['kind']} API {api['id']}, stage {escape(api['stage'])})"
         )
-        console.print(f"  {escape(api['url'])}")
-        console.print(f"  [dim]{escape(api['hostUrl'])}[/dim]")
-        table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for name in ("METHOD", "PATH", "AUTHORIZER", "SCOPES", "INTEGRATION"):
-            table.add_column(name, style=None, header_style="dim", overflow="fold")
-        for route in api["routes"]:
-            authorizer = escape(route["authorizer"])
-            if route["closed"]:
-                authorizer = f"[red]closed: {escape(route['closed'])}[/red]"
-            elif route["authorizer"] == "open":
-                authorizer = "[yellow]open[/yellow]"
-            table.add_row(
-                escape(route["method"]),
-                escape(route["path"]),
-                authorizer,
-                escape(" ".join(route["scopes"])) or "-",
-                escape(_short(route["integration"])),
-            )
-        console.print(table)
+        line(console, f"  {escape(api['url'])}")
+        line(console, f"  [dim]{escape(api['hostUrl'])}[/dim]")
+        _routes(console, api["routes"])
         for route in api["routes"]:
             for warning in route["warnings"]:
-                console.print(
-                    f"  [yellow]warning[/yellow] {escape(route['method'])} {escape(route['path'])}: {escape(warning)}"
-                )
-        console.print()
+                place = f"{escape(route['method'])} {escape(route['path'])}"
+                line(console, f"  [yellow]warning[/yellow] {place}: {escape(warning)}")
+        line(console)
+
+
+def _routes(console: Console, routes: Sequence[Mapping[str, Any]]) -> None:
+    """A table; where it is wider than the console, each integration has a line of its own below its route."""
+    rows = [
+        (
+            route["method"],
+            route["path"],
+            f"closed: {route['closed']}" if route["closed"] else route["authorizer"],
+            " ".join(route["scopes"]) or "-",
+            _short(route["integration"]),
+        )
+        for route in routes
+    ]
+    if not rows:
+        return
+    widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(len(_HEAD))]
+    fits = sum(widths) + (len(widths) + 1) * _GAP <= console.width
+    shown = len(_HEAD) if fits else len(_HEAD) - 1
+    line(console, f"[dim]{_cells(_HEAD[:shown], widths)}[/dim]")
+    for route, row in zip(routes, rows, strict=True):
+        colour = "red" if route["closed"] else "yellow" if route["authorizer"] == "open" else ""
+        line(console, _cells(row[:shown], widths, colour))
+        if not fits:
+            line(console, f"    → {escape(row[-1])}")
+
+
+def _cells(cells: Sequence[str], widths: Sequence[int], colour: str = "") -> str:
+    """One row. colour: of the authorizer's column."""
+    padded = [escape(cell.ljust(width)) for cell, width in zip(cells, widths, strict=False)]
+    if colour:
+        padded[2] = f"[{colour}]{padded[2]}[/{colour}]"
+    return " " * _GAP + (" " * _GAP).join(padded).rstrip()
 
 
 def _short(integration: str) -> str:
@@ -50,24 +75,28 @@ def _short(integration: str) -> str:
 def decision(console: Console, record: Mapping[str, Any]) -> None:
     """The ten steps of one token or call, with times, and the decision with its reason."""
     colour = {"ALLOW": "green", "DENY": "red"}.get(record["decision"], "yellow")
-    title = "token request" if record["kind"] == "token" else f"{record['method']} {record['path']}"
-    console.print(
+    is_token = record["kind"] == "token"
+    title = "token request" if is_token else f"{record['method']} {record['path']}"
+    line(
+        console,
         f"[{colour}]{record['decision'] or 'NOT DECIDED'}[/{colour}] {escape(title)} → {record['status']}"
-        f"  [dim]{record['requestId']}[/dim]"
+        f"  [dim]{record['requestId']}[/dim]",
     )
     if record["reason"]:
-        console.print(f"  {escape(record['reason'])}")
+        line(console, f"  {escape(record['reason'])}")
     for step in record["steps"]:
-        console.print(f"  {step['step']:>2} {step['name']:<44} {step['us'] / 1000:>9.3f} ms")
+        line(console, f"  {step['step']:>2} {step['name']:<44} {step['us'] / 1000:>9.3f} ms")
     if record["scopesWanted"] or record["scopesHeld"]:
-        console.print(f"  scopes wanted: {escape(' or '.join(record['scopesWanted'])) or 'none'}")
-        console.print(f"  scopes held:   {escape(' '.join(record['scopesHeld'])) or 'none'}")
+        # A token request that names no scope asks for all that its client is allowed.
+        nothing = "all allowed" if is_token else "none"
+        line(console, f"  scopes wanted: {escape(' or '.join(record['scopesWanted'])) or nothing}")
+        line(console, f"  scopes held:   {escape(' '.join(record['scopesHeld'])) or 'none'}")
     if record["clientId"]:
-        console.print(f"  client:        {escape(record['clientId'])}")
+        line(console, f"  client:        {escape(record['clientId'])}")
     if record["jti"]:
-        console.print(f"  token (jti):   {escape(record['jti'])}")
+        line(console, f"  token (jti):   {escape(record['jti'])}")
     for name, value in record["facts"].items():
-        console.print(f"  {escape(name)}: {escape(str(value))}")
+        line(console, f"  {escape(name)}: {escape(str(value))}")
 
 
 def progress_line(console: Console, event: Mapping[str, Any]) -> None:
@@ -77,7 +106,8 @@ def progress_line(console: Console, event: Mapping[str, Any]) -> None:
     failed = str(event["state"]).startswith("failed")
     mark = "[red]✗[/red]" if failed else "[green]✓[/green]"
     seconds = f" {event['seconds']:.2f} s" if event["seconds"] >= 0.01 else ""
-    console.print(
+    line(
+        console,
         f"  {mark} {event['done']}/{event['of']} {escape(event['action'])} {escape(event['logicalId'])}"
-        f" [dim]{escape(event['type'])}{seconds}[/dim]" + (f"\n    {escape(str(event['state']))}" if failed else "")
+        f" [dim]{escape(event['type'])}{seconds}[/dim]" + (f"\n    {escape(str(event['state']))}" if failed else ""),
     )

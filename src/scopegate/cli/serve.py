@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from scopegate.base.settings import Settings, read_settings
 from scopegate.cli import render
 from scopegate.cli.client import Client
 from scopegate.server import processes
+from scopegate.server.processes import Started
 from scopegate.stacks.build import pack_folder
 from scopegate.stacks.read import Template, read_template
 
@@ -38,12 +40,14 @@ def run(
     name = stack_name or _stack_name(template)
     failed = threading.Event()
 
-    def started(url: str) -> None:
-        _banner(console, settings, url)
+    def started(where: Started) -> None:
+        _banner(console, settings, where.public_url)
+        if read is None and not settings.development:
+            return
 
         def deploy_and_show() -> None:
-            client = Client(url)
             try:
+                client = Client(where.local_url)
                 if read is not None:
                     deploy(console, client, read, name, parameters or {})
                 render.routes_table(console, client.own("GET", "overview")["apis"])
@@ -51,14 +55,21 @@ def run(
                     then(console, client)
                 console.print("ready; Ctrl-C stops")
             except SetupError as error:
-                console.print(f"error: {error}", markup=False)
+                console.print(f"error: {error}", markup=False, soft_wrap=True)
                 failed.set()
                 processes.stop()
+            except SystemExit:  # rich's word for a closed standard output: nobody is there to serve for
+                processes.stop()
+            except BaseException:  # whatever it is, a server that says nothing must not stay behind
+                failed.set()
+                processes.stop()
+                raise
 
-        if read is not None or settings.development:
-            threading.Thread(target=deploy_and_show, name="deploy", daemon=True).start()
+        threading.Thread(target=deploy_and_show, name="deploy", daemon=True).start()
 
-    processes.serve(settings, started)
+    # A story is told without log lines in between; so is a deployment, where somebody looks on.
+    quiet = then is not None or (read is not None and sys.stderr.isatty())
+    processes.serve(settings, started, log_level="WARNING" if quiet else "INFO")
     if failed.is_set():
         raise SystemExit(1)
 
@@ -98,7 +109,7 @@ def deploy(
     console.print(f"Stack [bold]{name}[/bold]")
     outputs: dict[str, Any] = {}
     for note in template.notes:
-        console.print(f"  note: {note}", markup=False)
+        console.print(f"  note: {note}", markup=False, soft_wrap=True)
     for event in client.stream("POST", f"stacks/{name}", body.encode()):
         if "error" in event:
             raise SetupError(event["error"])
@@ -107,7 +118,7 @@ def deploy(
         elif "action" in event:
             render.progress_line(console, event)
     for key, value in outputs.items():
-        console.print(f"  {key} = {value}", markup=False)
+        console.print(f"  {key} = {value}", markup=False, soft_wrap=True)
     console.print()
     return outputs
 

@@ -64,7 +64,7 @@ def _event(line: bytes) -> bytes:
 class FunctionLog:
     """The log of one function, all versions."""
 
-    __slots__ = ("_buffer", "_buffer_bytes", "_descriptor", "_file_bytes", "_path", "_ring", "_ring_bytes")
+    __slots__ = ("_buffer", "_buffer_bytes", "_descriptor", "_file_bytes", "_path", "_ring", "_ring_bytes", "added")
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -74,10 +74,12 @@ class FunctionLog:
         self._buffer_bytes = 0
         self._descriptor = -1
         self._file_bytes = 0
+        self.added = 0  # events so far
 
     def add(self, timestamp_ms: int, stream: str, message: bytes) -> None:
         self._ring.append(LogEvent(timestamp_ms, stream, message))
         self._ring_bytes += len(message) + _OVERHEAD
+        self.added += 1
         while self._ring_bytes > _RING_BYTES:
             self._ring_bytes -= len(self._ring.popleft().message) + _OVERHEAD
         self._buffer.append(message)
@@ -88,6 +90,11 @@ class FunctionLog:
     def events(self) -> tuple[LogEvent, ...]:
         """The recent events, oldest first."""
         return tuple(self._ring)
+
+    def since(self, position: int) -> tuple[LogEvent, ...]:
+        """The events after the first `position`, as far as the ring has them; all when there never were so many."""
+        new = self.added - position if position <= self.added else self.added
+        return tuple(self._ring)[-new:] if new else ()
 
     def flush(self) -> None:
         """Write what is buffered. A full disk costs log lines, never an invocation."""
@@ -165,6 +172,14 @@ class LogBook:
         if events:
             return [event.message for event in events[-lines:]]
         return log.tail(lines)
+
+    def read_on(self, account: str, region: str, function_name: str, position: int) -> list[bytes]:
+        """The events after the first `position` of this process; see `position`."""
+        return [event.message for event in self.of(account, region, function_name).since(position)]
+
+    def position(self, account: str, region: str, function_name: str) -> int:
+        """How many events of a function this process has seen."""
+        return self.of(account, region, function_name).added
 
     def names(self) -> Iterator[tuple[str, str, str]]:
         yield from self._logs

@@ -226,7 +226,17 @@ class AnswerStream(AsyncIterator[bytes]):
 class _Exchange:
     """One request under way. answer: what the caller awaits."""
 
-    __slots__ = ("answer", "deadline", "max_bytes", "message", "method", "reused", "timeout_s", "upstream")
+    __slots__ = (
+        "answer",
+        "as_it_comes",
+        "deadline",
+        "max_bytes",
+        "message",
+        "method",
+        "reused",
+        "timeout_s",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -243,6 +253,7 @@ class _Exchange:
         self.timeout_s = timeout_s
         self.max_bytes = max_bytes
         self.reused = False
+        self.as_it_comes = False
         self.deadline = deadline
         self.answer: Later[UpstreamAnswer] = Later()
 
@@ -365,11 +376,11 @@ class _Connection(asyncio.Protocol):
             self._chunks = ChunkedReader()
         elif length > exchange.max_bytes:
             raise UpstreamTooLarge(f"the answer has {length} bytes")
-        elif length > _BUFFERED_BYTES:
+        if length > _BUFFERED_BYTES or (length < 0 and exchange.as_it_comes):
             if exchange.answer.done:
                 raise UpstreamBroken("the answer is no longer wanted")
             stream = self._stream = AnswerStream(self, exchange.timeout_s)
-            exchange.answer.give(UpstreamAnswer(head, b"", stream, length))
+            exchange.answer.give(UpstreamAnswer(head, b"", stream, length if length > 0 else None))
         return buffer
 
     def _read_body(self, data: bytes, exchange: _Exchange) -> None:
@@ -467,12 +478,14 @@ class Client:
         timeout_s: float,
         host: bytes | None = None,
         max_bytes: int = _BODY_BYTES,
+        as_it_comes: bool = False,
     ) -> Later[UpstreamAnswer]:
         """Send one request; its answer comes later, or an UpstreamError.
 
         target: path and query as they go on the wire. headers: what the upstream shall see; Host (host, or the
         upstream's own), Content-Length and Connection are added, and any that are given are left out.
         timeout_s: from now until the answer is whole, or its stream begins. max_bytes: of the answer's body.
+        as_it_comes: an answer whose length nobody knows is a stream too, handed out with its head.
         Raises ValueError for a method, target or header that cannot stand in a request.
         """
         verb = method.encode("latin-1", "replace")
@@ -490,6 +503,7 @@ class Client:
         loop = self.loop
         now = loop.time()
         exchange = _Exchange(upstream, method, message, timeout_s, max_bytes, now + timeout_s)
+        exchange.as_it_comes = as_it_comes
         if self._ticker is None:
             self._ticker = loop.call_later(_TICK_S, self._tick)
         connection = self._find_idle(exchange, now)

@@ -6,6 +6,7 @@ Source: design, "Who may speak to which plane", last sentence of egress; attack 
 """
 
 import ipaddress
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -48,6 +49,17 @@ def _embedded(address: Address) -> Address:
     if address in _NAT64 or (address in _V4_COMPATIBLE and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & _LOW_32)
     return address
+
+
+def is_own_address(address: str) -> bool:
+    """Whether an address is one of this machine's: only to such a one a socket can be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _nowhere(_: str, __: int) -> bool:

@@ -3,6 +3,7 @@
 Events, not prose: `server.started port=…`. Never a token, secret, code or body; only names, ids and digests.
 """
 
+import contextlib
 import logging
 import sys
 from typing import IO, Any, Final
@@ -71,8 +72,10 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
+        """Write what is buffered. A full disk costs log lines, never an answer."""
         if self._lines:
-            self._file.write(b"".join(self._lines))
-            self._file.flush()
+            with contextlib.suppress(OSError):
+                self._file.write(b"".join(self._lines))
+                self._file.flush()
             self._lines.clear()
             self._size = 0

@@ -6,7 +6,7 @@ JSON lines. The table `ROUTES` is the whole of it.
 GET  overview              pools, clients, APIs with their routes, functions
 GET  decisions             the newest decision records          ?count=
 GET  decisions/{id}        the records of a request id or of a token's jti, token first
-GET  logs                  what functions wrote                 ?function= &lines=
+GET  logs                  what functions wrote, and `next`     ?function= &lines= &since=next
 PUT  artifacts/{sha256}    a packed code folder, for a deployment that follows
 GET  stacks                stacks and their outputs
 POST stacks/{name}         deploy: {"template", "file", "parameters"} → events, last {"outputs"} or {"error"}
@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +55,7 @@ class OwnApi:
     artifacts: Path
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
-    logs: Callable[[str, str, str, int], Awaitable[Sequence[str]]]
+    logs: Callable[[str, str, str, int, int | None], Awaitable[tuple[Sequence[str], int]]]
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
         """Raises AwsError for what is not there; the caller renders it."""
@@ -72,8 +72,8 @@ class OwnApi:
                     raise AwsError("ResourceNotFoundException", message, status=404)
                 return _json({"records": list(records)})
             case "GET", "logs" if not rest:
-                name = query.get("function", [""])[0]
-                return _json({"lines": await self.log_lines(caller.account, region, name, _count(query, "lines", 50))})
+                name, since = query.get("function", [""])[0], query.get("since", [""])[0]
+                return _json(await self.log_lines(caller.account, region, name, _count(query, "lines", 50), since))
             case "PUT", "artifacts":
                 return await self.put_artifact(rest, request.body)
             case "GET", "stacks" if not rest:
@@ -117,16 +117,28 @@ class OwnApi:
             ],
         }
 
-    async def log_lines(self, account: str, region: str, name: str, lines: int) -> list[str]:
-        """The last lines of one function, or of all, each then behind its function's name."""
-        if name:
-            return list(await self.logs(account, region, name, lines))
-        found = []
-        for function in self.world().functions.all_functions():
-            if (function.ref.account, function.ref.region) == (account, region):
-                written = await self.logs(account, region, function.ref.name, lines)
-                found += [f"{function.ref.name}: {line}" for line in written]
-        return found
+    async def log_lines(self, account: str, region: str, name: str, lines: int, since: str) -> dict[str, Any]:
+        """The last lines of one function, or of all, each then behind its function's name.
+
+        since: `next` of an earlier answer: what was written after it. Both are `function:position`, by commas.
+        """
+        positions = dict(_positions(since))
+        names = [
+            function.ref.name
+            for function in self.world().functions.all_functions()
+            if (function.ref.account, function.ref.region) == (account, region) and name in ("", function.ref.name)
+        ]
+        if name and not names:
+            raise AwsError("ResourceNotFoundException", f"There is no function {name} in {region}", status=404)
+        found: list[str] = []
+        reached = []
+        for each in names:
+            # A function that is new since then is read from its beginning.
+            position = positions.get(each, 0) if since else None
+            written, now = await self.logs(account, region, each, lines, position)
+            found += written if name else [f"{each}: {line}" for line in written]
+            reached.append(f"{each}:{now}")
+        return {"lines": found, "next": ",".join(reached) or ":"}
 
     async def put_artifact(self, sha256: str, body: bytes) -> Response:
         if not _SHA256.fullmatch(sha256) or hashlib.sha256(body).hexdigest() != sha256:
@@ -238,6 +250,13 @@ def _write(path: Path, body: bytes) -> None:
 
 def _json(value: Any) -> Response:
     return Response(200, [_JSON], orjson.dumps(value))
+
+
+def _positions(since: str) -> Iterator[tuple[str, int]]:
+    for part in since.split(","):
+        name, _, position = part.rpartition(":")
+        if name and position.isascii() and position.isdigit():
+            yield name, int(position)
 
 
 def _count(query: dict[str, list[str]], name: str, default: int) -> int:

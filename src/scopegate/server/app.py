@@ -31,7 +31,7 @@ from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
 from scopegate.functions.pool import Runner, runner_options
 from scopegate.http.client import Client, UpstreamError
-from scopegate.http.egress import EgressPolicy
+from scopegate.http.egress import EgressPolicy, is_own_address
 from scopegate.http.listener import Listener
 from scopegate.http.message import Request, Response
 from scopegate.jose.keys import KeyStock
@@ -128,19 +128,13 @@ def _access_log(stack: contextlib.AsyncExitStack, launch: Launch) -> AccessLog:
 def _client(stack: contextlib.AsyncExitStack, launch: Launch) -> Client:
     """The way out: to web services, foreign issuers, and the other roles' sockets."""
     settings = launch.settings
-    own_host = settings.host
 
     def is_own_admin(address: str, port: int) -> bool:
-        # Whatever is spoken to our own port could reach the control plane from a loopback address.
-        return port == launch.port and (address in (own_host, "127.0.0.1", "::1") or address.startswith("127."))
+        # Whatever is spoken to our own port could reach the control plane from an address of this machine.
+        return port == launch.port and is_own_address(address)
 
-    try:
-        policy = EgressPolicy(
-            development=settings.development, allowed=settings.egress_allow, is_own_admin=is_own_admin
-        )
-    except ValueError as error:
-        raise SetupError(f"settings: --egress-allow must be a network like 10.0.0.0/8: {error}") from None
-    client = Client(policy)
+    allowed = settings.egress_allow
+    client = Client(EgressPolicy(development=settings.development, allowed=allowed, is_own_admin=is_own_admin))
     stack.push_async_callback(client.close)
     return client
 
@@ -265,7 +259,7 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
         return _found(edge.ring, key, count)
 
     control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
-    front = Front(_host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
+    front = Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
     access = _access_log(stack, launch)
     await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
 
@@ -336,8 +330,10 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     socket = RoleSocket({("POST", "/world"): world, ("GET", "/decisions"): decisions})
     await _listen_unix(stack, socket, launch.run_dir / f"edge-{os.getpid()}.sock")
     control = Role(client, launch.run_dir / "control.sock")
-    front = Front(_host_table(launch), holder, edge, control.hand_on, lambda: holder.fresh)
+    front = Front(settings, _host_table(launch), holder, edge, control.hand_on, lambda: holder.fresh)
     access = _access_log(stack, launch)
+    # What was published before control could see this edge's socket is not in its World yet.
+    await holder.catch_up(await store.last_change())
     await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
 
 

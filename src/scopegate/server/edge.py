@@ -13,6 +13,7 @@ import structlog
 
 import scopegate.gateway.pipeline as gateway
 from scopegate.base.limits import limit
+from scopegate.base.settings import Settings
 from scopegate.gateway import responses
 from scopegate.http.message import Request, Response
 from scopegate.ports import Edge
@@ -53,12 +54,14 @@ class Front:
 
     def __init__(
         self,
+        settings: Settings,
         hosts: HostTable,
         holder: WorldHolder,
         edge: Edge,
         control: Callable[[Request], Answer],
         ready: Callable[[], bool],
     ) -> None:
+        self._settings = settings
         self._hosts = hosts
         self._holder = holder
         self._edge = edge
@@ -95,11 +98,14 @@ class Front:
             case Health():
                 return self._health()
             case Aws() | Own():
-                if guard.is_preflight_of_unsigned(request):
-                    return guard.answer_preflight_of_unsigned(request)
-                return self._control(request)
+                return guard.answer_preflight(request, self._settings) or self._ask_control(request)
             case NotOurs(name):
                 return guard.refuse_host(name)
+
+    def _ask_control(self, request: Request) -> Answer:
+        origin = guard.find_allowed_origin(request, self._settings)
+        answer = self._control(request)
+        return answer if origin is None else _opened_to(origin, answer)
 
     def refuse(self, request: Request | None, status: int, reason: str) -> Response:
         """What the listener itself refuses, in the words of the plane that was asked."""
@@ -126,6 +132,10 @@ class Front:
         ready = self._ready()
         body = orjson.dumps({"status": "ready" if ready else "not ready"})
         return Response(200 if ready else 503, [_JSON], body)
+
+
+async def _opened_to(origin: bytes, answer: Answer) -> Response:
+    return guard.open_to(origin, answer if isinstance(answer, Response) else await answer)
 
 
 def _may_carry_code(request: Request) -> bool:

@@ -7,7 +7,7 @@ resolves to 127.0.0.1 must not reach any room.
 Hosts
   {api}.execute-api.{region}.amazonaws.com, .localhost, .localhost.localstack.cloud          ExecuteApi
   {domain}.auth.{region}.amazoncognito.com, .localhost, .localhost.localstack.cloud          OAuth
-  a pool's custom domain                                                                     OAuth
+  a pool's custom domain that is none of the other names (`*.localhost` it may be)           OAuth
   cognito-idp.{region}.amazonaws.com/{pool}/.well-known/…                                    IssuerDocument
   any other *.amazonaws.com, {service}.localhost.localstack.cloud                            Aws
 Paths on a bare host (localhost, loopback addresses, *.localhost, --public-url, --public-host, --issuer-url)
@@ -174,13 +174,13 @@ class HostTable:
             host = parse_host(header)
         except ValueError:
             return "foreign", header
-        if host in custom_domains:  # may come and go: never cached
-            return "domain", host
         found = self._classify(host)
-        if found[0] != "foreign":
-            if len(self._cache) >= 1024:
-                self._cache.clear()
-            self._cache[header] = found
+        if found[0] == "foreign" or (host.endswith(".localhost") and found[0] == "bare"):
+            # Custom domains come and go, so neither is cached. No other name of this server can be taken by a pool.
+            return ("domain", host) if host in custom_domains else found
+        if len(self._cache) >= 1024:
+            self._cache.clear()
+        self._cache[header] = found
         return found
 
     def _classify(self, host: str) -> tuple[str, str]:

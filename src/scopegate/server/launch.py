@@ -19,6 +19,7 @@ class Launch:
     run_dir: Path
     port: int
     public_url: str
+    log_level: str = "INFO"
 
 
 def launch_to_json(launch: Launch) -> bytes:
@@ -29,6 +30,7 @@ def launch_to_json(launch: Launch) -> bytes:
             "run_dir": str(launch.run_dir),
             "port": launch.port,
             "public_url": launch.public_url,
+            "log_level": launch.log_level,
         }
     ).encode()
 
@@ -36,4 +38,5 @@ def launch_to_json(launch: Launch) -> bytes:
 def launch_from_json(role: Role, line: bytes) -> Launch:
     plain = json.loads(line)
     settings = settings_from_json(plain["settings"])
-    return Launch(role, settings, Path(plain["run_dir"]), plain["port"], plain["public_url"])
+    run_dir = Path(plain["run_dir"])
+    return Launch(role, settings, run_dir, plain["port"], plain["public_url"], plain["log_level"])

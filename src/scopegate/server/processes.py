@@ -26,29 +26,48 @@ from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
 from scopegate.observe.log import configure
+from scopegate.server import guard
 from scopegate.server.hosts import is_loopback_host
 from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_json
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
+_SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
 _READY: Final = b"ready\n"
+_MODULE: Final = "scopegate.server.processes"  # of a child its name is __main__
 
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, started: Callable[[str], None]) -> None:
-    """Run the server until SIGTERM or SIGINT. `started(url)` is called once, when the first answer can be given.
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Where a server answers: as its clients write it, and as this machine reaches it whatever stands in front."""
+
+    public_url: str
+    local_url: str
+
+
+def serve(settings: Settings, started: Callable[[Started], None], *, log_level: str = "INFO") -> None:
+    """Run the server until SIGTERM or SIGINT. `started` is called once, when the first answer can be given.
 
     Raises SetupError before anything is started when something is for the operator to mend.
     """
     _check(settings)
-    with _directories(settings) as (prepared, run_dir):
-        configure(role="parent")
-        if prepared.workers is None and prepared.development:
-            uvloop.run(_serve_alone(prepared, run_dir, started))
+    alone = settings.workers is None and settings.development
+    configure(role="all" if alone else "parent", level=log_level)
+    with _directories(settings) as (prepared, run_dir), _reserved(prepared) as port:
+        guard.check_origins(prepared, port)
+        public_url = (prepared.public_url or f"http://localhost:{port}").rstrip("/")
+        launch = Launch("all" if alone else "control", prepared, run_dir, port, public_url, log_level)
+        where = Started(public_url, _local_url(prepared.host, port))
+
+        def ready() -> None:
+            started(where)
+
+        if alone:
+            uvloop.run(_serve_alone(launch, ready))
         else:
-            workers = prepared.workers or os.cpu_count() or 1
-            uvloop.run(_serve_roles(prepared, run_dir, workers, started))
+            uvloop.run(_serve_roles(launch, prepared.workers or os.cpu_count() or 1, ready))
 
 
 def stop() -> None:
@@ -65,6 +84,13 @@ def _check(settings: Settings) -> None:
         )
     if settings.test_clock is not None and not settings.development:
         raise SetupError("SCOPEGATE_TEST_CLOCK works in development mode only; unset it")
+    guard.check_names(settings)
+    if settings.ephemeral and not settings.development:
+        raise SetupError("--ephemeral works in development mode only: a new store has no admin key; add --dev")
+    if settings.ephemeral and settings.database is not None:
+        raise SetupError(
+            "--ephemeral and --database exclude each other: the key that seals the database would be lost at exit"
+        )
 
 
 @contextlib.contextmanager
@@ -80,21 +106,39 @@ def _directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
         yield settings, Path(run_dir)
 
 
-def _reserve(settings: Settings) -> tuple[socket.socket, int]:
+@contextlib.contextmanager
+def _reserved(settings: Settings) -> Iterator[int]:
     """Bind the port without listening, so that no second server takes it; says who holds it when it is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((settings.host, settings.port))
+                port: int = probe.getsockname()[1]
+            _take_turn(stack, settings.host, port)
+            reserved = stack.enter_context(socket.socket(family))
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind((settings.host, port))
+        except OSError as error:
+            raise SetupError(_why_not_bound(settings, error)) from error
+        yield port
+
+
+def _take_turn(stack: contextlib.ExitStack, host: str, port: int) -> None:
+    """Until the edges listen, nothing in the kernel keeps two servers from sharing a port that both reuse.
+
+    A name in the abstract namespace does, and goes with the process.
+    """
+    turn = stack.enter_context(socket.socket(socket.AF_UNIX))
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, settings.port))
-            port = probe.getsockname()[1]
-        reserved = socket.socket(family)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind((settings.host, port))
+        turn.bind(f"\0scopegate {host} {port}")
     except OSError as error:
-        raise SetupError(_why_not_bound(settings, error)) from error
-    return reserved, port
+        raise SetupError(
+            f"Cannot listen on {host} port {port}: another Scopegate is starting there. "
+            "Stop it, or choose another port with --port."
+        ) from error
 
 
 def _why_not_bound(settings: Settings, error: OSError) -> str:
@@ -120,36 +164,47 @@ def _holder_of(port: int) -> str:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                holder = _parent_of(process) if _is_child(process) else process
+                return f"{(holder / 'comm').read_text().strip()} (pid {holder.name})"
     return ""
 
 
-def _public_url(settings: Settings, port: int) -> str:
-    return (settings.public_url or f"http://localhost:{port}").rstrip("/")
+def _is_child(process: Path) -> bool:
+    """Whether a process is a role of some Scopegate: whoever ends it alone gets a new one."""
+    return _MODULE.encode() in (process / "cmdline").read_bytes().split(b"\0")
+
+
+def _parent_of(process: Path) -> Path:
+    # proc_pid_stat(5): the command's name, in parentheses, may hold anything; state and parent follow it.
+    return process.with_name((process / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _local_url(host: str, port: int) -> str:
+    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 # One process
 
 
-async def _serve_alone(settings: Settings, run_dir: Path, started: Callable[[str], None]) -> None:
+async def _serve_alone(launch: Launch, ready: Callable[[], None]) -> None:
     # Imported here because a parent of several processes must not carry what the roles need.
     from scopegate.server import app  # noqa: PLC0415
 
-    reserved, port = _reserve(settings)
-    try:
-        launch = Launch("all", settings, run_dir, port, _public_url(settings, port))
-        await app.run(launch, lambda: started(launch.public_url), _stop_event())
-    finally:
-        reserved.close()
+    await app.run(launch, ready, _stop_event())
 
 
 def _stop_event() -> asyncio.Event:
-    """Set at the first SIGTERM or SIGINT; the second one ends the process at once."""
+    """Set at the first SIGTERM or SIGINT; one that comes later ends the process at once."""
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
+    told_at = 0.0
 
     def on_signal() -> None:
-        if event.is_set():
+        nonlocal told_at
+        if not event.is_set():
+            told_at = clock.monotonic()
+        elif clock.monotonic() - told_at > _SAME_SIGNAL_S:
             os._exit(1)
         event.set()
 
@@ -177,7 +232,7 @@ async def _start(child: _Child) -> None:
     child.process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "scopegate.server.processes",
+        _MODULE,
         child.launch.role,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -197,13 +252,11 @@ async def _start(child: _Child) -> None:
         raise SetupError(reason or f"The {child.launch.role} process did not start; its log says why")
 
 
-async def _serve_roles(settings: Settings, run_dir: Path, workers: int, started: Callable[[str], None]) -> None:
+async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -> None:
     from scopegate.store import migrate  # noqa: PLC0415 - short use, before the roles start
 
-    reserved, port = _reserve(settings)
     stopping = _stop_event()
-    await migrate(settings)
-    first = Launch("control", settings, run_dir, port, _public_url(settings, port))
+    await migrate(first.settings)
     children = [_Child(first), _Child(replace(first, role="runner"))]
     children += [_Child(replace(first, role="edge")) for _ in range(workers)]
     try:
@@ -211,13 +264,12 @@ async def _serve_roles(settings: Settings, run_dir: Path, workers: int, started:
         await asyncio.gather(*(_start(child) for child in children))
         for child in children:
             child.watcher = asyncio.create_task(_watch(child, stopping))
-        started(first.public_url)
+        ready()
         await stopping.wait()
     finally:
         stopping.set()
         await _stop_children([child for child in children if child.launch.role == "edge"])
         await _stop_children([child for child in children if child.launch.role != "edge"])
-        reserved.close()
 
 
 async def _watch(child: _Child, stopping: asyncio.Event) -> None:
@@ -256,8 +308,16 @@ async def _run_child(launch: Launch) -> None:
     from scopegate.server import app  # noqa: PLC0415 - see _serve_alone
 
     stopping = _stop_event()
-    # The parent never writes again: readable means that it is gone.
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
+    loop = asyncio.get_running_loop()
+
+    def parent_gone() -> None:
+        # The parent never writes again: readable means that it is gone.
+        loop.remove_reader(sys.stdin.fileno())
+        if stopping.is_set():
+            os._exit(1)  # it was told twice, so nobody waits for what is still open
+        stopping.set()
+
+    loop.add_reader(sys.stdin.fileno(), parent_gone)
 
     def ready() -> None:
         os.write(1, _READY)
@@ -268,7 +328,7 @@ async def _run_child(launch: Launch) -> None:
 def _main() -> None:
     role: Role = sys.argv[1]  # type: ignore[assignment]
     launch = launch_from_json(role, _read_line(sys.stdin.fileno()))
-    configure(role=role)
+    configure(role=role, level=launch.log_level)
     try:
         uvloop.run(_run_child(launch))
     except SetupError as error:

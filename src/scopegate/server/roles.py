@@ -7,6 +7,7 @@ To the runner: `POST /run`, `POST /definitions`, `GET /logs` (see `runner.py`).
 An edge always sets `PEER` and drops a client's own; nothing that a client sends can look like a role speaking.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +16,17 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
-from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError
+from scopegate.base import clock
+from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError, UpstreamRefused
 from scopegate.http.message import Header, Request, Response
 from scopegate.store.port import StoreUnavailable
 
 PEER: Final = b"x-scopegate-peer"
 _HOP_BY_HOP: Final = frozenset(
-    {b"connection", b"content-length", b"date", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
+    {b"connection", b"content-length", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
 )
+_OWN_IN_REQUEST: Final = _HOP_BY_HOP | {PEER, b"host"}
+_OWN_IN_ANSWER: Final = _HOP_BY_HOP | {b"date"}
 _ACKNOWLEDGE_S: Final = 2.0  # design, "Roles": an edge that does not answer by then is replaced
 _LONGEST_S: Final = 960.0  # a synchronous invocation of 15 minutes, handed on
 _LARGEST: Final = 80 * 1024 * 1024
@@ -49,7 +53,7 @@ class Role:
     async def hand_on(self, request: Request) -> Response:
         """A client's request, as it came, and the role's answer."""
         peer = f"{request.peer[0]} {request.peer[1]} {'tls' if request.tls else 'plain'}".encode()
-        headers = [pair for pair in request.headers if pair[0].lower() not in _HOP_BY_HOP | {PEER, b"host"}]
+        headers = [pair for pair in request.headers if pair[0].lower() not in _OWN_IN_REQUEST]
         try:
             answer = await self._client.send(
                 self._upstream,
@@ -60,12 +64,37 @@ class Role:
                 host=request.find(b"host"),
                 timeout_s=_LONGEST_S,
                 max_bytes=_LARGEST,
+                as_it_comes=True,
             )
+        except ValueError as error:
+            log.info("role.not_asked", path=str(self.path), reason=str(error))
+            return Response(400, [(b"Content-Type", b"application/json")], b'{"message":"Bad Request"}')
         except UpstreamError as error:
             log.error("role.silent", path=str(self.path), reason=str(error))  # noqa: TRY400 - no bug
-            return Response(503, [(b"Content-Type", b"application/json")], b'{"message":"Service Unavailable"}')
-        kept = [pair for pair in answer.headers if pair[0].lower() not in _HOP_BY_HOP]
+            return _unavailable(request)
+        kept = [pair for pair in answer.headers if pair[0].lower() not in _OWN_IN_ANSWER]
         return Response(answer.status, kept, answer.body, stream=answer.stream, length=answer.length)
+
+
+def _unavailable(request: Request) -> Response:
+    """AWS's answer of a service that is not there just now, by what can be told of its protocol without a model."""
+    request_id = clock.uuid4()
+    if (request.find(b"content-type") or b"").startswith(b"application/x-www-form-urlencoded"):
+        body = (
+            "<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code><Message>Service Unavailable"
+            f"</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return Response(503, [(b"Content-Type", b"text/xml")], body.encode())
+    code = "ServiceUnavailableException"
+    return Response(
+        503,
+        [
+            (b"Content-Type", b"application/json"),
+            (b"x-amzn-RequestId", request_id.encode()),
+            (b"x-amzn-ErrorType", code.encode()),
+        ],
+        orjson.dumps({"__type": code, "message": "Service Unavailable"}),
+    )
 
 
 def taken_over(request: Request) -> bool:
@@ -93,18 +122,29 @@ class Edges:
 
     async def publish(self, change: int) -> None:
         """Wait until every edge has compiled a change; one that does not say so in time is replaced."""
-        for edge in self._all():
-            try:
-                answer = await edge.send("POST", f"/world?until={change}", timeout_s=_ACKNOWLEDGE_S)
-                if answer.status == 200:
-                    continue
-                reason = f"answered {answer.status}"
-            except UpstreamError as error:
-                reason = str(error)
-            pid = int(edge.path.stem.removeprefix("edge-"))
-            log.warning("edge.replaced", pid=pid, change=change, reason=reason)
+        await asyncio.gather(*(self._publish_to(edge, change) for edge in self._all()))
+
+    async def _publish_to(self, edge: Role, change: int) -> None:
+        pid = int(edge.path.stem.removeprefix("edge-"))
+        try:
+            answer = await edge.send("POST", f"/world?until={change}", timeout_s=_ACKNOWLEDGE_S)
+        except UpstreamRefused:
+            # Nobody listens any more; the number may be another process's by now.
             edge.path.unlink(missing_ok=True)
-            self._replace_edge(pid)
+            return
+        except UpstreamError as error:
+            reason = str(error)
+        else:
+            if answer.status == 200:
+                return
+            if answer.status == 503:
+                # The database went away just now. The edge goes on from what it has; a new one could not even start.
+                log.warning("edge.behind", pid=pid, change=change)
+                return
+            reason = f"answered {answer.status}"
+        log.warning("edge.replaced", pid=pid, change=change, reason=reason)
+        edge.path.unlink(missing_ok=True)
+        self._replace_edge(pid)
 
     async def decisions(self, key: str | None, count: int) -> list[dict[str, Any]]:
         """Records of all edges, newest first."""
@@ -113,7 +153,7 @@ class Edges:
         for edge in self._all():
             try:
                 answer = await edge.send("GET", f"/decisions?{query}", timeout_s=_ACKNOWLEDGE_S)
-                found += orjson.loads(answer.body)
+                found += orjson.loads(await answer.read())
             except UpstreamError as error:
                 log.warning("edge.silent", path=str(edge.path), reason=str(error))
         return sorted(found, key=lambda record: record["startedAt"], reverse=True)[:count]

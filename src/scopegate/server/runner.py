@@ -32,7 +32,11 @@ class Functions(Protocol):
 
     async def run(self, definition: Definition, work: Work) -> Outcome: ...
 
-    async def logs(self, account: str, region: str, function: str, lines: int) -> Sequence[str]: ...
+    async def logs(
+        self, account: str, region: str, function: str, lines: int, since: int | None
+    ) -> tuple[Sequence[str], int]:
+        """(what a function wrote after position `since`, else its last `lines` events; the position now)."""
+        ...
 
 
 class LocalFunctions:
@@ -42,8 +46,10 @@ class LocalFunctions:
         self._runner = runner
         self.run = runner.run
 
-    async def logs(self, account: str, region: str, function: str, lines: int) -> Sequence[str]:
-        return self._runner.logs(account, region, function, lines)
+    async def logs(
+        self, account: str, region: str, function: str, lines: int, since: int | None
+    ) -> tuple[Sequence[str], int]:
+        return self._runner.new_logs(account, region, function, lines, since)
 
 
 class RemoteFunctions:
@@ -76,11 +82,18 @@ class RemoteFunctions:
             payload=payload,
         )
 
-    async def logs(self, account: str, region: str, function: str, lines: int) -> Sequence[str]:
-        query = urlencode({"account": account, "region": region, "function": function, "lines": lines})
-        answer = await self._role.send("GET", f"/logs?{query}", timeout_s=10.0)
-        found: list[str] = orjson.loads(await answer.read())
-        return found
+    async def logs(
+        self, account: str, region: str, function: str, lines: int, since: int | None
+    ) -> tuple[Sequence[str], int]:
+        asked: dict[str, str | int] = {"account": account, "region": region, "function": function, "lines": lines}
+        if since is not None:
+            asked["since"] = since
+        try:
+            answer = await self._role.send("GET", f"/logs?{urlencode(asked)}", timeout_s=10.0)
+            found, position = orjson.loads(await answer.read())
+        except UpstreamError as error:
+            raise AwsError("ServiceException", "Functions cannot be reached now", status=503, log=str(error)) from error
+        return found, position
 
 
 def runner_socket(runner: Runner) -> RoleSocket:
@@ -112,8 +125,9 @@ def runner_socket(runner: Runner) -> RoleSocket:
 
     async def logs(request: Request) -> Response:
         query = {name: values[-1] for name, values in parse_qs((request.query or b"").decode()).items()}
-        lines = runner.logs(query["account"], query["region"], query["function"], int(query["lines"]))
-        return Response(200, body=orjson.dumps(lines))
+        since = int(query["since"]) if "since" in query else None
+        where = query["account"], query["region"], query["function"]
+        return Response(200, body=orjson.dumps(runner.new_logs(*where, int(query["lines"]), since)))
 
     return RoleSocket({("POST", "/run"): run, ("POST", "/definitions"): define, ("GET", "/logs"): logs})
 

@@ -117,3 +117,6 @@ class WorldHolder:
             except StoreUnavailable as error:
                 log.warning("store.unavailable", reason=str(error))
                 await asyncio.sleep(_POLL_S)
+            except Exception:  # a flow begins here: this node must not stop hearing for one definition it cannot read
+                log.exception("world.not_compiled")
+                await asyncio.sleep(_POLL_S)

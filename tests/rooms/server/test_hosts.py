@@ -130,6 +130,37 @@ def test_control_paths_of_an_api_are_not_calls_of_it() -> None:
     assert isinstance(room("localhost", "/restapis/abc123/stages/_user_request_x"), Aws)
 
 
+def test_o24_a_pool_cannot_take_a_name_of_this_server() -> None:
+    """A custom domain is whatever CreateUserPoolDomain was asked for."""
+    taken = {
+        "localhost",
+        "127.0.0.1",
+        "scopegate",
+        "gateway.example.com",
+        "lambda.us-east-1.amazonaws.com",
+        "abc123.execute-api.us-east-1.amazonaws.com",
+        "scopegate.localhost",
+        "orders.auth.localhost",
+    }
+
+    rooms = {name: find_room(TABLE, name, b"/", taken) for name in taken}
+
+    assert rooms["orders.auth.localhost"] == OAuth("/", domain="orders")
+    assert rooms["scopegate.localhost"] == Own("")
+    assert rooms["abc123.execute-api.us-east-1.amazonaws.com"] == ExecuteApi("abc123", b"/")
+    assert {rooms[name] for name in ("localhost", "127.0.0.1", "scopegate", "gateway.example.com")} == {AWS}
+    assert rooms["lambda.us-east-1.amazonaws.com"] == AWS
+
+
+def test_a_custom_domain_below_localhost_comes_and_goes() -> None:
+    """It is looked up anew for each request, also after the name was answered without it."""
+    name = "login.shop.localhost"
+
+    assert find_room(TABLE, name, b"/oauth2/token", set()) == OAuth("/oauth2/token")
+    assert find_room(TABLE, name, b"/oauth2/token", {name}) == OAuth("/oauth2/token", domain=name)
+    assert find_room(TABLE, name, b"/oauth2/token", set()) == OAuth("/oauth2/token")
+
+
 def test_the_host_of_the_issuer_url_is_ours() -> None:
     """Design, "Two issuer worlds": an issuer of `--issuer-url` is reachable as written, also inside containers."""
     table = HostTable(Settings(issuer_url="http://scopegate:4566"), "localhost")

@@ -102,9 +102,10 @@ def _compile_step(
             raise _unauthorized(f"the method wants {kind}, token_use is {use!r}")
         call.mark(5)
         # 7
-        if scopes and not allows_any(wanted, facts.held_set):
-            raise _unauthorized("the token has none of the method's scopes")
+        has_scope = not scopes or allows_any(wanted, facts.held_set)
         call.mark(6)
+        if not has_scope:
+            raise _unauthorized("the token has none of the method's scopes")
         rendered = facts.rendered.get("java")
         if rendered is None:
             texts = java_claims(claims)

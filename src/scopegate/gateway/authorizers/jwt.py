@@ -103,12 +103,13 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
             raise invalid(error.kind) from None
         call.mark(5)
         # 5
-        if scopes and not allows_any(wanted, facts.held_set):
+        has_scope = not scopes or allows_any(wanted, facts.held_set)
+        call.mark(6)
+        if not has_scope:
             expected = f"expected scopes: [{scope_text}]"
             challenge = f'Bearer scope="{scope_text}" error="insufficient_scope" error_description="{expected}"'
             reason = f"the token has none of the route's scopes; {expected}"
             raise GatewayRefusal("ACCESS_DENIED", "Forbidden", www_authenticate=challenge, reason=reason)
-        call.mark(6)
         call.claims, call.authorizer_json = _render(claims, facts, bool(scopes))
 
     async def decide_later(call: ApiCall, value: bytes, kid: str, issuer_keys: IssuerKeys) -> None:
