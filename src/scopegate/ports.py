@@ -137,12 +137,16 @@ def _nothing() -> None:
     pass
 
 
+def _nowhere(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What one process hands to its families.
 
     event_accepted: an asynchronous invocation was stored; whoever works them off need not wait for its next look.
-
+    code_url: where a function's package, named by its digest (hex), may be fetched for a while.
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
     ready.
     """
@@ -156,6 +160,7 @@ class Ports:
     plans: Callable[[], tuple[Plan, ...]]
     take_key: Callable[[], NewKey] = new_key
     event_accepted: Callable[[], None] = _nothing
+    code_url: Callable[[str], str] = _nowhere
 
 
 Call = CallContext[Ports]

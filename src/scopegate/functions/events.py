@@ -1,32 +1,57 @@
-"""Asynchronous invocations: accepted ones are rows, worked off here, at most three times each.
+"""Asynchronous invocations: accepted ones are rows, worked off here until they succeed, fail for good or grow too old.
 
 A row is claimed by raising its count of tries, so that two nodes never run one try twice; a process that dies in the
-middle leaves the row due again after the claim's time. The function sees the same request id on every try.
+middle leaves the row due again after the claim's time. The function sees the same request id on every try. The end of
+an event is one transaction: its row goes and what its destination gets is a row of its own.
 Source: reference, Lambda, "Event (asynchronous)".
 """
 
 import asyncio
+import datetime
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
+import orjson
 import structlog
 
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.functions import queries
-from scopegate.ports import Invocation, Invoke
-from scopegate.store.port import Store, StoreUnavailable
+from scopegate.functions.references import LATEST, find_reference
+from scopegate.ports import Invocation, InvocationAnswer, Invoke
+from scopegate.store.documents import Document
+from scopegate.store.port import Store, StoreUnavailable, Tx
 
 _POLL_S: Final = 1.0
 _BATCH: Final = 16
 _CLAIM_S: Final = 960.0  # longer than any invocation
 _RETRY_S: Final = (60.0, 120.0)  # after the first and the second failure
-_THROTTLED_S: Final = 5.0
-_LONGEST_S: Final = 6 * 3600.0
-
-Event = tuple[str, str, bytes, float, int]  # as queries.due_async gives them
+_LONGEST_PAUSE_S: Final = 300.0  # of what was throttled
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An accepted invocation. tries: those that ended with an answer of the function."""
+
+    request_id: str
+    function_arn: str  # always with a qualifier
+    payload: bytes
+    accepted_at: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the function says of its events, at the moment of a try."""
+
+    retries: int
+    age_s: int
+    destinations: Document  # DestinationConfig
+    stopped: bool  # no concurrency is reserved: nothing will ever run
 
 
 class EventWorker:
@@ -46,8 +71,8 @@ class EventWorker:
         """Until cancelled."""
         while True:
             try:
-                for event in await self._due():
-                    task = asyncio.ensure_future(self._run(*event))
+                for row in await self._due():
+                    task = asyncio.ensure_future(self._run(Event(*row)))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
                 if len(self._running) >= _BATCH:
@@ -62,31 +87,133 @@ class EventWorker:
                 log.warning("store.unavailable", reason=str(error))
                 await asyncio.sleep(_POLL_S)
 
-    async def _due(self) -> Sequence[Event]:
+    async def _due(self) -> Sequence[tuple[str, str, bytes, float, int]]:
         room = max(_BATCH - len(self._running), 1)
         return await self._store.read(lambda tx: queries.due_async(tx, clock.now(), room))
 
-    async def _run(self, request_id: str, function_arn: str, payload: bytes, accepted_at: float, tries: int) -> None:
+    async def _run(self, event: Event) -> None:
+        try:
+            await self._try(event)
+        except StoreUnavailable as error:
+            # The claim runs out, then the event is due again.
+            log.warning("store.unavailable", reason=str(error), request_id=event.request_id)
+        except Exception:
+            log.exception("event.failed", request_id=event.request_id, function=event.function_arn)
+
+    async def _try(self, event: Event) -> None:
+        """One try, unless another process was faster.
+
+        1 claim · 2 what the function says of its events · 3 too old, or never to run · 4 the invocation · 5 what next.
+        """
+        # 1
         claim = clock.now() + _CLAIM_S
-        claimed = await self._store.write(lambda tx: queries.claim_async(tx, request_id, claim, tries + 1))
+        claimed = await self._store.write(lambda tx: queries.claim_async(tx, event.request_id, claim, event.tries + 1))
         if not claimed.result:
             return
-        pause: float | None = None
+        # 2
+        rules = await self._store.read(lambda tx: _read_rules(tx, event.function_arn))
+        if rules is None:
+            await self._drop(event, "the function is gone")
+            return
+        # 3
+        if rules.stopped:
+            await self._end(event, rules, "ZeroReservedConcurrency", 0, None)
+            return
+        if clock.now() - event.accepted_at > rules.age_s:
+            await self._end(event, rules, "EventAgeExceeded", event.tries, None)
+            return
+        # 4
         try:
-            answer = await self._invoke(Invocation(function_arn, payload, request_id=request_id))
-            if answer.function_error is not None and tries < len(_RETRY_S):
-                pause = _RETRY_S[tries]
+            answer = await self._invoke(Invocation(event.function_arn, event.payload, request_id=event.request_id))
         except AwsError as error:
-            if error.code == "TooManyRequestsException" and clock.now() - accepted_at < _LONGEST_S:
-                # A throttled try is none: the count goes back.
-                await self._put_off(request_id, tries, _THROTTLED_S)
+            if error.code != "TooManyRequestsException" and (error.status or 400) < 500:
+                await self._drop(event, error.code)
                 return
-            log.warning("event.dropped", request_id=request_id, function=function_arn, code=error.code)
-        if pause is None:
-            await self._store.write(lambda tx: queries.delete_async(tx, request_id))
+            # A try that did not reach the function is none: the count goes back.
+            await self._put_off(event, event.tries, _growing(event))
+            return
+        # 5
+        tries = event.tries + 1
+        if answer.function_error is None:
+            await self._end(event, rules, "Success", tries, answer)
+        elif tries <= rules.retries:
+            await self._put_off(event, tries, _RETRY_S[event.tries])
         else:
-            await self._put_off(request_id, tries + 1, pause)
+            await self._end(event, rules, "RetriesExhausted", tries, answer)
 
-    async def _put_off(self, request_id: str, tries: int, pause_s: float) -> None:
+    async def _put_off(self, event: Event, tries: int, pause_s: float) -> None:
         due = clock.now() + pause_s
-        await self._store.write(lambda tx: queries.put_off_async(tx, request_id, due, tries))
+        await self._store.write(lambda tx: queries.put_off_async(tx, event.request_id, due, tries))
+
+    async def _drop(self, event: Event, reason: str) -> None:
+        log.warning("event.dropped", request_id=event.request_id, function=event.function_arn, reason=reason)
+        await self._store.write(lambda tx: queries.delete_async(tx, event.request_id))
+
+    async def _end(
+        self, event: Event, rules: _Rules, condition: str, tries: int, answer: InvocationAnswer | None
+    ) -> None:
+        """The event is over; its destination, a function, gets the record as an event of its own."""
+        on = "OnSuccess" if condition == "Success" else "OnFailure"
+        destination = rules.destinations.get(on, {}).get("Destination")
+        if destination is None and condition != "Success":
+            await self._drop(event, condition)
+            return
+        now = clock.now()
+        record = None if destination is None else _record(event, condition, tries, answer, now)
+
+        def transaction(tx: Tx) -> None:
+            queries.delete_async(tx, event.request_id)
+            if destination is not None and record is not None:
+                queries.put_async(tx, clock.uuid4(), destination, record, now)
+
+        await self._store.write(transaction)
+        self.wake()
+
+
+def _growing(event: Event) -> float:
+    """Pauses between tries that did not reach the function: as long as it has waited, so they double."""
+    return min(max(clock.now() - event.accepted_at, 1.0), _LONGEST_PAUSE_S)
+
+
+def _read_rules(tx: Tx, function_arn: str) -> _Rules | None:
+    ref = find_reference(function_arn)
+    document = None if ref is None else queries.find_function(tx, ref)
+    if ref is None or document is None:
+        return None
+    kept = document.get("EventInvoke", {}).get(ref.qualifier or LATEST, {})
+    return _Rules(
+        kept.get("MaximumRetryAttempts", limit("functions.event_retries")),
+        kept.get("MaximumEventAgeInSeconds", limit("functions.event_age_s")),
+        kept.get("DestinationConfig", {}),
+        document.get("Concurrency") == 0,
+    )
+
+
+def _record(event: Event, condition: str, tries: int, answer: InvocationAnswer | None, now: float) -> bytes:
+    """The record that a destination gets."""
+    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    record: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
+        "requestContext": {
+            "requestId": event.request_id,
+            "functionArn": event.function_arn,
+            "condition": condition,
+            "approximateInvokeCount": tries,
+        },
+        "requestPayload": _read(event.payload),
+    }
+    if answer is not None:
+        record["responseContext"] = {"statusCode": 200, "executedVersion": answer.executed_version}
+        if answer.function_error is not None:
+            record["responseContext"]["functionError"] = answer.function_error
+        record["responsePayload"] = _read(answer.payload)
+    return orjson.dumps(record)
+
+
+def _read(payload: bytes) -> Any:
+    """A payload as JSON; as text where a function answered something else."""
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return payload.decode(errors="replace")

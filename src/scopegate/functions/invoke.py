@@ -15,7 +15,7 @@ import orjson
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
-from scopegate.functions.model import Definition, Outcome, Work
+from scopegate.functions.model import Definition, Outcome, Work, code_digest
 from scopegate.functions.references import LATEST, FunctionRef, find_reference, not_found
 from scopegate.functions.view import Function, Version, View
 from scopegate.ports import Invocation, InvocationAnswer, MintSession
@@ -92,11 +92,12 @@ class Invoker:
         configuration = version.configuration
         key = function.ref.arn, version.version
         known = self._definitions.get(key)
-        revision = str(configuration["RevisionId"])
+        # The runner knows a definition by its revision: what an invocation needs of the function is in it too.
+        revision = f"{configuration['RevisionId']}/{function.reserved_concurrency}/"
         fresh = known is not None and known.session_expires_at - clock.real_now() > _RENEW_S
         if known is not None and fresh and known.revision.startswith(revision):
             return known
-        sha256 = str(configuration["CodeSha256Hex"])
+        sha256 = code_digest(configuration["CodeSha256"])
         code_dir = await self._ensure_code(sha256)
         role_arn = str(configuration["Role"])
         # Session names need two characters (reference, "Environment of the function process").
@@ -104,7 +105,7 @@ class Invoker:
         session = self._mint_session(role_arn, name)
         logging = configuration["LoggingConfig"]
         definition = Definition(
-            revision=f"{revision}/{hashlib.sha256(session.access_key_id.encode()).hexdigest()[:8]}",
+            revision=f"{revision}{hashlib.sha256(session.access_key_id.encode()).hexdigest()[:8]}",
             function_arn=function.ref.arn,
             function_name=function.ref.name,
             version=version.version,
@@ -150,11 +151,26 @@ def check_payload(payload: bytes, largest: int, invocation_type: str) -> bytes:
     except orjson.JSONDecodeError as error:
         raise AwsError(
             "InvalidRequestContentException",
-            "Could not parse request body into json: Could not parse payload into json: Unexpected character: "
-            "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n"
-            f" at [Source: {_REDACTED}; line: {error.lineno}, column: {error.colno}]",
+            f"Could not parse request body into json: Could not parse payload into json: {_fault(payload, error)}",
         ) from None
     return payload
+
+
+def _fault(payload: bytes, error: orjson.JSONDecodeError) -> str:
+    """What is wrong with a payload, in the service's words."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as undecodable:
+        line = payload.count(b"\n", 0, undecodable.start) + 1
+        column = undecodable.start - payload.rfind(b"\n", 0, undecodable.start) + 1
+        words = f"Invalid UTF-8 start byte 0x{payload[undecodable.start]:x}"
+    else:
+        line, column = error.lineno, error.colno
+        words = (
+            "Unexpected character: expected a valid value "
+            "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+        )
+    return f"{words}\n at [Source: {_REDACTED}; line: {line}, column: {column}]"
 
 
 def _choose_version(function: Function, ref: FunctionRef) -> Version:

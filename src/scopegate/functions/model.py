@@ -4,6 +4,7 @@ What a function is in the store, and what its operations answer, is said in the 
 values that travel to the process that runs functions.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -78,3 +79,8 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
 
 def definition_from_json(plain: Mapping[str, Any]) -> Definition:
     return Definition(**plain)
+
+
+def code_digest(code_sha256: str) -> str:
+    """The digest that names a package in the store and on disk (hex), from `CodeSha256` (base64)."""
+    return base64.b64decode(code_sha256).hex()

@@ -50,7 +50,7 @@ def _compile(statement: Mapping[str, Any]) -> Statement:
     others = {(operator, key) for operator, keys in conditions.items() for key in keys} - known
     return Statement(
         name,
-        _like(statement["Action"]),
+        re.compile(_like(statement["Action"]).pattern, re.IGNORECASE),  # actions are told apart without case
         None if arn is None else tuple(_like(part) for part in arn.split(":", 5)),
         account,
         bool(others),

@@ -1,8 +1,9 @@
 """Functions: their only SQL.
 
 Documents: `functions` → {"Configuration": FunctionConfiguration of `$LATEST` without Environment, "Tags", "Newest":
-the highest version number ever given, "Concurrency"}; `function_versions` → FunctionConfiguration without Environment;
-`function_aliases` → AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}.
+the highest version number ever given, and where set "Concurrency", "RecursiveLoop", by qualifier "EventInvoke" and
+"RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment; `function_aliases` →
+AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}.
 Environment variables stand apart, sealed: context `function/<account>/<region>/<name>/<version>/environment`.
 Each write says `changed("function", "account region name")`.
 """
@@ -10,8 +11,9 @@ Each write says `changed("function", "account region name")`.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
+from scopegate.functions.model import code_digest
 from scopegate.functions.references import FunctionRef
 from scopegate.store import documents
 from scopegate.store.documents import Document
@@ -43,12 +45,16 @@ def find_function(tx: Tx, ref: FunctionRef) -> Document | None:
 
 
 def put_function(tx: Tx, ref: FunctionRef, document: Document) -> None:
-    documents.put(tx, functions, document, **_keys(ref))
+    documents.put(tx, functions, document, also=_code(document["Configuration"]), **_keys(ref))
     _changed(tx, ref)
 
 
+def _code(configuration: Document) -> Document:
+    return {"code_sha256": code_digest(configuration["CodeSha256"])}
+
+
 def delete_function(tx: Tx, ref: FunctionRef) -> None:
-    """A function with its versions, aliases and policies; code that nobody uses any more goes too."""
+    """A function with its versions, aliases and policies; its code is dropped by `drop_unused_code`."""
     for table in (functions, function_versions, function_aliases, function_policies):
         documents.remove(tx, table, **_keys(ref))
     _changed(tx, ref)
@@ -94,14 +100,14 @@ def find_version(tx: Tx, ref: FunctionRef, version: str) -> Document | None:
 
 
 def put_version(tx: Tx, ref: FunctionRef, version: str, document: Document) -> None:
-    documents.put(tx, function_versions, document, **_keys(ref), version=version)
+    documents.put(tx, function_versions, document, also=_code(document), **_keys(ref), version=version)
     _changed(tx, ref)
 
 
-def delete_version(tx: Tx, ref: FunctionRef, version: str) -> bool:
-    removed = documents.remove(tx, function_versions, **_keys(ref), version=version)
+def delete_version(tx: Tx, ref: FunctionRef, version: str) -> None:
+    documents.remove(tx, function_versions, **_keys(ref), version=version)
+    documents.remove(tx, function_policies, **_keys(ref), qualifier=version)
     _changed(tx, ref)
-    return removed > 0
 
 
 def list_versions(tx: Tx, ref: FunctionRef) -> Sequence[tuple[str, Document]]:
@@ -166,14 +172,8 @@ def find_code(tx: Tx, sha256: str) -> bytes | None:
 
 def drop_unused_code(tx: Tx, sha256: str) -> None:
     """Forget a package that no function and no version uses any more."""
-    used = [document["Configuration"]["CodeSha256Hex"] for document in _documents(tx, functions)]
-    used += [document["CodeSha256Hex"] for document in _documents(tx, function_versions)]
-    if sha256 not in used:
-        tx.sql.execute(delete(function_code).where(function_code.c.sha256 == sha256))
-
-
-def _documents(tx: Tx, table: Any) -> Sequence[Document]:
-    return [row[0] for row in tx.sql.execute(select(table.c.document))]
+    unused = [~exists().where(table.c.code_sha256 == sha256) for table in (functions, function_versions)]
+    tx.sql.execute(delete(function_code).where(function_code.c.sha256 == sha256, *unused))
 
 
 # Asynchronous invocations

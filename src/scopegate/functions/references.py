@@ -6,7 +6,6 @@ Source: reference, Lambda, "Forms of a function name".
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
 from scopegate.base import names
 from scopegate.base.errors import AwsError
@@ -16,7 +15,8 @@ LONGEST_NAME: Final = 64
 
 _REFERENCE: Final = re.compile(
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
-    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+    re.ASCII,
 )
 
 
@@ -44,13 +44,13 @@ class FunctionRef:
 
 
 def parse_reference(text: str, qualifier: str | None, *, account: str, region: str) -> FunctionRef:
-    """A `FunctionName` member with its `Qualifier`.
+    """A `FunctionName` member with its `Qualifier`, both of which the service's model allows.
 
     Raises AwsError: another region, a qualifier that contradicts the one in the name.
     """
-    match = _REFERENCE.fullmatch(unquote(text))
+    match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise AwsError("ValidationException", f"The function name {text[:170]!r} is not valid", status=400)
+        raise ValueError(f"the model allows a function name that is none: {text!r}")
     if match["region"] not in (None, region):
         raise AwsError(
             "ResourceNotFoundException",

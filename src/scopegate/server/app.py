@@ -26,6 +26,7 @@ from scopegate.base import clock
 from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
+from scopegate.functions import downloads
 from scopegate.functions.code import CodeDirectory
 from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
@@ -185,6 +186,7 @@ def _ports(
         find_access_key=late.find_access_key,
         mint_session=mint_session,
         call_aws=call_aws,
+        code_url=lambda sha256: f"{launch.public_url}/_scopegate/code/{downloads.make_ticket(seal, sha256)}",
         plans=late.plans,
         **more,
     )

@@ -1,7 +1,7 @@
 """← The control plane's door: AWS operations by `aws/control.py`, and beside them this server's own API.
 
 `/_scopegate/api` takes the same way as an AWS call, guard and signature first, with its own table of routes instead of
-the service models.
+the service models. `/_scopegate/code/TICKET` is where GetFunction says that a package may be fetched.
 Source: design, flow (c) and "Who may speak to which plane".
 """
 
@@ -17,6 +17,7 @@ from scopegate.aws.operations import Caller, Shape, Table
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
+from scopegate.functions import downloads
 from scopegate.http.message import Request, Response
 from scopegate.ports import Ports
 from scopegate.server import guard
@@ -67,6 +68,8 @@ class Control:
     async def _own(self, request: Request, path: str) -> Response:
         request_id = clock.uuid4()
         try:
+            if request.method == "GET" and path.startswith("code/"):
+                return await downloads.answer(self.store, self.seal, path.removeprefix("code/"))
             signer = self.aws.authenticate_own(request)
             return await self.own.answer(request, path, signer.caller, signer.region)
         except AwsError as error:

@@ -174,6 +174,7 @@ functions: Final = Table(
     Column("name", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # what $LATEST and the function as a whole have
     Column("environment", LargeBinary),  # variables as JSON, sealed
+    Column("code_sha256", TEXT, nullable=False, index=True),  # of $LATEST, in function_code
 )
 
 function_versions: Final = Table(
@@ -185,6 +186,7 @@ function_versions: Final = Table(
     Column("version", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # FunctionConfiguration, frozen
     Column("environment", LargeBinary),
+    Column("code_sha256", TEXT, nullable=False, index=True),  # in function_code
 )
 
 function_aliases: Final = Table(

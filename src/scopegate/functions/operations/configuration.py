@@ -7,15 +7,15 @@ import asyncio
 import datetime
 import hashlib
 import json
-import re
 from typing import Any, Final
 
 from scopegate.aws.operations import Shape
+from scopegate.base import names
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.functions import package
 from scopegate.functions.operations.lookup import invalid
-from scopegate.functions.runtimes import Interpreter, RuntimeMissing, find_interpreter
+from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -50,16 +50,23 @@ _RUNTIMES: Final = (
     "python3.11, java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, dotnet8, "
     "java11, dotnet6, nodejs18.x, provided.al2, java8.al2"
 )
-_RUNTIME_FORM: Final = re.compile(
-    r"(python\d+\.\d+|nodejs\d*(\.x|\.\d+)?(-edge)?|java\d+(\.al\d+)?|dotnet(core)?\d+(\.\d)?|ruby\d+\.\d+|go1\.x"
-    r"|provided(\.al2|\.al2023)?)"
+# What may be created in November 2026 (reference, "Runtime identifiers"); whether it runs here is the machine's answer.
+_KNOWN: Final = (
+    "python3.8 python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 python3.15 "
+    "nodejs16.x nodejs18.x nodejs20.x nodejs22.x nodejs24.x nodejs26.x java8.al2 java8.al2023 java11 java11.al2023 "
+    "java17 java17.al2023 java21 java25 dotnet6 dotnet8 dotnet10 ruby3.2 ruby3.3 ruby3.4 ruby4.0 "
+    "provided.al2 provided.al2023 custom"
 )
+_BLOCKED: Final = (
+    "nodejs nodejs4.3 nodejs4.3-edge nodejs6.10 nodejs8.10 nodejs10.x nodejs12.x nodejs14.x python2.7 python3.6 "
+    "python3.7 java8 dotnetcore1.0 dotnetcore2.0 dotnetcore2.1 dotnetcore3.1 go1.x ruby2.5 ruby2.7 provided"
+)
+KNOWN_RUNTIMES: Final = frozenset(_KNOWN.split())
+BLOCKED_RUNTIMES: Final = frozenset(_BLOCKED.split())
 # What an update may set as it is.
 _SETTABLE: Final = (
-    "DeadLetterConfig",
     "Description",
     "Handler",
-    "KMSKeyArn",
     "MemorySize",
     "Role",
     "Runtime",
@@ -75,7 +82,9 @@ _UNBUILT: Final = (
     "DurableConfig",
     "FileSystemConfigs",
     "ImageConfig",
+    "PublishTo",
     "RuntimeConfig",
+    "SourceKMSKeyArn",
     "TenancyConfig",
 )
 
@@ -86,7 +95,6 @@ def new_configuration(call: Call, request: Shape, name: str) -> Document:
         raise invalid("Functions of package type Image are not supported yet")
     if not request.get("Runtime") or not request.get("Handler"):
         raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
-    _refuse_unbuilt(request)
     configuration: Document = {
         "Architectures": request.get("Architectures", ["x86_64"]),
         "Description": "",
@@ -105,52 +113,88 @@ def new_configuration(call: Call, request: Shape, name: str) -> Document:
 
 
 def apply(call: Call, configuration: Document, request: Shape) -> Document:
-    """A configuration with the members of a request; members that are not given stay. Raises AwsError."""
-    _refuse_unbuilt(request)
+    """A configuration with the members of a request; members that are not given stay. Raises AwsError.
+
+    Whether the runtime can be had is `check_runtime`'s to say.
+    """
+    refuse_unbuilt(request)
     changed = {**configuration, **{name: request[name] for name in _SETTABLE if request.get(name) is not None}}
-    if (request.get("DeadLetterConfig") or {}).get("TargetArn") == "":
-        changed.pop("DeadLetterConfig", None)
+    # An empty structure changes nothing either.
+    target = (request.get("DeadLetterConfig") or {}).get("TargetArn")
+    _set_or_remove(changed, "DeadLetterConfig", target and {"TargetArn": target})
+    _set_or_remove(changed, "KMSKeyArn", request.get("KMSKeyArn"))
     if request.get("Layers"):
         raise invalid(f"Layer version {request['Layers'][0]} does not exist.")
     if request.get("VpcConfig") and any(request["VpcConfig"].values()):
         raise invalid("Functions in a VPC are not supported yet")
     if (request.get("SnapStart") or {}).get("ApplyOn", "None") != "None":
         raise invalid(f"{changed['Runtime']} is not supported for SnapStart enabled functions.")
-    if int(changed["Timeout"]) > 900:
-        raise invalid("'Timeout' value failed to satisfy constraint: Member must have value less than or equal to 900")
-    if int(changed["MemorySize"]) > 10_240:
-        raise invalid(
-            "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 10240"
-        )
-    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{changed['FunctionName']}"}
-    logging |= configuration.get("LoggingConfig") or {}
-    changed["LoggingConfig"] = logging | (request.get("LoggingConfig") or {})
-    if changed["LoggingConfig"]["LogFormat"] == "JSON":
-        changed["LoggingConfig"] = {
-            "ApplicationLogLevel": "INFO",
-            "SystemLogLevel": "INFO",
-            **changed["LoggingConfig"],
-        }
-    check_runtime(call, changed["Runtime"])
+    if int(changed["Timeout"]) > limit("functions.timeout_s"):
+        raise invalid(_above("Timeout", limit("functions.timeout_s")))
+    if int(changed["MemorySize"]) > limit("functions.memory_mb"):
+        raise invalid(_above("MemorySize", limit("functions.memory_mb")))
+    _check_role(call, changed["Role"])
+    plain = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{changed['FunctionName']}"}
+    changed["LoggingConfig"] = _logging(configuration.get("LoggingConfig", plain), request.get("LoggingConfig") or {})
     changed["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(call.region, changed["Runtime"])}
     return changed
 
 
-def _refuse_unbuilt(request: Shape) -> None:
+def _set_or_remove(changed: Document, member: str, value: Any) -> None:
+    """None changes nothing; an empty text removes (reference, "Event (asynchronous)")."""
+    if value == "":
+        changed.pop(member, None)
+    elif value is not None:
+        changed[member] = value
+
+
+def _above(member: str, most: int) -> str:
+    return f"'{member}' value failed to satisfy constraint: Member must have value less than or equal to {most}"
+
+
+def _check_role(call: Call, role_arn: str) -> None:
+    """A session of the role is what the function's code gets: never one of another account."""
+    arn = names.find_arn(role_arn)
+    if arn is None or not arn.resource.startswith("role/"):
+        raise invalid("The role defined for the function cannot be assumed by Lambda.")
+    if arn.account != call.account:
+        raise AwsError("AccessDeniedException", "Cross-account pass role is not allowed.", status=403)
+
+
+def _logging(logged: Shape, asked: Shape) -> Shape:
+    """LoggingConfig as answered: levels stand beside JSON only (reference, "LoggingConfig")."""
+    changed = logged | asked
+    if changed["LogFormat"] == "JSON":
+        return {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"} | changed
+    if asked.keys() & {"ApplicationLogLevel", "SystemLogLevel"}:
+        raise invalid(
+            'LogLevel is not supported when LogFormat is set to "Text". '
+            'Remove LogLevel from your request or change the LogFormat to "JSON" and try again.'
+        )
+    return {name: changed[name] for name in ("LogFormat", "LogGroup")}
+
+
+def refuse_unbuilt(request: Shape) -> None:
     for member in _UNBUILT:
         if request.get(member):
             raise invalid(f"{member} is not supported yet")
 
 
-def check_runtime(call: Call, runtime: str) -> Interpreter:
-    """What will run the function. Raises AwsError for what Lambda, or this machine, does not have."""
-    if not _RUNTIME_FORM.fullmatch(runtime):
+async def check_runtime(call: Call, runtime: str) -> None:
+    """Raises AwsError for what Lambda, or this machine, does not have."""
+    if runtime in BLOCKED_RUNTIMES:
+        raise invalid(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
+            "We recommend you use a supported runtime while creating or updating functions."
+        )
+    if runtime not in KNOWN_RUNTIMES:
         raise invalid(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
             f"[{_RUNTIMES}] or be a valid ARN"
         )
     try:
-        return find_interpreter(runtime, strict=call.settings.strict_runtimes)
+        # Looking for interpreters asks programs for their version, the first time.
+        await asyncio.to_thread(find_interpreter, runtime, strict=call.settings.strict_runtimes)
     except RuntimeMissing as error:
         raise invalid(str(error)) from None
 
@@ -175,27 +219,23 @@ def check_environment(variables: dict[str, str]) -> bytes:
 
 async def unpack(call: Call, code: Shape) -> tuple[bytes, dict[str, Any]]:
     """(zip, the members of a configuration that tell of it) of `Code`, once it lies unpacked. Raises AwsError."""
-    given = [name for name in ("ZipFile", "S3Bucket", "ImageUri") if code.get(name)]
+    refuse_unbuilt({name: code.get(name) for name in ("PublishTo", "SourceKMSKeyArn")})
+    given = [name for name in ("ZipFile", "S3Bucket", "ImageUri") if code.get(name) is not None]
     if "ImageUri" in given:
         raise invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+    if len(given) != 1:
+        raise invalid("Please provide a source for function code.")
     if "S3Bucket" in given:
         raise invalid(
             "Error occurred while GetObject. S3 Error Code: NoSuchBucket. "
             "S3 Error Message: The specified bucket does not exist"
         )
-    if len(given) != 1:
-        raise invalid("Please provide a source for function code.")
     packed: bytes = code["ZipFile"]
     if len(packed) > limit("functions.zip_bytes"):
         message = f"Zipped size must be smaller than {limit('functions.zip_bytes')} bytes"
         raise AwsError("RequestEntityTooLargeException", message, status=413)
     unpacked = await asyncio.to_thread(package.unpack, packed, call.settings.data_dir / "code")
-    members = {
-        "CodeSha256": unpacked.code_sha256,
-        "CodeSha256Hex": unpacked.directory.name,
-        "CodeSize": unpacked.code_size,
-    }
-    return packed, members
+    return packed, {"CodeSha256": unpacked.code_sha256, "CodeSize": unpacked.code_size}
 
 
 def modified(now: float) -> str:

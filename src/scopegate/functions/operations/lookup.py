@@ -9,6 +9,7 @@ from typing import Any, Final
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.functions import queries
 from scopegate.functions.references import LATEST, FunctionRef, not_found, parse_reference
 from scopegate.ports import Call
@@ -39,6 +40,14 @@ def reference(call: Call, request: Shape) -> FunctionRef:
     return ref
 
 
+def unpublished(call: Call, request: Shape) -> FunctionRef:
+    """The function whose `$LATEST` a request changes or publishes; versions are frozen, aliases only point."""
+    ref = reference(call, request)
+    if ref.qualifier not in (None, LATEST):
+        raise invalid(f"{ref.asked_arn} is a version or an alias; please name the function.")
+    return ref.with_qualifier(None)
+
+
 def get_function(tx: Tx, ref: FunctionRef) -> Document:
     """Raises ResourceNotFoundException, the ARN as addressed."""
     document = queries.find_function(tx, ref)
@@ -59,6 +68,22 @@ def get_configuration(tx: Tx, ref: FunctionRef) -> tuple[Document, str]:
     if found is None:
         raise not_found(ref.asked_arn)
     return found, version
+
+
+def is_qualifier(tx: Tx, ref: FunctionRef) -> bool:
+    """Whether a reference's qualifier is a version or an alias of its function."""
+    if ref.qualifier in (None, LATEST):
+        return True
+    qualifier = str(ref.qualifier)
+    return queries.find_alias(tx, ref, qualifier) is not None or queries.find_version(tx, ref, qualifier) is not None
+
+
+def forget_qualifier(tx: Tx, ref: FunctionRef, qualifier: str) -> None:
+    """A version or an alias goes: so does what its function's document keeps for it."""
+    document = get_function(tx, ref.with_qualifier(None))
+    for member in ("EventInvoke", "RuntimeManagement"):
+        document.get(member, {}).pop(qualifier, None)
+    queries.put_function(tx, ref, document)
 
 
 def render_configuration(call: Call, tx: Tx, ref: FunctionRef, configuration: Document, version: str) -> Shape:
@@ -84,10 +109,10 @@ def new_revision() -> str:
     return clock.uuid4()
 
 
-def page(rows: list[tuple[str, Any]], request: Shape, largest: int = 50) -> tuple[list[Any], str | None]:
-    """(items, next marker) of rows by key, after the request's marker."""
+def page(rows: list[tuple[str, Any]], request: Shape) -> tuple[list[Any], str | None]:
+    """(items, next marker) of rows in the order of their keys, after the request's marker."""
     marker = request.get("Marker")
-    size = min(int(request.get("MaxItems") or largest), largest)
+    size = min(int(request.get("MaxItems") or limit("functions.page")), limit("functions.page"))
     after = [row for row in rows if marker is None or row[0] > marker]
     more = after[size - 1][0] if len(after) > size else None
     return [item for _, item in after[:size]], more

@@ -14,8 +14,8 @@ from scopegate.store.port import Tx
 _OWN: Final = frozenset({"Version", "RevisionId", "LastModified", "Description"})
 
 
-def publish(tx: Tx, ref: FunctionRef, call: Call, *, description: str | None) -> Shape:
-    """The newest version, made now unless nothing has changed since it was made."""
+def publish(tx: Tx, ref: FunctionRef, call: Call, *, description: str | None) -> tuple[Shape, bool]:
+    """(the newest version, whether it was made now: not when nothing has changed since it was)."""
     ref = ref.with_qualifier(None)
     document = lookup.get_function(tx, ref)
     latest = document["Configuration"]
@@ -23,7 +23,7 @@ def publish(tx: Tx, ref: FunctionRef, call: Call, *, description: str | None) ->
     standing = queries.find_version(tx, ref, newest)
     latest_environment = _variables(tx, ref, LATEST, call)
     if standing is not None and _same(standing, latest) and _variables(tx, ref, newest, call) == latest_environment:
-        return lookup.render_configuration(call, tx, ref.with_qualifier(newest), standing, newest)
+        return lookup.render_configuration(call, tx, ref.with_qualifier(newest), standing, newest), False
     version = str(document["Newest"] + 1)
     frozen: Document = {**latest, "Version": version, "RevisionId": lookup.new_revision()}
     if description is not None:
@@ -34,7 +34,7 @@ def publish(tx: Tx, ref: FunctionRef, call: Call, *, description: str | None) ->
         queries.put_environment(tx, ref, version, sealed)
     latest = latest | {"RevisionId": lookup.new_revision()}
     queries.put_function(tx, ref, document | {"Newest": document["Newest"] + 1, "Configuration": latest})
-    return lookup.render_configuration(call, tx, ref.with_qualifier(version), frozen, version)
+    return lookup.render_configuration(call, tx, ref.with_qualifier(version), frozen, version), True
 
 
 def _same(version: Document, latest: Document) -> bool:

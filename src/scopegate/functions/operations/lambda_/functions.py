@@ -3,8 +3,9 @@
 from typing import Any
 
 from scopegate.aws.operations import Shape
-from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.functions import queries
+from scopegate.functions.model import code_digest
 from scopegate.functions.operations import configuration as settings
 from scopegate.functions.operations import lookup
 from scopegate.functions.operations.publishing import publish
@@ -25,6 +26,7 @@ async def create_function(call: Call, request: Shape) -> Shape:
     if ref.qualifier is not None:
         raise lookup.invalid("A function is created without a qualifier")
     document = settings.new_configuration(call, request, ref.name)
+    await settings.check_runtime(call, document["Runtime"])
     tags = request.get("Tags") or {}
     check_tags(tags)
     variables = (request.get("Environment") or {}).get("Variables")
@@ -35,13 +37,13 @@ async def create_function(call: Call, request: Shape) -> Shape:
     def transaction(tx: Tx) -> Shape:
         if queries.find_function(tx, ref) is not None:
             raise lookup.conflict(f"Function already exist: {ref.name}")
-        queries.put_code(tx, code["CodeSha256Hex"], packed)
+        queries.put_code(tx, code_digest(code["CodeSha256"]), packed)
         queries.put_function(tx, ref, {"Configuration": document, "Tags": tags, "Newest": 0})
         if environment is not None:
             _put_environment(call, tx, ref, environment)
         answer = lookup.render_configuration(call, tx, ref, document, LATEST)
         if request.get("Publish"):
-            answer |= {"Version": publish(tx, ref, call, description=None)["Version"]}
+            answer["Version"] = publish(tx, ref, call, description=None)[0]["Version"]
         return answer
 
     return _pending(await call.write(transaction))
@@ -59,8 +61,9 @@ def _pending(answer: Shape) -> Shape:
 
 
 def _in_progress(answer: Shape) -> Shape:
-    """As the service answers an update, before it is done."""
+    """As the service answers an update, before it is done: the revision is not the one that it ends with."""
     return answer | {
+        "RevisionId": lookup.new_revision(),
         "LastUpdateStatus": "InProgress",
         "LastUpdateStatusReason": "The function is being created.",
         "LastUpdateStatusReasonCode": "Creating",
@@ -73,16 +76,16 @@ def _put_environment(call: Call, tx: Tx, ref: FunctionRef, environment: bytes) -
 
 
 def check_tags(tags: dict[str, str]) -> None:
-    if len(tags) > 50:
+    if len(tags) > limit("functions.tags"):
         raise lookup.invalid("Number of tags exceeds resource tag limit.")
 
 
 def get_function(call: Call, request: Shape) -> Shape:
-    """GetFunction. Partly: `Code.Location` names the package, which is not served there."""
+    """GetFunction."""
     ref = lookup.reference(call, request)
     configuration, version = lookup.get_configuration(call.tx, ref)
     document = lookup.get_function(call.tx, ref)
-    location = f"https://awslambda-{ref.region}-tasks.s3.{ref.region}.amazonaws.com/snapshots/{ref.account}/{ref.name}"
+    location = call.ports.code_url(code_digest(configuration["CodeSha256"]))
     answer: Shape = {
         "Configuration": lookup.render_configuration(call, call.tx, ref, configuration, version),
         "Code": {"RepositoryType": "S3", "Location": location},
@@ -102,8 +105,8 @@ def get_function_configuration(call: Call, request: Shape) -> Shape:
 
 
 async def update_function_code(call: Call, request: Shape) -> Shape:
-    """UpdateFunctionCode."""
-    ref = lookup.reference(call, request).with_qualifier(None)
+    """UpdateFunctionCode. With `Publish` the answer is the new version."""
+    ref = lookup.unpublished(call, request)
     await call.read(lambda tx: lookup.get_function(tx, ref))
     packed, code = await settings.unpack(call, request)
 
@@ -116,26 +119,35 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
             new["Architectures"] = request["Architectures"]
         if request.get("DryRun"):
             return lookup.render_configuration(call, tx, ref, new, LATEST)
-        queries.put_code(tx, code["CodeSha256Hex"], packed)
+        queries.put_code(tx, code_digest(code["CodeSha256"]), packed)
         answer = _put(call, tx, ref, document, new)
-        queries.drop_unused_code(tx, old["CodeSha256Hex"])
+        queries.drop_unused_code(tx, code_digest(old["CodeSha256"]))
         if request.get("Publish"):
-            return publish(tx, ref, call, description=None)
-        return answer
+            published, made = publish(tx, ref, call, description=None)
+            return _pending(published) if made else published
+        return _in_progress(answer)
 
-    return _in_progress(await call.write(transaction)) if not request.get("DryRun") else await call.write(transaction)
+    return await call.write(transaction)
 
 
-def update_function_configuration(call: Call, request: Shape) -> Shape:
+async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """UpdateFunctionConfiguration. Members that are left out stay; `Environment` replaces all variables."""
-    ref = lookup.reference(call, request).with_qualifier(None)
-    document = lookup.get_function(call.tx, ref)
-    lookup.check_revision(request, document["Configuration"]["RevisionId"])
-    new = settings.apply(call, document["Configuration"], request)
+    ref = lookup.unpublished(call, request)
+    await call.read(lambda tx: lookup.get_function(tx, ref))
+    if request.get("Runtime"):
+        await settings.check_runtime(call, request["Runtime"])
     variables = (request.get("Environment") or {}).get("Variables")
-    if variables is not None:
-        _put_environment(call, call.tx, ref, settings.check_environment(variables))
-    return _in_progress(_put(call, call.tx, ref, document, new))
+    environment = None if variables is None else settings.check_environment(variables)
+
+    def transaction(tx: Tx) -> Shape:
+        document = lookup.get_function(tx, ref)
+        lookup.check_revision(request, document["Configuration"]["RevisionId"])
+        new = settings.apply(call, document["Configuration"], request)
+        if environment is not None:
+            _put_environment(call, tx, ref, environment)
+        return _in_progress(_put(call, tx, ref, document, new))
+
+    return await call.write(transaction)
 
 
 def _put(call: Call, tx: Tx, ref: FunctionRef, document: Document, new: Document) -> Shape:
@@ -171,8 +183,8 @@ def delete_function(call: Call, request: Shape) -> Shape:
         versions = queries.list_versions(call.tx, ref)
         queries.delete_function(call.tx, ref)
         for configuration in (document["Configuration"], *(found for _, found in versions)):
-            queries.drop_unused_code(call.tx, configuration["CodeSha256Hex"])
-        return {}
+            queries.drop_unused_code(call.tx, code_digest(configuration["CodeSha256"]))
+        return {"StatusCode": 204}
     if ref.qualifier == LATEST:
         raise lookup.invalid("$LATEST version cannot be deleted without deleting the function.")
     if queries.find_alias(call.tx, ref, ref.qualifier) is not None:
@@ -189,87 +201,6 @@ def delete_function(call: Call, request: Shape) -> Shape:
     version = queries.find_version(call.tx, ref, ref.qualifier)
     if version is not None:
         queries.delete_version(call.tx, ref, ref.qualifier)
-        queries.drop_unused_code(call.tx, version["CodeSha256Hex"])
-    return {}
-
-
-def get_account_settings(call: Call, request: Shape) -> Shape:
-    """GetAccountSettings."""
-    functions = queries.list_functions(call.tx, call.account, call.region)
-    size = 0
-    for name, document in functions:
-        ref = FunctionRef(call.account, call.region, name, None)
-        size += document["Configuration"]["CodeSize"]
-        size += sum(found["CodeSize"] for _, found in queries.list_versions(call.tx, ref))
-    return {
-        "AccountLimit": {
-            "TotalCodeSize": 80_530_636_800,
-            "CodeSizeUnzipped": 262_144_000,
-            "CodeSizeZipped": 52_428_800,
-            "ConcurrentExecutions": 1000,
-            "UnreservedConcurrentExecutions": 1000,
-        },
-        "AccountUsage": {"TotalCodeSize": size, "FunctionCount": len(functions)},
-    }
-
-
-def get_function_code_signing_config(call: Call, request: Shape) -> Shape:
-    """GetFunctionCodeSigningConfig: no function has one."""
-    lookup.get_function(call.tx, lookup.reference(call, request))
-    return {}
-
-
-def get_function_recursion_config(call: Call, request: Shape) -> Shape:
-    """GetFunctionRecursionConfig: the default."""
-    lookup.get_function(call.tx, lookup.reference(call, request))
-    return {"RecursiveLoop": "Terminate"}
-
-
-def get_runtime_management_config(call: Call, request: Shape) -> Shape:
-    """GetRuntimeManagementConfig: the default."""
-    ref = lookup.reference(call, request)
-    lookup.get_configuration(call.tx, ref)
-    return {"FunctionArn": ref.with_qualifier(ref.qualifier or LATEST).asked_arn, "UpdateRuntimeOn": "Auto"}
-
-
-def put_function_concurrency(call: Call, request: Shape) -> Shape:
-    """PutFunctionConcurrency."""
-    ref = _unqualified(call, request)
-    document = queries.find_function(call.tx, ref)
-    if document is None:
-        raise not_found(f"{ref.arn}:{LATEST}")
-    reserved = int(request["ReservedConcurrentExecutions"])
-    if reserved > 900:
-        raise AwsError(
-            "InvalidParameterValueException",
-            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-            "below its minimum value of [100].",
-        )
-    queries.put_function(call.tx, ref, document | {"Concurrency": reserved})
-    return {"ReservedConcurrentExecutions": reserved}
-
-
-def get_function_concurrency(call: Call, request: Shape) -> Shape:
-    """GetFunctionConcurrency."""
-    document = lookup.get_function(call.tx, lookup.reference(call, request))
-    reserved = document.get("Concurrency")
-    return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
-
-
-def delete_function_concurrency(call: Call, request: Shape) -> Shape:
-    """DeleteFunctionConcurrency."""
-    ref = _unqualified(call, request)
-    document = lookup.get_function(call.tx, ref)
-    document.pop("Concurrency", None)
-    queries.put_function(call.tx, ref, document)
-    return {}
-
-
-def _unqualified(call: Call, request: Shape) -> FunctionRef:
-    ref = lookup.reference(call, request)
-    if ref.qualifier is not None:
-        raise lookup.invalid(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
-            "operation. Please specify either a function name or an unqualified function ARN."
-        )
-    return ref
+        lookup.forget_qualifier(call.tx, ref, ref.qualifier)
+        queries.drop_unused_code(call.tx, code_digest(version["CodeSha256"]))
+    return {"StatusCode": 204}

@@ -30,8 +30,14 @@ def _check_addressed(call: Call, ref: FunctionRef) -> None:
         raise _missing(f"Cannot find alias arn: {ref.asked_arn}")
 
 
-def _check_revision(request: Shape, policy: Document | None) -> None:
-    if policy is not None and request.get("RevisionId") not in (None, policy["RevisionId"]):
+def _check_revision(call: Call, ref: FunctionRef, request: Shape, policy: Document | None) -> None:
+    """A policy has a revision of its own; until there is one, that of what it will hang on is taken."""
+    if request.get("RevisionId") is None:
+        return
+    if policy is None:
+        alias = queries.find_alias(call.tx, ref, ref.qualifier) if ref.qualifier else None
+        policy = alias or lookup.get_configuration(call.tx, ref)[0]
+    if request["RevisionId"] != policy["RevisionId"]:
         raise AwsError(
             "PreconditionFailedException",
             "The Revision Id provided does not match the latest Revision Id. "
@@ -49,7 +55,7 @@ def add_permission(call: Call, request: Shape) -> Shape:
     if not is_principal(request["Principal"]):
         raise lookup.invalid("The provided principal was invalid. Please check the principal and try again.")
     policy = queries.find_policy(call.tx, ref, ref.qualifier)
-    _check_revision(request, policy)
+    _check_revision(call, ref, request, policy)
     statements = [] if policy is None else policy["Statement"]
     sid = request["StatementId"]
     if any(statement["Sid"] == sid for statement in statements):
@@ -91,7 +97,7 @@ def remove_permission(call: Call, request: Shape) -> Shape:
     policy = queries.find_policy(call.tx, ref, ref.qualifier)
     if policy is None:
         raise _missing("No policy is associated with the given resource.")
-    _check_revision(request, policy)
+    _check_revision(call, ref, request, policy)
     left = [statement for statement in policy["Statement"] if statement["Sid"] != request["StatementId"]]
     if len(left) == len(policy["Statement"]):
         raise _missing(f"Statement {request['StatementId']} is not found in resource policy.")

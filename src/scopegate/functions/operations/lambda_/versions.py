@@ -5,6 +5,7 @@ from typing import Any
 from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
 from scopegate.functions import queries
+from scopegate.functions.operations import configuration as settings
 from scopegate.functions.operations import lookup
 from scopegate.functions.operations.publishing import publish
 from scopegate.functions.references import LATEST, FunctionRef, not_found
@@ -14,7 +15,8 @@ from scopegate.store.documents import Document
 
 def publish_version(call: Call, request: Shape) -> Shape:
     """PublishVersion. Nothing changed since the newest version: that one is answered again."""
-    ref = lookup.reference(call, request).with_qualifier(None)
+    settings.refuse_unbuilt(request)
+    ref = lookup.unpublished(call, request)
     latest = lookup.get_function(call.tx, ref)["Configuration"]
     lookup.check_revision(request, latest["RevisionId"])
     wanted = request.get("CodeSha256")
@@ -23,7 +25,7 @@ def publish_version(call: Call, request: Shape) -> Shape:
             f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({latest['CodeSha256']}). "
             "Please try again with the CodeSHA256 in $LATEST."
         )
-    return publish(call.tx, ref, call, description=request.get("Description"))
+    return publish(call.tx, ref, call, description=request.get("Description"))[0]
 
 
 def list_versions_by_function(call: Call, request: Shape) -> Shape:
@@ -128,5 +130,7 @@ def delete_alias(call: Call, request: Shape) -> Shape:
     """DeleteAlias; one that is not there is deleted too."""
     ref = lookup.reference(call, request).with_qualifier(None)
     lookup.get_function(call.tx, ref)
-    queries.delete_alias(call.tx, ref, request["Name"])
+    if queries.find_alias(call.tx, ref, request["Name"]) is not None:
+        queries.delete_alias(call.tx, ref, request["Name"])
+        lookup.forget_qualifier(call.tx, ref, request["Name"])
     return {}

@@ -82,8 +82,10 @@ def upgrade() -> None:
         sa.Column("version", TEXT, nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("environment", sa.LargeBinary(), nullable=True),
+        sa.Column("code_sha256", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", "version", name="pk_function_versions"),
     )
+    op.create_index("ix_function_versions_code_sha256", "function_versions", ["code_sha256"], unique=False)
     op.create_table(
         "functions",
         sa.Column("account", TEXT, nullable=False),
@@ -91,8 +93,10 @@ def upgrade() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("environment", sa.LargeBinary(), nullable=True),
+        sa.Column("code_sha256", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", name="pk_functions"),
     )
+    op.create_index("ix_functions_code_sha256", "functions", ["code_sha256"], unique=False)
     op.create_table(
         "gateway_account_parts",
         sa.Column("account", TEXT, nullable=False),
