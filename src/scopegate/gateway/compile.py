@@ -37,6 +37,7 @@ from scopegate.gateway.model import (
     Stage,
     Step,
 )
+from scopegate.gateway.pipeline import order_steps
 from scopegate.gateway.responses import compile_gateway_response
 from scopegate.gateway.throttle import compile_throttle, find_bucket
 from scopegate.gateway.validate import compile_validator
@@ -178,11 +179,14 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         spec.verb,
         spec.template,
         spec.resource_id,
-        _never if integration is None else integration.step,
+        order_steps(
+            spec.kind,
+            authorize=authorize,
+            throttle=draft.throttle,
+            validate=validate,
+            integrate=_never if integration is None else integration.step,
+        ),
         _because(draft),
-        authorize,
-        draft.throttle,
-        validate,
     )
     plan = Plan(
         spec.api_id,

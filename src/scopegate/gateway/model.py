@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from scopegate.base import clock
 from scopegate.base.clock import monotonic_ns
 from scopegate.gateway.match import PathValues, Router
+from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
 from scopegate.http.paths import Target, parse_query
 from scopegate.observe.record import Record
@@ -23,8 +24,11 @@ from scopegate.ports import Edge, Plan
 REST: Final = "REST"
 HTTP: Final = "HTTP"
 
-Step = Callable[["ApiCall"], Awaitable[None] | None]
-"""A part of a call's way. Returns None when done, or what must be awaited; raises GatewayRefusal to refuse the call."""
+Step = Callable[["ApiCall"], Awaitable[Any] | None]
+"""A part of a call's way. Returns None when done, or what must be awaited; raises GatewayRefusal to refuse the call.
+
+The last step, the integration, may give its backend's answer Later, with the call's `accept` set to what takes it.
+"""
 
 NO_STRINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -34,7 +38,7 @@ class Route:
     """A method of a REST resource, or a route of an HTTP API: what it does, compiled.
 
     verb, template: as configured (`ANY`, `/pets/{id}`); of the `$default` route, `ANY` and `$default`.
-    resource_id: REST. A closed route has an `authorize` that refuses every call.
+    resource_id: REST. steps: in the order of `pipeline.order_steps`; a closed route's authorizer refuses every call.
     allowed_because: why a call that got past `authorize` is allowed, for the record.
     """
 
@@ -42,11 +46,8 @@ class Route:
     verb: str
     template: str
     resource_id: str
-    integrate: Step
+    steps: tuple[Step, ...]
     allowed_because: str
-    authorize: Step | None = None
-    throttle: Step | None = None
-    validate: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,15 @@ class ApiCall:
     stage_path: with the stage, as sent. match_path, segments: what the route was chosen by.
     authorizer_json: the value of `requestContext.authorizer` in events, None when there is none.
     claims: claims as text, for `$context.authorizer.claims`. response: set by the integration or a refusal.
+    accept: takes the answer that the integration waits for Later.
     """
+
+    accept: Callable[[ApiCall, Later[Any]], None]
 
     __slots__ = (
         "_query",
         "_trace",
+        "accept",
         "api",
         "authorizer_json",
         "claims",
@@ -151,7 +156,6 @@ class ApiCall:
         "method",
         "path",
         "path_values",
-        "place",
         "raw_path",
         "record",
         "request",
@@ -179,7 +183,6 @@ class ApiCall:
         self.authorizer_json: bytes | None = None
         self.claims: Mapping[str, str] = NO_STRINGS
         self.is_preflight = False
-        self.place: Place | None = None
         self.context: dict[str, str] = {}  # `$context` names that only one step knows (error.message, …)
         self.stage: Stage | None = None
         self.route: Route | None = None
@@ -206,12 +209,6 @@ class ApiCall:
         if self.stage is None:
             raise RuntimeError("the stage is asked for before it is found")
         return self.stage
-
-    @property
-    def found_place(self) -> Place:
-        if self.place is None:
-            raise RuntimeError("the place is asked for before it is found")
-        return self.place
 
     @property
     def found_route(self) -> Route:

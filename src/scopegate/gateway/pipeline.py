@@ -2,8 +2,8 @@
 
     step                      REST                          HTTP
     sizes of the head         431, as text                  431
-    stage                     first segment, else 403       first segment or $default, else 404
-    route                     verb may be overridden; 403   404; a preflight without a route is answered here
+    stage and route           verb may be overridden;       first segment or $default, else 404;
+                              403 without stage or route    a preflight without a route is answered here
     throttle                  after the authorizer          before the authorizer
     authorizer                route.authorize               route.authorize
     admitted                  the decision is ALLOW         the decision is ALLOW
@@ -19,7 +19,7 @@ Source: design, "What flows through it" (b); reference, "Order of checks".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -65,7 +65,7 @@ def answer(request: Request, api: ApiView | None, raw_path: bytes, edge: Edge) -
     if api is None:
         return _answer_unknown(request, raw_path, edge)
     call = ApiCall(request, api, raw_path, edge)
-    return _run(call, _STEPS[api.kind], 0)
+    return _run(call, _STEPS[api.kind])
 
 
 def _answer_unknown(request: Request, raw_path: bytes, edge: Edge) -> Response:
@@ -82,18 +82,19 @@ def _answer_unknown(request: Request, raw_path: bytes, edge: Edge) -> Response:
     return response
 
 
-def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Awaitable[Response]:
-    """Run the steps from `position` on; what has to be waited for turns the rest into a coroutine."""
+def _run(call: ApiCall, steps: tuple[Step, ...]) -> Response | Awaitable[Response]:
+    """Find the route, then run its steps; what has to be waited for turns the rest into a coroutine."""
     try:
-        while position < len(steps):
-            waiting = steps[position](call)
-            position += 1
-            if waiting is not None:
-                if isinstance(waiting, Later) and position == len(steps):
-                    return _finish_later(call, waiting)
-                return _run_later(call, waiting, steps, position)
-            if call.response is not None:
-                break
+        for step in steps:
+            step(call)
+        route = call.route
+        if route is not None and call.response is None:
+            for position, step in enumerate(route.steps, 1):
+                waiting = step(call)
+                if waiting is not None:
+                    if isinstance(waiting, Later):
+                        return _finish_later(call, waiting)
+                    return _run_later(call, waiting, route.steps[position:])
     except GatewayRefusal as refusal:
         return _finish(call, refusal)
     except Exception as error:
@@ -101,14 +102,14 @@ def _run(call: ApiCall, steps: tuple[Step, ...], position: int) -> Response | Aw
     return _finish(call, None)
 
 
-def _finish_later(call: ApiCall, waiting: Later[None]) -> Later[Response]:
-    """Finish as soon as the last step has: no task for the most frequent wait of all, a web service's answer."""
+def _finish_later(call: ApiCall, waiting: Later[Any]) -> Later[Response]:
+    """Finish as soon as the answer is there: no task for the most frequent wait of all, a web service's."""
     response: Later[Response] = Later()
 
-    def finish(waiting: Later[None]) -> None:
+    def finish(came: Later[Any]) -> None:
         refusal = None
         try:
-            waiting.result()
+            call.accept(call, came)
         except GatewayRefusal as refused:
             refusal = refused
         except Exception as error:
@@ -122,17 +123,15 @@ def _finish_later(call: ApiCall, waiting: Later[None]) -> Later[Response]:
     return response
 
 
-async def _run_later(
-    call: ApiCall, waiting: Awaitable[None] | None, steps: tuple[Step, ...], position: int
-) -> Response:
+async def _run_later(call: ApiCall, waiting: Awaitable[None], steps: tuple[Step, ...]) -> Response:
     try:
-        while True:
-            if waiting is not None:
-                await waiting
-            if call.response is not None or position == len(steps):
-                break
-            waiting = steps[position](call)
-            position += 1
+        await waiting
+        for step in steps:
+            more = step(call)
+            if isinstance(more, Later):
+                return await _finish_later(call, more)
+            if more is not None:
+                await more
     except GatewayRefusal as refusal:
         return _finish(call, refusal)
     except Exception as error:
@@ -203,7 +202,7 @@ def _check_http_size(call: ApiCall) -> None:
 
 def _locate(call: ApiCall) -> Place:
     try:
-        place = call.place = call.api.locate(call.raw_path, call.method)
+        place = call.api.locate(call.raw_path, call.method)
     except TargetError as error:
         raise GatewayRefusal("DEFAULT_4XX", "Bad Request", reason=f"the path is refused: {error}") from None
     target = place.target
@@ -212,7 +211,7 @@ def _locate(call: ApiCall) -> Place:
     return place
 
 
-def _find_rest_stage(call: ApiCall) -> None:
+def _find_rest_route(call: ApiCall) -> None:
     if call.method == "POST":
         override = call.request.find_text(b"x-http-method-override")
         if override:
@@ -231,9 +230,12 @@ def _find_rest_stage(call: ApiCall) -> None:
         raise GatewayRefusal(
             "API_CONFIGURATION_ERROR", "Internal server error", reason=f"the stage is closed: {stage.closed}"
         )
+    if place.route is None:
+        raise _no_route(call)
+    call.route, call.path_values = place.route, place.path_values
 
 
-def _find_http_stage(call: ApiCall) -> None:
+def _find_http_route(call: ApiCall) -> None:
     place = _locate(call)
     stage = place.stage
     if stage is None or stage.disabled:
@@ -242,22 +244,6 @@ def _find_http_stage(call: ApiCall) -> None:
     call.stage = stage
     if stage.closed:
         raise GatewayRefusal("API_CONFIGURATION_ERROR", reason=f"the stage is closed: {stage.closed}")
-
-
-def _no_route(call: ApiCall) -> GatewayRefusal:
-    reason = f"no route for {call.method[:16]} and this path"
-    return GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token", reason=reason)
-
-
-def _find_rest_route(call: ApiCall) -> None:
-    place = call.found_place
-    if place.route is None:
-        raise _no_route(call)
-    call.route, call.path_values = place.route, place.path_values
-
-
-def _find_http_route(call: ApiCall) -> None:
-    place, stage = call.found_place, call.found_stage
     if place.route is not None:
         call.route, call.path_values = place.route, place.path_values
     elif stage.cors is not None and cors.is_preflight(call.request):
@@ -269,17 +255,12 @@ def _find_http_route(call: ApiCall) -> None:
         raise _no_route(call)
 
 
+def _no_route(call: ApiCall) -> GatewayRefusal:
+    reason = f"no route for {call.method[:16]} and this path"
+    return GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token", reason=reason)
+
+
 # from the route on
-
-
-def _throttle(call: ApiCall) -> Awaitable[None] | None:
-    step = call.found_route.throttle
-    return None if step is None else step(call)
-
-
-def _authorize(call: ApiCall) -> Awaitable[None] | None:
-    step = call.found_route.authorize
-    return None if step is None else step(call)
 
 
 def _admit(call: ApiCall) -> None:
@@ -288,33 +269,19 @@ def _admit(call: ApiCall) -> None:
     call.record.reason = call.found_route.allowed_because
 
 
-def _validate(call: ApiCall) -> Awaitable[None] | None:
-    step = call.found_route.validate
-    return None if step is None else step(call)
-
-
-def _integrate(call: ApiCall) -> Awaitable[None] | None:
-    return call.found_route.integrate(call)
+def order_steps(
+    kind: str, *, authorize: Step | None, throttle: Step | None, validate: Step | None, integrate: Step
+) -> tuple[Step, ...]:
+    """The steps of a route in their order; None is one that it has not."""
+    steps: tuple[Step | None, ...]
+    if kind == REST:
+        steps = (authorize, _admit, throttle, validate, integrate)
+    else:
+        steps = (throttle, authorize, _admit, integrate)
+    return tuple(step for step in steps if step is not None)
 
 
 _STEPS: Final[Mapping[str, tuple[Step, ...]]] = {
-    REST: (
-        _check_rest_size,
-        _find_rest_stage,
-        _find_rest_route,
-        _authorize,
-        _admit,
-        _throttle,
-        _validate,
-        _integrate,
-    ),
-    HTTP: (
-        _check_http_size,
-        _find_http_stage,
-        _find_http_route,
-        _throttle,
-        _authorize,
-        _admit,
-        _integrate,
-    ),
+    REST: (_check_rest_size, _find_rest_route),
+    HTTP: (_check_http_size, _find_http_route),
 }

@@ -24,7 +24,7 @@ import ipaddress
 import re
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from scopegate.base.settings import Settings
@@ -66,8 +66,7 @@ class IssuerDocument:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExecuteApi:
+class ExecuteApi(NamedTuple):
     """A call of an API; `raw_path` in host form, its first segment the stage where the API kind has one in the path."""
 
     api_id: str

@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from scopegate.base.errors import GatewayRefusal
@@ -49,6 +49,7 @@ _REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querys
 # Mapped or not, these do not arrive.
 _NEVER_SENT: Final = frozenset({"connection", "expect", "keep-alive", "proxy-authenticate", "te", "via"})
 _SIGNATURE: Final = b"AWS4-HMAC-SHA256"
+_NO_VALUES: Final[Mapping[str, str]] = {}
 
 _JSON: Final[Header] = (b"Content-Type", b"application/json")
 
@@ -81,6 +82,12 @@ def _parse_uri(uri: str, variables: Mapping[str, str], *, insecure: bool) -> _Ta
 def _split_names(text: str) -> tuple[str, ...]:
     """`/pets/{id}/x` → ("/pets/", "id", "/x")."""
     return tuple(_NAME.split(text))
+
+
+def _fixed_path(target: _Target) -> str | None:
+    """The path that every call goes to, None when it has names in it or could be read as another one."""
+    path = target.path[0] or "/"
+    return path if len(target.path) == 1 and not has_dot_segments(path) else None
 
 
 def _fill(parts: Sequence[str], values: Mapping[str, str]) -> str:
@@ -148,39 +155,30 @@ def _send(
     return sent
 
 
-def _receive(call: ApiCall, sent: Later[UpstreamAnswer], finish: Finish) -> Later[None]:
-    """Make the response of the answer as soon as it is there, long bodies still under way."""
-    done: Later[None] = Later()
+def _compile_accept(finish: Finish) -> Callable[[ApiCall, Later[UpstreamAnswer]], None]:
+    """What makes the response of an answer as soon as it is there, a long body still under way."""
 
-    def accept(sent: Later[UpstreamAnswer]) -> None:
+    def accept(call: ApiCall, sent: Later[UpstreamAnswer]) -> None:
         try:
-            _accept(call, sent.result(), finish)
+            answer = sent.result()
         except UpstreamError as error:
-            done.fail(_unreachable(call, error))
-        except Exception as error:
-            done.fail(error)
-        else:
-            done.give(None)
+            raise _unreachable(call, error) from error
+        call.mark(9)
+        call.record.facts["upstream_status"] = answer.status
+        finish(call, answer)
 
-    sent.then(accept)
-    return done
+    return accept
 
 
-async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], finish: Finish, statuses: frozenset[str]) -> None:
-    """The same, the bodies of answers with these statuses read to the end."""
+async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], statuses: frozenset[str]) -> None:
+    """Take the answer, its body read to the end when it has one of these statuses."""
     try:
         answer = await sent
         if answer.stream is not None and str(answer.status) in statuses:
             answer.body, answer.stream, answer.length = await answer.read(), None, None
     except UpstreamError as error:
         raise _unreachable(call, error) from error
-    _accept(call, answer, finish)
-
-
-def _accept(call: ApiCall, answer: UpstreamAnswer, finish: Finish) -> None:
-    call.mark(9)
-    call.record.facts["upstream_status"] = answer.status
-    finish(call, answer)
+    call.accept(call, sent)
 
 
 # REST
@@ -234,11 +232,12 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
     timeout_s = (document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")) / 1000
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway_{spec.api_id}".encode())
     api_header: Header = (b"X-Amzn-Apigateway-Api-Id", spec.api_id.encode())
+    accept = _compile_accept(_finish_rest)
     convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
     authority = f"{target.upstream.host}:{target.upstream.port}"
-    fixed_path = (target.path[0] or "/") if len(target.path) == 1 else None
+    fixed_path = _fixed_path(target)
 
-    def integrate(call: ApiCall) -> Awaitable[None]:
+    def integrate(call: ApiCall) -> Awaitable[Any]:
         call.mark(7)
         request = call.request
         values: dict[str, str] = {}
@@ -246,8 +245,10 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
             found = source(call)
             if found:
                 values[name] = found[-1] if raw else quote(found[-1], safe="")
-        path = fixed_path if fixed_path is not None else _fill(target.path, values) or "/"
-        refuse_dot_segments(path)
+        path = fixed_path
+        if path is None:
+            path = _fill(target.path, values) or "/"
+            refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
         if request.query:
             queries.append(request.query.decode("latin-1"))
@@ -268,8 +269,8 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         url = f"{path}?{'&'.join(queries)}" if queries else path
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
-        sent = _send(call, target.upstream, method, url, pairs, convert(call), timeout_s, host)
-        return _receive(call, sent, _finish_rest)
+        call.accept = accept
+        return _send(call, target.upstream, method, url, pairs, convert(call), timeout_s, host)
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
@@ -349,22 +350,26 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway/{spec.api_id}".encode())
     authority = f"{target.upstream.host}:{target.upstream.port}"
     appends_path = spec.key == "$default" and not target.has_path
+    fixed_path = None if new_path is not None or appends_path else _fixed_path(target)
+    has_names = len(target.path) > 1 or len(target.query) > 1
     mappings = compile_response_mappings(document.get("ResponseParameters"), spec.variables)
-    finish = _compile_http_finish(mappings)
+    accept = _compile_accept(_compile_http_finish(mappings))
     read_first = frozenset(status for status, (_, _, reads_body) in mappings.items() if reads_body)
 
-    def integrate(call: ApiCall) -> Awaitable[None]:
+    def integrate(call: ApiCall) -> Awaitable[Any]:
         call.mark(7)
         request = call.request
-        values = {name: _encode(value) for name, value in call.path_values}
-        if new_path is not None and (found := new_path(call, NO_ANSWER)):
-            path = _encode(found[-1])
-            path = path if path.startswith("/") else "/" + path
-        elif appends_path:
-            path = "/" + "/".join(_encode(segment) for segment in call.segments)
-        else:
-            path = _fill(target.path, values) or "/"
-        refuse_dot_segments(path)
+        values = {name: _encode(value) for name, value in call.path_values} if has_names else _NO_VALUES
+        path = fixed_path
+        if path is None:
+            if new_path is not None and (found := new_path(call, NO_ANSWER)):
+                path = _encode(found[-1])
+                path = path if path.startswith("/") else "/" + path
+            elif appends_path:
+                path = "/" + "/".join(_encode(segment) for segment in call.segments)
+            else:
+                path = _fill(target.path, values) or "/"
+            refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
         if changes["querystring"]:
             after = apply_changes(changes["querystring"], list(call.query), call, NO_ANSWER, fold=False)
@@ -381,8 +386,9 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         url = f"{path}?{'&'.join(queries)}" if queries else path
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
+        call.accept = accept
         sent = _send(call, target.upstream, method, url, pairs, request.body, timeout_s)
-        return _receive_whole(call, sent, finish, read_first) if read_first else _receive(call, sent, finish)
+        return _receive_whole(call, sent, read_first) if read_first else sent
 
     return Integration(integrate, f"HTTP_PROXY {uri}")
 
@@ -413,9 +419,7 @@ def _http_own_headers(call: ApiCall) -> list[Header]:
     forwarded = _forwarded(request.local[0], request.peer[0], request.find(b"host") or b"")
     if before := request.all(b"forwarded"):
         forwarded = b", ".join([*before, forwarded])
-    via = _VIA
-    if before := request.all(b"via"):
-        via = b", ".join([*before, via])
+    via = b", ".join([*before, _VIA]) if (before := request.all(b"via")) else _VIA
     return [(b"Forwarded", forwarded), (b"Via", via), (b"X-Amzn-Trace-Id", headers.encode_value(call.trace))]
 
 
