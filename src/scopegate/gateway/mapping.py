@@ -240,7 +240,11 @@ def compile_rest_response_source(text: str, variables: Mapping[str, str]) -> Res
 
 # plain text with variables: gateway responses (REST) and parameter values (HTTP)
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z][\w.\-\[\]':$]*)\}|\$([A-Za-z][\w\-]*(?:\.[\w\-]+)*)")
+_BRACED: Final = r"\$\{([A-Za-z][\w.\-\[\]':$]*)\}"
+_CLAIM_NAME: Final = r"context\.authorizer\.claims\.[\w\-:]+"  # `cognito:username` is one name
+_VARIABLE: Final = re.compile(rf"{_BRACED}|\$({_CLAIM_NAME}|[A-Za-z][\w\-]*(?:\.[\w\-]+)*)")
+# In parameter mappings a path into a body may have indices.
+_HTTP_VARIABLE: Final = re.compile(rf"{_BRACED}|\$({_CLAIM_NAME}|[A-Za-z][\w\-]*(?:\.[\w\-]+|\[\d+\]|\['[^']*'\])*)")
 Text = Callable[[ApiCall], str]
 
 
@@ -264,10 +268,12 @@ def _response_variable(name: str, variables: Mapping[str, str]) -> Source:
         return lambda _call: []
 
 
-def _split_variables(text: str, compile_one: Callable[[str], Source]) -> list[str | Source]:
+def _split_variables(
+    text: str, compile_one: Callable[[str], Source], form: re.Pattern[str] = _VARIABLE
+) -> list[str | Source]:
     parts: list[str | Source] = []
     position = 0
-    for match in _VARIABLE.finditer(text):
+    for match in form.finditer(text):
         parts.append(text[position : match.start()])
         parts.append(compile_one(match[1] or match[2]))
         position = match.end()
@@ -309,6 +315,8 @@ def _compile_http_variable(name: str, variables: Mapping[str, str]) -> ResponseS
 
         return context
     kind, _, key = rest.partition(".")
+    if rest.startswith("body["):
+        kind, key = "body", rest[len("body") :]
     if group == "request" and kind == "header" and key:
         lower = key.lower().encode()
         return lambda call, _answer: _joined([value.decode("latin-1") for value in call.request.all(lower)])
@@ -345,7 +353,7 @@ def compile_http_value(text: str, variables: Mapping[str, str]) -> tuple[Respons
         names.append(name)
         return lambda _call: []
 
-    parts = _split_variables(text, note)
+    parts = _split_variables(text, note, _HTTP_VARIABLE)
     if not names:
         static = [text]
         return (lambda _call, _answer: static), False
