@@ -194,14 +194,15 @@ def test_f2_code_sees_no_secret_of_the_server_and_no_other_code(
     monkeypatch.setenv("SCOPEGATE_MASTER_KEY", "server-secret")
     data = tmp_path / "data"
     data.mkdir(exist_ok=True)
-    key, other = data / "master.key", runs.function("SECRET = 'other tenant'")
+    key = data / "master.key"
     key.write_text("server-secret")
     key.chmod(0o600)
-    other_code = Path(other.definition.code_dir) / "index.py"
-    other_code.chmod(0o640)
+    other = runs.function(LOOK + "# other tenant", memory_mb=512)
+    other_root = other.call({"paths": []}).json["environment"]["LAMBDA_TASK_ROOT"]
     paths = [
         str(key),
-        str(other_code),
+        str(Path(other.definition.code_dir) / "index.py"),
+        *([f"{other_root}/index.py"] if runs.runner.isolation == "user" else []),
         f"/proc/{os.getpid()}/environ",
         f"/proc/{os.getpid()}/root/etc/shadow",
         "/etc/shadow",
@@ -215,7 +216,8 @@ def test_f2_code_sees_no_secret_of_the_server_and_no_other_code(
     assert set(seen["processes"].values()) <= {"Permission denied"}
     assert seen["wrote"] is False
     assert seen["user"] not in (0, os.getuid())
-    assert seen["groups"] in ([], [seen["user"]])
+    assert seen["user"] not in seen["groups"]
+    assert not {0, os.getgid()} & set(seen["groups"])
     assert len(seen["descriptors"]) <= 5, "standard streams, the Runtime API, the listing itself"
 
 

@@ -197,6 +197,7 @@ class Environment:
                 "env": variables,
                 "cwd": self._place.task_root,
                 "uid": self._user,
+                "groups": self._place.groups,
                 "limits": self._limits(),
             }
             self._send(marshal.dumps(order), descriptors)

@@ -34,7 +34,11 @@ _NAME_BYTES: Final = 255
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x41  # bits 0 and 6 of the general purpose flags
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_LEFT_OUT: Final = frozenset({"__pycache__", ".git"})
+# What tools keep beside code, and this server's own data; `node_modules` is code.
+_LEFT_OUT: Final = frozenset(
+    {".aws-sam", ".cache", ".git", ".mypy_cache", ".npm", ".nyc_output", ".parcel-cache", ".pytest_cache"}
+    | {".ruff_cache", ".scopegate", ".tox", ".turbo", ".venv", "__pycache__"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ def _target_parts(target: str) -> list[str]:
 
 def _write(opened: zipfile.ZipFile, entries: Mapping[str, _Entry], code_root: Path, directory: Path) -> None:
     """Steps 6 and 7."""
-    code_root.mkdir(parents=True, exist_ok=True)
+    code_root.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=code_root))
     try:
         # 6
@@ -283,7 +287,7 @@ def remove(directory: Path) -> None:
 def pack_folder(folder: Path) -> bytes:
     """A zip archive of a folder's files, the same bytes for the same files: sorted, dated 1980, 0755 or 0644.
 
-    Symbolic links stay links. Compiled Python and `.git` are left out.
+    Symbolic links stay links. Compiled Python and what tools keep beside code are left out.
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:

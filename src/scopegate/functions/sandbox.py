@@ -63,6 +63,16 @@ class Place:
     runtime_dir: str
     sdk: str
     temporary: str | None  # TMPDIR, where /tmp is not the environment's own
+    groups: tuple[int, ...] = ()  # of the function's process, beside that of its user
+
+
+@dataclass(slots=True)
+class _Code:
+    """A copy of a code directory that only the environments of its function can enter, by their group."""
+
+    folder: Path
+    group: int
+    environments: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class Sandbox:
     _next_user: int = field(default_factory=os.getpid)
     _user_locks: dict[int, int] = field(default_factory=dict)  # descriptors by user
     _shared: dict[Path, Path] = field(default_factory=dict)
+    _codes: dict[Path, _Code] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self._gives_users:
@@ -136,12 +147,33 @@ class Sandbox:
         temporary.mkdir(mode=0o700)
         if user is not None:
             os.chown(temporary, user, user)
-        share = self._share if self.isolation == "user" else _as_it_is
-        return Place(str(share(code_dir)), str(share(BOOTSTRAPS)), str(self._sdk_folder()), str(temporary))
+        if self.isolation == "none":
+            return Place(str(code_dir), str(BOOTSTRAPS), str(self._sdk_folder()), str(temporary))
+        code = self._codes.get(code_dir) or self._copy_code(code_dir)
+        code.environments.add(name)
+        bootstraps = str(self._share(BOOTSTRAPS))
+        return Place(str(code.folder / "task"), bootstraps, str(self._sdk_folder()), str(temporary), (code.group,))
 
     def clear(self, name: str) -> None:
         """What `prepare` made for one environment goes."""
         shutil.rmtree(self.scratch / name, ignore_errors=True)
+        for code_dir, code in tuple(self._codes.items()):
+            code.environments.discard(name)
+            if not code.environments:
+                del self._codes[code_dir]
+                shutil.rmtree(code.folder, ignore_errors=True)
+                self.give_back_user(code.group)
+
+    def _copy_code(self, code_dir: Path) -> _Code:
+        """Environments have no file system of their own here: nobody else's may find the code (attack F2)."""
+        group = self.take_user()
+        assert group is not None
+        code = self._codes[code_dir] = _Code(self.scratch / f"code-{group}", group)
+        code.folder.mkdir()
+        os.chown(code.folder, 0, group)
+        code.folder.chmod(0o710)
+        shutil.copytree(code_dir, code.folder / "task", symlinks=True, copy_function=_link_or_copy)
+        return code
 
     def command(
         self,
@@ -295,5 +327,8 @@ def _init_interpreter() -> tuple[str, ...]:
     return (str(Path(base).resolve()), "-I", "-S", "-B")
 
 
-def _as_it_is(path: Path) -> Path:
-    return path
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

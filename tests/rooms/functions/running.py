@@ -108,7 +108,8 @@ class Runs:
     ) -> Function:
         """A function with this code: one text is `index.py` or `index.js`."""
         number = next(self._functions)
-        code = self._folder / f"code-{number}"
+        code = self._folder / "code" / str(number)
+        code.parent.mkdir(mode=0o700, exist_ok=True)
         if isinstance(files, str):
             files = {"index.js" if runtime.startswith("node") else "index.py": files}
         for name, content in files.items():

@@ -129,7 +129,7 @@ def _become(order, descriptors):
         resource.setrlimit(kind, (value, value))
     os.umask(0o022)
     if order["uid"] is not None:
-        os.setgroups([])
+        os.setgroups(order["groups"])
         os.setgid(order["uid"])
         os.setuid(order["uid"])
     os.chdir(order["cwd"])
