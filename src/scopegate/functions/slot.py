@@ -7,6 +7,7 @@ Source: reference pages "Process behaviour", "Produced by the platform", "Text f
 """
 
 import asyncio
+import errno
 import math
 import signal
 from collections.abc import Callable
@@ -367,7 +368,10 @@ class Slot:
 
     def _read_exit(self, ended: Exit) -> tuple[str, str, str]:
         if ended.failure is not None and not self._definition.runtime.startswith(("python", "nodejs")):
-            message = reports.start_failure_message("/var/task/bootstrap", ended.failure)
+            if ended.failure == errno.ENOENT and not (Path(self._definition.code_dir) / "bootstrap").exists():
+                message = reports.NO_BOOTSTRAP
+            else:
+                message = reports.start_failure_message("/var/task/bootstrap", ended.failure)
             return "error", "Runtime.InvalidEntrypoint", message
         return "error", "Runtime.ExitError", reports.exit_message(ended.status)
 

@@ -133,6 +133,19 @@ for (const [name, level] of Object.entries({
   console[name] = (...parameters) => print(level, ...parameters);
 }
 
+// Node.js would write to a full pipe later, after the answer: what an invocation wrote has to come before its end.
+for (const name of ["stdout", "stderr"]) {
+  const { get, ...rest } = Object.getOwnPropertyDescriptor(process, name);
+  Object.defineProperty(process, name, {
+    ...rest,
+    get() {
+      const output = get.call(process);
+      output._handle?.setBlocking?.(true);
+      return output;
+    },
+  });
+}
+
 // Loading
 
 function findPackageType(file) {
