@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from scopegate.aws.operations import CallContext, Caller, Shape
+from scopegate.aws.operations import Also, CallContext, Caller, Shape
 from scopegate.base.limits import limit
 from scopegate.base.rates import Rates
 from scopegate.base.settings import Settings
@@ -100,10 +100,20 @@ class MintSession(Protocol):
 
 
 class CallAws(Protocol):
-    """One AWS operation as `caller`, from inside: parsed, validated, dispatched and durable as a call over HTTP is."""
+    """One AWS operation as `caller`, from inside: parsed, validated, dispatched and durable as a call over HTTP is.
+
+    also: runs in the transaction of an operation that writes, with what that returns: both happen or none.
+    """
 
     def __call__(
-        self, service: str, operation: str, request: Shape, *, region: str, caller: Caller
+        self,
+        service: str,
+        operation: str,
+        request: Shape,
+        *,
+        region: str,
+        caller: Caller,
+        also: Also | None = None,
     ) -> Awaitable[Shape]: ...
 
 

@@ -7,6 +7,7 @@ Source: CloudFormation, resource schemas: scalars are converted without loss.
 
 import base64
 import binascii
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,22 @@ from botocore.model import Shape as ModelShape
 
 from scopegate.aws import values
 from scopegate.aws.values import serialization_error
+from scopegate.base.errors import AwsError
 
 
 def coerce(shape: ModelShape | None, members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that the model knows, with its types. Raises AwsError (SerializationException)."""
+    """The members with the types of the model.
+
+    Raises AwsError: SerializationException, or ValidationException for a member that the model does not know, in
+    CloudFormation's words.
+    """
     if shape is None:
         return {}
+    for name in members:
+        if name not in shape.members:
+            close = difflib.get_close_matches(name, shape.members, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise AwsError("ValidationException", f"Encountered unsupported property {name}{hint}")
     return {
         name: _value(member, members[name], name)
         for name, member in shape.members.items()

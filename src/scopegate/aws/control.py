@@ -8,7 +8,7 @@ Source: design, flow (c) and "Who may speak to which plane"; attack rows O25, U4
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -17,7 +17,7 @@ from scopegate.aws import policy, protocols, sigv4
 from scopegate.aws.coerce import coerce
 from scopegate.aws.constraints import validate
 from scopegate.aws.models import Models, Operation, Service, Target, UnknownOperation
-from scopegate.aws.operations import CallContext, Caller, Shape, Table, dispatch
+from scopegate.aws.operations import Also, CallContext, Caller, Shape, Table, dispatch
 from scopegate.aws.sigv4 import SignatureRefused, SignedCredential
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
@@ -165,9 +165,19 @@ class Control(Generic[PortsT]):
             raise sigv4.render_refusal(refused, "rest-json") from None
         return signer
 
-    async def call(self, service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        request: Shape,
+        *,
+        region: str,
+        caller: Caller,
+        also: Also | None = None,
+    ) -> Shape:
         """One operation from inside: parsed, authorised, validated, dispatched and durable as over HTTP.
 
+        also: runs in the transaction of an operation that writes.
         Raises AwsError, also for an operation that is not built.
         """
         try:
@@ -183,7 +193,8 @@ class Control(Generic[PortsT]):
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, known.service.protocol) from None
         validate(known, shape)
-        return await dispatch(function, self._context(Signer(caller, region), clock.uuid4()), shape)
+        context = self._context(Signer(caller, region), clock.uuid4())
+        return await dispatch(function, replace(context, also=also), shape)
 
     def _context(self, signer: Signer, request_id: str) -> CallContext[PortsT]:
         return CallContext(

@@ -18,6 +18,9 @@ from scopegate.store.sealing import Sealer
 Shape = dict[str, Any]
 """A structure of the service model, members by their wire names; blobs are bytes, timestamps epoch seconds (float)."""
 
+Also = Callable[[Tx, Any], None]
+"""What is done in the transaction of an operation, beside it, with what it returns."""
+
 PortsT = TypeVar("PortsT")
 T = TypeVar("T")
 
@@ -45,6 +48,7 @@ class CallContext(Generic[PortsT]):
     An `async def` operation has no `tx` (reading it raises): it waits first, then calls `await call.write(fn)` once.
     now: epoch seconds with fraction. ports: what other families have.
     published: waits until every edge of this node has compiled a change.
+    also: is given the transaction of a write and what it returns, inside it: what a caller must not lose of it.
     """
 
     caller: Caller
@@ -57,6 +61,7 @@ class CallContext(Generic[PortsT]):
     ports: PortsT
     store: Store
     published: Callable[[int], Awaitable[None]]
+    also: Also | None = None
     open_tx: Tx | None = None
 
     @property
@@ -71,7 +76,14 @@ class CallContext(Generic[PortsT]):
 
     async def write(self, transaction: Callable[[Tx], T]) -> T:
         """The one transaction of an async operation; its changes are compiled before the operation is answered."""
-        written = await self.store.write(transaction)
+
+        def whole(tx: Tx) -> T:
+            result = transaction(tx)
+            if self.also is not None:
+                self.also(tx, result)
+            return result
+
+        written = await self.store.write(whole)
         if written.change is not None:
             await self.published(written.change)
         return written.result

@@ -14,9 +14,9 @@ from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings, read_settings
 from scopegate.cli import render
 from scopegate.cli.client import Client
+from scopegate.functions.package import pack_folder
 from scopegate.server import processes
 from scopegate.server.processes import Started
-from scopegate.stacks.build import pack_folder
 from scopegate.stacks.read import Template, read_template
 
 BUCKET: Final = "scopegate-artifacts"
@@ -104,31 +104,37 @@ def deploy(
     console: Console, client: Client, template: Template, name: str, parameters: Mapping[str, str]
 ) -> dict[str, Any]:
     """Upload local code, deploy, show progress; the stack's outputs. Raises SetupError with the first cause."""
-    document = package(client, template)
-    body = json.dumps({"template": json.dumps(document), "file": template.file, "parameters": dict(parameters)})
+    body = {
+        "template": template.text,
+        "file": template.file,
+        "code": package(client, template),
+        "parameters": dict(parameters),
+    }
     console.print(f"Stack [bold]{name}[/bold]")
-    outputs: dict[str, Any] = {}
-    for note in template.notes:
-        console.print(f"  note: {note}", markup=False, soft_wrap=True)
-    for event in client.stream("POST", f"stacks/{name}", body.encode()):
+    outputs: dict[str, Any] | None = None
+    for event in client.stream("POST", f"stacks/{name}", json.dumps(body).encode()):
         if "error" in event:
             raise SetupError(event["error"])
         if "outputs" in event:
             outputs = event["outputs"]
-        elif "action" in event:
+        elif "note" in event:
+            console.print(f"  note: {event['note']}", markup=False, soft_wrap=True)
+        else:
             render.progress_line(console, event)
+    if outputs is None:
+        raise SetupError(f"The deployment of {name} broke off; the next one undoes what it had begun")
     for key, value in outputs.items():
         console.print(f"  {key} = {value}", markup=False, soft_wrap=True)
     console.print()
     return outputs
 
 
-def package(client: Client, template: Template) -> dict[str, Any]:
-    """The template with local code folders replaced by what was uploaded, as `sam package` does."""
-    document: dict[str, Any] = json.loads(json.dumps(template.document))
+def package(client: Client, template: Template) -> dict[str, dict[str, Any]]:
+    """Upload local code, as `sam package` does: logical id → the property that names what was uploaded."""
     base = Path(template.file).parent
-    default = (document.get("Globals") or {}).get("Function", {}).get("CodeUri")
-    for logical_id, resource in document["Resources"].items():
+    default = ((template.document.get("Globals") or {}).get("Function") or {}).get("CodeUri")
+    uploaded: dict[str, dict[str, Any]] = {}
+    for logical_id, resource in template.resources.items():
         properties = resource.get("Properties") or {}
         if resource["Type"] == "AWS::Serverless::Function" and "InlineCode" not in properties:
             given, member = properties.get("CodeUri", default if default is not None else "."), "CodeUri"
@@ -140,17 +146,17 @@ def package(client: Client, template: Template) -> dict[str, Any]:
             continue
         key = _upload(client, template, base / given, ("Resources", logical_id, "Properties", member))
         location = f"s3://{BUCKET}/{key}" if member == "CodeUri" else {"S3Bucket": BUCKET, "S3Key": key}
-        resource.setdefault("Properties", properties)[member] = location
-    return document
+        uploaded[logical_id] = {member: location}
+    return uploaded
 
 
 def _upload(client: Client, template: Template, path: Path, where: tuple[str, ...]) -> str:
     if path.is_dir():
-        packed, sha256 = pack_folder(path)
+        packed = pack_folder(path)
     elif path.is_file():
         packed = path.read_bytes()
-        sha256 = hashlib.sha256(packed).hexdigest()
     else:
         raise template.error(f"The code {path} is not there", *where)
+    sha256 = hashlib.sha256(packed).hexdigest()
     client.own("PUT", f"artifacts/{sha256}", packed)
     return sha256

@@ -9,7 +9,7 @@ GET  decisions/{id}        the records of a request id or of a token's jti, toke
 GET  logs                  what functions wrote, and `next`     ?function= &lines= &since=next
 PUT  artifacts/{sha256}    a packed code folder, for a deployment that follows
 GET  stacks                stacks and their outputs
-POST stacks/{name}         deploy: {"template", "file", "parameters"} → events, last {"outputs"} or {"error"}
+POST stacks/{name}         deploy: {"template", "file", "code", "parameters"} → events, last {"outputs"} or {"error"}
 DELETE stacks/{name}       delete a stack → events
 """
 
@@ -18,12 +18,13 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 import orjson
+import structlog
 
 from scopegate.aws.operations import Caller
 from scopegate.base.errors import AwsError, SetupError
@@ -34,9 +35,13 @@ from scopegate.ports import Plan, Ports
 from scopegate.server.world import World
 from scopegate.stacks import deploy as stacks
 from scopegate.stacks import queries as stack_queries
-from scopegate.stacks.read import read_template
-from scopegate.stacks.resources import Aws
-from scopegate.store.port import Store
+from scopegate.stacks.model import Stack
+from scopegate.stacks.read import Template, read_template
+from scopegate.stacks.types.resource_type import Aws
+from scopegate.store.port import Store, StoreUnavailable, Tx
+from scopegate.store.sealing import Sealer
+
+log = structlog.get_logger()
 
 _JSON: Final = (b"Content-Type", b"application/json")
 _LINES: Final = (b"Content-Type", b"application/x-ndjson")
@@ -46,16 +51,18 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class OwnApi:
-    """What the routes need. decisions, logs: ask every process that holds some."""
+    """What the routes need. decisions, logs: ask every process that holds some. busy: stacks being deployed."""
 
     settings: Settings
     store: Store
     ports: Ports
     public_url: str
+    seal: Sealer
     artifacts: Path
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
     logs: Callable[[str, str, str, int, int | None], Awaitable[tuple[Sequence[str], int]]]
+    busy: set[tuple[str, str, str]] = field(default_factory=set)
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
         """Raises AwsError for what is not there; the caller renders it."""
@@ -77,7 +84,7 @@ class OwnApi:
             case "PUT", "artifacts":
                 return await self.put_artifact(rest, request.body)
             case "GET", "stacks" if not rest:
-                found = await self.store.read(lambda tx: stack_queries.list_stacks(tx, caller.account, region))
+                found = await self.stacks(caller.account, region)
                 return _json({"stacks": [{"name": s.name, "status": s.status, "outputs": s.outputs} for s in found]})
             case (("POST" | "DELETE"), "stacks") if _STACK_NAME.fullmatch(rest):
                 return self.stack(request, rest, caller, region)
@@ -147,37 +154,54 @@ class OwnApi:
         return _json({"sha256": sha256})
 
     def stack(self, request: Request, name: str, caller: Caller, region: str) -> Response:
+        """Deploy or delete; the answer tells the events as they come. One at a time for each stack."""
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        say = events.put_nowait
+        key = (caller.account, region, name)
 
-        async def call(service: str, operation: str, shape: dict[str, Any]) -> dict[str, Any]:
-            return await self.ports.call_aws(service, operation, shape, region=region, caller=caller)
+        async def call(
+            service: str, operation: str, shape: dict[str, Any], also: Callable[[Tx, Any], None] | None = None
+        ) -> dict[str, Any]:
+            return await self.ports.call_aws(service, operation, shape, region=region, caller=caller, also=also)
 
         aws = Aws(call, caller.account, region, name, self.read_artifact)
 
         async def work() -> None:
+            if request.method == "DELETE":
+                found = await stacks.delete(self.store, self.seal, aws, say)
+                say({"deleted": name} if found else {"error": f"There is no stack {name}"})
+                return
+            template, parameters = _read_deployment(request.body)
+            for note in template.notes:
+                say({"note": note})
+            exports = await self.exports(caller.account, region, name)
+            done = await stacks.deploy(self.store, self.seal, aws, template, parameters, exports, say)
+            say({"outputs": done.outputs, "status": done.status})
+
+        async def tell() -> None:
+            """← Whatever happens, the last event says how it ended."""
+            if key in self.busy:
+                say({"error": f"Stack {name} is being changed by another deployment; try again when that has ended"})
+                say(None)
+                return
+            self.busy.add(key)
             try:
-                if request.method == "DELETE":
-                    found = await stacks.delete(self.store, aws, events.put_nowait)
-                    events.put_nowait({"deleted": name} if found else {"error": f"There is no stack {name}"})
-                else:
-                    asked = json.loads(request.body)
-                    template = read_template(asked["template"], asked.get("file", "template"))
-                    for note in template.notes:
-                        events.put_nowait({"note": note})
-                    exports = await self.exports(caller.account, region, name)
-                    done = await stacks.deploy(
-                        self.store, aws, template, asked.get("parameters", {}), exports, events.put_nowait
-                    )
-                    events.put_nowait({"outputs": done.outputs, "status": done.status})
+                await work()
             except (SetupError, stacks.DeploymentFailed) as error:
-                events.put_nowait({"error": str(error)})
-            except (ValueError, KeyError):
-                events.put_nowait({"error": "The request is not {template, file, parameters} in JSON"})
+                say({"error": str(error)})
+            except AwsError as error:
+                say({"error": str(error.message)})
+            except StoreUnavailable:
+                say({"error": "The database cannot be reached; the next deployment undoes what this one had begun"})
+            except Exception:
+                log.exception("stack.failed", stack=name)
+                say({"error": "This server failed, its log says how; the next deployment undoes what had begun"})
             finally:
-                events.put_nowait(None)
+                self.busy.discard(key)
+                say(None)
 
         async def lines() -> AsyncIterator[bytes]:
-            task = asyncio.create_task(work())
+            task = asyncio.create_task(tell())
             try:
                 while (event := await events.get()) is not None:
                     yield orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
@@ -186,8 +210,11 @@ class OwnApi:
 
         return Response(200, [_LINES], stream=lines())
 
+    async def stacks(self, account: str, region: str) -> Sequence[Stack]:
+        return await self.store.read(lambda tx: stack_queries.list_stacks(tx, self.seal, account, region))
+
     async def exports(self, account: str, region: str, but: str) -> dict[str, str]:
-        found = await self.store.read(lambda tx: stack_queries.list_stacks(tx, account, region))
+        found = await self.stacks(account, region)
         return {name: value for stack in found if stack.name != but for name, value in stack.exports.items()}
 
     def read_artifact(self, key: str) -> bytes:
@@ -198,6 +225,23 @@ class OwnApi:
             return (self.artifacts / key).read_bytes()
         except FileNotFoundError:
             raise AwsError("InvalidParameterValueException", f"There is no artifact {key} here") from None
+
+
+def _read_deployment(body: bytes) -> tuple[Template, dict[str, str]]:
+    """The template as the user wrote it, so that its lines are theirs, with the places of uploaded code put in.
+
+    code: logical id → properties that name what was uploaded. Raises SetupError.
+    """
+    try:
+        asked = json.loads(body)
+        template = read_template(asked["template"], asked.get("file", "template"))
+        for logical_id, properties in asked.get("code", {}).items():
+            resource = template.resources[logical_id]
+            resource["Properties"] = {**(resource.get("Properties") or {}), **properties}
+        parameters = {str(name): str(value) for name, value in asked.get("parameters", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SetupError("The request is not {template, file, code, parameters} in JSON") from None
+    return template, parameters
 
 
 def runtime_warning(runtime: str) -> str:

@@ -51,7 +51,7 @@ from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
 
 if TYPE_CHECKING:
-    from scopegate.aws.operations import Caller, Shape
+    from scopegate.aws.operations import Shape
     from scopegate.server.control import Control
 
 _RING: Final = 4096
@@ -240,9 +240,9 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.callback(stock.close)
     control: Control | None = None
 
-    async def call_aws(service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+    async def call_aws(service: str, operation: str, request: Shape, **more: Any) -> Shape:
         assert control is not None
-        return await control.call_aws(service, operation, request, region=region, caller=caller)
+        return await control.call_aws(service, operation, request, **more)
 
     worker: EventWorker | None = None
 
@@ -278,9 +278,9 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
     stack.callback(stock.close)
     control: Control | None = None
 
-    async def call_aws(service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+    async def call_aws(service: str, operation: str, request: Shape, **more: Any) -> Shape:
         assert control is not None
-        return await control.call_aws(service, operation, request, region=region, caller=caller)
+        return await control.call_aws(service, operation, request, **more)
 
     worker: EventWorker | None = None
 
@@ -376,6 +376,7 @@ def _control(
         store=store,
         ports=ports,
         public_url=launch.public_url,
+        seal=seal,
         artifacts=launch.settings.data_dir / "artifacts",
         world=lambda: holder.world,
         decisions=decisions,

@@ -13,7 +13,7 @@ import structlog
 import scopegate.aws.control as aws
 from scopegate.aws import protocols
 from scopegate.aws.models import Models
-from scopegate.aws.operations import Caller, Shape, Table
+from scopegate.aws.operations import Also, Caller, Shape, Table
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
@@ -61,9 +61,18 @@ class Control:
             return await self._own(request, request.room.path)
         return await self.aws.answer(request)
 
-    async def call_aws(self, service: str, operation: str, request: Shape, *, region: str, caller: Caller) -> Shape:
+    async def call_aws(
+        self,
+        service: str,
+        operation: str,
+        request: Shape,
+        *,
+        region: str,
+        caller: Caller,
+        also: Also | None = None,
+    ) -> Shape:
         """`ports.CallAws`."""
-        return await self.aws.call(service, operation, request, region=region, caller=caller)
+        return await self.aws.call(service, operation, request, region=region, caller=caller, also=also)
 
     async def _own(self, request: Request, path: str) -> Response:
         request_id = clock.uuid4()

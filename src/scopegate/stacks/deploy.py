@@ -1,34 +1,51 @@
 """← A deployment, from a template to outputs.
 
 1 read · 2 parameters · 3 SAM → CloudFormation · 4 resolve, graph · 5 steps · 6 each step through the operations, undone
-on failure · 7 outputs. What stands is written after each step, so that a crash leaves nothing unknown.
+on failure · 7 what the template no longer has goes · 8 outputs.
 
-Each step is told to `say` as plain data: {"logicalId", "type", "action", "state", "seconds", "done", "of"}.
+What is made, changed or taken away is in the store before or with the call that does it (`model.Undo`), so that a
+failure and a killed process are undone by the same steps. Until a deployment has ended, the stack's resources are those
+that stood before it.
+Each step is told to `say` as plain data: {"logicalId", "type", "action", "state", "seconds", "done", "of"}, and what
+the user should know as {"note"}.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import structlog
+
 from scopegate.base import clock, names
 from scopegate.base.errors import AwsError
 from scopegate.stacks import queries
-from scopegate.stacks.model import Made, Stack
+from scopegate.stacks.model import Made, Stack, Undo
+from scopegate.stacks.parameters import parameter_values
 from scopegate.stacks.plan import Node, wanted_nodes
 from scopegate.stacks.read import Template, TemplateError
 from scopegate.stacks.resolve import Physical, Scope, is_true, resolve
-from scopegate.stacks.resources import RESOURCES, Aws
+from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.sam import translate
-from scopegate.store.port import Store
+from scopegate.stacks.types.resource_type import Aws
+from scopegate.store.port import Store, StoreUnavailable, Tx
+from scopegate.store.sealing import Sealer
 
 Say = Callable[[dict[str, Any]], None]
 
-_LIST_TYPES: Final = ("CommaDelimitedList", "List<")
+_UNSUPPORTED: Final = re.compile(r"Encountered unsupported property (\w+)")
+# What only a deployment brings before callers.
+_DEPLOYED: Final = frozenset(
+    f"AWS::ApiGateway::{name}" for name in ("GatewayResponse", "Method", "Model", "RequestValidator", "Resource")
+)
+_DEPLOYMENT: Final = "AWS::ApiGateway::Deployment"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. action: Create, Update, Replace, Keep or Delete."""
+    """One thing to do. action: Create, Update, Replace, Keep, Undo or Delete."""
 
     action: str
     logical_id: str
@@ -36,57 +53,44 @@ class Step:
 
 
 class DeploymentFailed(Exception):
-    """A step failed and what was done is undone; `cause` is the first failure, with its resource."""
+    """A step failed and what was done is undone; `cause` is the first failure, where it is in the user's file."""
 
     def __init__(self, logical_id: str, cause: str, leftovers: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{logical_id}: {cause}")
+        left = "".join(f"\n  not undone, the next deployment tries again: {each}" for each in leftovers)
+        super().__init__(cause + left)
         self.logical_id = logical_id
         self.cause = cause
         self.leftovers = leftovers
 
 
-def parameter_values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters by name: given ones, else defaults; lists split, allowed values and patterns checked.
-
-    Raises TemplateError for one that is missing, unknown or not allowed.
-    """
-    declared = template.document.get("Parameters") or {}
-    unknown = sorted(given.keys() - declared.keys())
-    if unknown:
-        raise template.error(f"The template has no parameter {', '.join(unknown)}", "Parameters")
-    values: dict[str, Any] = {}
-    for name, definition in declared.items():
-        where = ("Parameters", name)
-        if name in given:
-            value: Any = given[name]
-        elif "Default" in definition:
-            value = definition["Default"]
-        else:
-            raise template.error(f"Parameter {name} has no value; give it with --param {name}=VALUE", *where)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        allowed = definition.get("AllowedValues")
-        if allowed is not None and text not in [str(item) for item in allowed]:
-            raise template.error(f"Parameter {name} must be one of {', '.join(map(str, allowed))}", *where)
-        is_list = str(definition.get("Type", "String")).startswith(_LIST_TYPES)
-        values[name] = [part.strip() for part in text.split(",")] if is_list else text
-    return values
-
-
 @dataclass(slots=True)
 class Deployment:
-    """One run of `deploy` or `delete` on one stack."""
+    """One run of `deploy` or `delete` on one stack. run: its name in the store."""
 
     store: Store
+    seal: Sealer
     aws: Aws
     say: Say
     stack: Stack
+    run: str
     total: int = 0
     done: int = 0
 
-    async def save(self, status: str, resources: dict[str, Made], **more: Any) -> None:
-        self.stack = replace(self.stack, status=status, resources=resources, **more)
-        stack = self.stack
-        await self.store.write(lambda tx: queries.put_stack(tx, self.aws.account, self.aws.region, stack))
+    # The stack in the store
+
+    async def take(self) -> None:
+        await self.store.write(lambda tx: self._write(tx, queries.take_stack))
+
+    async def save(self, **changes: Any) -> None:
+        self.stack = replace(self.stack, **changes)
+        await self.store.write(lambda tx: self._write(tx, queries.put_stack))
+
+    def _write(self, tx: Tx, write: Callable[..., None]) -> None:
+        write(tx, self.seal, self.aws.account, self.aws.region, self.stack, self.run)
+
+    async def forget(self) -> None:
+        where = (self.aws.account, self.aws.region, self.stack.stack_id)
+        await self.store.write(lambda tx: queries.delete_stack(tx, *where))
 
     def tell(self, step: Step, state: str, seconds: float = 0.0) -> None:
         self.say(
@@ -101,21 +105,53 @@ class Deployment:
             }
         )
 
-    async def create(self, node: Node, properties: dict[str, Any]) -> Made:
-        physical = await RESOURCES[node.type].create(self.aws, node.logical_id, properties)
-        return _made(node, physical, properties)
+    # Steps forward, each with its way back
 
-    async def change(self, node: Node, old: Made, properties: dict[str, Any]) -> Made:
-        kind = RESOURCES[node.type]
-        if kind.update is None:
-            raise RuntimeError(f"{node.type} is replaced, never updated")
-        before = Physical(old.physical_id, old.attributes)
-        physical = await kind.update(self.aws, before, old.properties, properties)
-        return _made(node, physical, properties)
+    async def create(self, logical_id: str, wanted: Made) -> Made:
+        """Make it. The way back is written in the transaction that makes it."""
+        undo = self.stack.undo
+
+        def made(physical: Physical) -> Made:
+            made = replace(wanted, physical_id=physical.physical_id, attributes=dict(physical.attributes))
+            self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, None, made)))
+            return made
+
+        def record(tx: Tx, physical: Physical) -> None:
+            made(physical)
+            self._write(tx, queries.put_stack)
+
+        tags = {
+            "aws:cloudformation:logical-id": logical_id,
+            "aws:cloudformation:stack-id": self.stack.stack_id,
+            "aws:cloudformation:stack-name": self.stack.name,
+        }
+        aws = replace(self.aws, record=record, tags=tags)
+        return made(await RESOURCES[wanted.type].create(aws, logical_id, wanted.properties))
+
+    async def change(self, logical_id: str, before: Made, wanted: Made) -> Made:
+        """Change it in place. The way back is written first."""
+        undo = self.stack.undo
+        changing = replace(wanted, physical_id=before.physical_id, attributes=before.attributes)
+        await self.save(undo=(*undo, Undo(logical_id, before, changing)))
+        made = await self._update(before, wanted)
+        self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, before, made)))
+        return made
+
+    async def _update(self, before: Made, wanted: Made) -> Made:
+        update = RESOURCES[wanted.type].update
+        if update is None:
+            raise RuntimeError(f"{wanted.type} is replaced, never updated")
+        standing = Physical(before.physical_id, before.attributes)
+        physical = await update(self.aws, standing, before.properties, wanted.properties)
+        return replace(wanted, physical_id=physical.physical_id, attributes=dict(physical.attributes))
+
+    async def make_room(self, logical_id: str, before: Made) -> None:
+        """Delete what its replacement cannot stand beside. The way back is written first."""
+        await self.save(undo=(*self.stack.undo, Undo(logical_id, before, None)))
+        await self.delete(before)
 
     async def delete(self, made: Made) -> None:
-        if made.retain:
-            return
+        """Delete it; one that is gone already is deleted."""
         kind = RESOURCES[made.type]
         try:
             await kind.delete(self.aws, Physical(made.physical_id, made.attributes), made.properties)
@@ -123,28 +159,68 @@ class Deployment:
             if error.code not in kind.missing:
                 raise
 
+    # The way back
 
-def _made(node: Node, physical: Physical, properties: dict[str, Any]) -> Made:
-    needs = tuple(sorted(node.needs))
-    return Made(node.type, physical.physical_id, dict(physical.attributes), properties, needs, node.retain)
+    async def mend(self) -> None:
+        """Undo what a deployment left that did not end, and delete what was left to delete."""
+        if self.stack.undo:
+            self.say({"note": "the last deployment did not end: what it had begun is undone first"})
+            await self.roll_back()
+        if self.stack.doomed:
+            await self.clean_up()
 
+    async def roll_back(self) -> tuple[str, ...]:
+        """Undo in reverse; what could not be undone is named, and what is left of it is deleted or changed later."""
+        resources, doomed = dict(self.stack.resources), list(self.stack.doomed)
+        leftovers: list[str] = []
+        for undo in reversed(self.stack.undo):
+            standing = undo.after or undo.before
+            assert standing is not None
+            state = "done"
+            try:
+                if undo.before is None:
+                    await self.delete(standing)
+                elif undo.after is None:
+                    await self.delete(undo.before)
+                    resources[undo.logical_id] = await self.create(undo.logical_id, undo.before)
+                else:
+                    resources[undo.logical_id] = await self._update(undo.after, undo.before)
+            except AwsError as error:
+                state = f"failed: {error}"
+                leftovers.append(f"{undo.logical_id} ({standing.physical_id}): {error}")
+                if undo.before is None:
+                    doomed.append((undo.logical_id, standing))
+                elif undo.after is None:
+                    del resources[undo.logical_id]
+                else:
+                    resources[undo.logical_id] = undo.after
+            self.tell(Step("Undo", undo.logical_id, standing.type), state)
+        await self.save(undo=(), resources=resources, doomed=tuple(doomed))
+        return tuple(leftovers)
 
-def _action(node: Node, old: Made | None, properties: dict[str, Any]) -> str:
-    if old is None:
-        return "Create"
-    if old.type == node.type and old.properties == properties:
-        return "Keep"
-    kind = RESOURCES[node.type]
-    changed = {
-        key for key in old.properties.keys() | properties.keys() if old.properties.get(key) != properties.get(key)
-    }
-    if old.type != node.type or kind.update is None or changed & kind.replaces:
-        return "Replace"
-    return "Update"
+    async def clean_up(self) -> tuple[tuple[str, AwsError], ...]:
+        """Delete what has no place any more. What cannot be deleted is said, and stays on the list."""
+        failures: list[tuple[str, AwsError]] = []
+        left: list[tuple[str, Made]] = []
+        for logical_id, made in self.stack.doomed:
+            step = Step("Delete", logical_id, made.type)
+            started = clock.monotonic()
+            self.tell(step, "started")
+            try:
+                await self.delete(made)
+                self.done = min(self.done + 1, self.total)
+                self.tell(step, "done", clock.monotonic() - started)
+            except AwsError as error:
+                failures.append((logical_id, error))
+                left.append((logical_id, made))
+                self.tell(step, f"failed: {error}", clock.monotonic() - started)
+        await self.save(doomed=tuple(left))
+        return tuple(failures)
 
 
 async def deploy(
     store: Store,
+    seal: Sealer,
     aws: Aws,
     template: Template,
     given: Mapping[str, str],
@@ -155,67 +231,52 @@ async def deploy(
 
     Raises TemplateError before anything is done, DeploymentFailed after everything done is undone.
     """
+    aws = replace(aws, note=lambda text: say({"note": text}))
+    # 2, 3
     values = parameter_values(template, given)
     if template.is_sam:
-        document = await translate(template, values, aws.region)
-        template = replace(template, document=document)
+        template = replace(template, document=await translate(template, values, aws.region))
         values = parameter_values(template, given)
-    old = await store.read(lambda tx: queries.find_stack(tx, aws.account, aws.region, aws.stack_name))
-    stack_id = old.stack_id if old else _new_stack_id(aws)
-    scope = Scope(template, values, aws.account, aws.region, aws.stack_name, stack_id, exports)
+    # 4, 5
+    old = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
+    stack = old or Stack(aws.stack_name, _new_stack_id(aws), "", values, {}, {}, {})
+    scope = Scope(template, values, aws.account, aws.region, stack.name, stack.stack_id, exports)
     nodes = wanted_nodes(template, scope)
-    unknown = sorted({f"{node.type} ({node.logical_id})" for node in nodes if node.type not in RESOURCES})
-    if unknown:
-        raise template.error(f"Types that are not supported yet: {', '.join(unknown)}", "Resources")
+    for node in nodes:
+        for name in node.left_out:
+            aws.note(f"{node.logical_id}: {name} cannot be set, it is left out")
 
-    standing = dict(old.resources) if old else {}
-    stack = old or Stack(aws.stack_name, stack_id, "", values, {}, {}, {})
-    run = Deployment(store, aws, say, replace(stack, parameters=values))
-    gone = [logical_id for logical_id in standing if logical_id not in {node.logical_id for node in nodes}]
-    run.total = len(nodes) + len(gone)
-    begun = "UPDATE" if old else "CREATE"
-    await run.save(f"{begun}_IN_PROGRESS", standing)
-
-    undo: list[tuple[Node | None, str, Made | None, Made | None]] = []
-    replaced: list[tuple[str, Made]] = []
+    run = Deployment(store, seal, aws, say, stack, clock.uuid4(), total=len(nodes))
+    await run.take()
+    await run.mend()
+    # 6
+    standing = run.stack.resources
+    begun = "UPDATE" if standing else "CREATE"
+    run.total = len(nodes) + len(standing.keys() - {node.logical_id for node in nodes})
+    await run.save(status=f"{begun}_IN_PROGRESS")
     now: dict[str, Made] = {}
     for node in nodes:
-        started = clock.monotonic()
-        before = standing.get(node.logical_id)
-        step = Step("Create" if before is None else "Update", node.logical_id, node.type)
-        try:
-            where = ("Resources", node.logical_id, "Properties")
-            properties = resolve(dict(node.properties), scope, where)
-            step = replace(step, action=_action(node, before, properties))
-            if step.action == "Keep" and before is not None:
-                made = before
-            else:
-                run.tell(step, "started")
-                if step.action == "Update" and before is not None:
-                    made = await run.change(node, before, properties)
-                else:
-                    made = await run.create(node, properties)
-                undo.append((node, step.action, before, made))
-                if step.action == "Replace" and before is not None:
-                    replaced.append((node.logical_id, before))
-                await run.save(f"{begun}_IN_PROGRESS", {**standing, **now, node.logical_id: made})
-        except (AwsError, TemplateError) as error:
-            cause = str(error)
-            run.tell(step, f"failed: {cause}", clock.monotonic() - started)
-            leftovers = await _roll_back(run, undo)
-            if old is None and not leftovers:
-                await store.write(lambda tx: queries.delete_stack(tx, aws.account, aws.region, stack_id))
-            else:
-                await run.save(f"{'UPDATE_' if old else ''}ROLLBACK_COMPLETE", standing)
-            raise DeploymentFailed(node.logical_id, cause, leftovers) from error
-        now[node.logical_id] = made
-        scope.resources[node.logical_id] = Physical(made.physical_id, made.attributes)
-        run.done += 1
-        run.tell(step, "done", clock.monotonic() - started)
-
-    outputs, exported = _outputs(template, scope)
-    await _clean_up(run, replaced, {logical_id: standing[logical_id] for logical_id in gone})
-    await run.save(f"{begun}_COMPLETE", now, outputs=outputs, exports=exported)
+        now[node.logical_id] = await _bring_about(run, node, scope)
+    try:
+        outputs, exported = _outputs(template, scope)
+    except TemplateError as error:
+        raise await _failed(run, "Outputs", error, str(error)) from error
+    _note_undeployed(run, now)
+    # 7
+    doomed = _without_place(run.stack, now)
+    await run.save(
+        status=f"{begun}_COMPLETE_CLEANUP_IN_PROGRESS" if doomed else f"{begun}_COMPLETE",
+        parameters=values,
+        resources=now,
+        outputs=outputs,
+        exports=exported,
+        undo=(),
+        doomed=(*run.stack.doomed, *doomed),
+    )
+    if run.stack.doomed:
+        # As CloudFormation: what cannot be cleaned up after a success is said, and does not make a failure of it.
+        await run.clean_up()
+        await run.save(status=f"{begun}_COMPLETE")
     return run.stack
 
 
@@ -224,37 +285,104 @@ def _new_stack_id(aws: Aws) -> str:
     return f"arn:{partition}:cloudformation:{aws.region}:{aws.account}:stack/{aws.stack_name}/{clock.uuid4()}"
 
 
-async def _roll_back(run: Deployment, undo: list[tuple[Node | None, str, Made | None, Made | None]]) -> tuple[str, ...]:
-    """Undo in reverse; what could not be undone is named."""
-    leftovers: list[str] = []
-    for node, action, before, made in reversed(undo):
-        if node is None or made is None:
-            continue
-        try:
-            if action == "Update" and before is not None:
-                await run.change(node, made, before.properties)
-            else:
-                await run.delete(replace(made, retain=False))
-        except AwsError as error:
-            leftovers.append(f"{node.logical_id} ({made.physical_id}): {error}")
-        run.tell(Step("Undo", node.logical_id, node.type), "done")
-    return tuple(leftovers)
+async def _bring_about(run: Deployment, node: Node, scope: Scope) -> Made:
+    """One step forward. Raises DeploymentFailed after everything is undone."""
+    started = clock.monotonic()
+    before = run.stack.resources.get(node.logical_id)
+    step = Step("Create" if before is None else "Update", node.logical_id, node.type)
+    try:
+        properties = resolve(dict(node.properties), scope, ("Resources", node.logical_id, "Properties"))
+        wanted = Made(node.type, "", {}, properties, node.retain, node.retain_replaced)
+        step = replace(step, action=_action(before, wanted))
+        if step.action != "Keep":
+            run.tell(step, "started")
+        match step.action, before:
+            case "Keep", Made():
+                made = replace(wanted, physical_id=before.physical_id, attributes=before.attributes)
+            case "Update", Made():
+                made = await run.change(node.logical_id, before, wanted)
+            case "Replace", Made() if RESOURCES[node.type].one_at_a_time:
+                await run.make_room(node.logical_id, before)
+                made = await run.create(node.logical_id, wanted)
+            case _:
+                made = await run.create(node.logical_id, wanted)
+    except StoreUnavailable:
+        raise  # nothing can be undone now: the next deployment does
+    except (AwsError, TemplateError) as error:
+        run.tell(step, f"failed: {error}", clock.monotonic() - started)
+        raise await _failed(run, node.logical_id, error, _cause(scope.template, node, error)) from error
+    except Exception as error:
+        log.exception("stack.failed", stack=run.stack.name, logical_id=node.logical_id)
+        cause = f"{node.logical_id}: this server failed; the server's log has more"
+        raise await _failed(run, node.logical_id, error, cause) from error
+    scope.resources[node.logical_id] = Physical(made.physical_id, made.attributes)
+    run.done += 1
+    run.tell(step, "done", clock.monotonic() - started)
+    return made
 
 
-async def _clean_up(run: Deployment, replaced: list[tuple[str, Made]], gone: dict[str, Made]) -> None:
-    """Delete what was replaced and what the template no longer has, in reverse order of making."""
-    for logical_id, made in reversed([*gone.items(), *replaced]):
-        step = Step("Delete", logical_id, made.type)
-        started = clock.monotonic()
-        run.tell(step, "started")
-        try:
-            await run.delete(made)
-            run.tell(step, "done", clock.monotonic() - started)
-        except AwsError as error:
-            # As CloudFormation: what cannot be cleaned up after a success is said, and left.
-            run.tell(step, f"failed: {error}", clock.monotonic() - started)
-        if logical_id in gone:
-            run.done += 1
+def _action(before: Made | None, wanted: Made) -> str:
+    if before is None:
+        return "Create"
+    if before.type == wanted.type and before.properties == wanted.properties:
+        return "Keep"
+    kind = RESOURCES[wanted.type]
+    old, new = before.properties, wanted.properties
+    changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    if before.type != wanted.type or kind.update is None or changed & kind.replaces:
+        return "Replace"
+    return "Update"
+
+
+def _cause(template: Template, node: Node, error: AwsError | TemplateError) -> str:
+    """What went wrong, with the line of the user's file: of the property when the refusal names one."""
+    if isinstance(error, TemplateError):
+        return str(error)
+    path: tuple[str | int, ...] = ("Resources", node.logical_id)
+    if named := _UNSUPPORTED.search(str(error)):
+        path = template.find_key(named[1], *path)
+    return str(template.error(f"{node.logical_id} ({node.type}): {error}", *path))
+
+
+async def _failed(run: Deployment, logical_id: str, error: Exception, cause: str) -> DeploymentFailed:
+    """Undo everything; what the caller raises then."""
+    leftovers = await run.roll_back()
+    if run.stack.resources or run.stack.doomed:
+        begun = "UPDATE_" if run.stack.resources else ""
+        await run.save(status=f"{begun}ROLLBACK_{'FAILED' if leftovers else 'COMPLETE'}")
+    else:
+        await run.forget()
+    return DeploymentFailed(logical_id, cause, leftovers)
+
+
+def _without_place(stack: Stack, now: Mapping[str, Made]) -> tuple[tuple[str, Made], ...]:
+    """What was replaced and what the template no longer has, in reverse order of making."""
+    made = {undo.logical_id for undo in stack.undo if undo.before is None}
+    gone = {undo.logical_id for undo in stack.undo if undo.after is None}
+    return tuple(
+        (logical_id, old)
+        for logical_id, old in reversed(stack.resources.items())
+        if (not old.retain if logical_id not in now else not old.retain_replaced and logical_id in made - gone)
+    )
+
+
+def _note_undeployed(run: Deployment, now: Mapping[str, Made]) -> None:
+    """A REST API's changes go live with a deployment only: say so when there is none."""
+    steps = [(undo, made) for undo in run.stack.undo if (made := now.get(undo.logical_id)) is not None]
+    deployed = {made.properties["RestApiId"] for _, made in steps if made.type == _DEPLOYMENT}
+    changed = {
+        made.properties["RestApiId"]: undo.logical_id
+        for undo, made in steps
+        if made.type in _DEPLOYED and made.properties["RestApiId"] not in deployed
+    }
+    served = {made.properties["RestApiId"] for made in now.values() if made.type == _DEPLOYMENT}
+    for logical_id in (changed[api_id] for api_id in sorted(changed.keys() & served)):
+        run.say(
+            {
+                "note": f"{logical_id} changed, but its API has no new deployment: stages serve what they served; "
+                f"give the {_DEPLOYMENT} another logical id"
+            }
+        )
 
 
 def _outputs(template: Template, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
@@ -270,23 +398,26 @@ def _outputs(template: Template, scope: Scope) -> tuple[dict[str, Any], dict[str
     return outputs, exported
 
 
-async def delete(store: Store, aws: Aws, say: Say) -> bool:
-    """Delete a stack and what it made, in reverse; False when there is no such stack."""
-    stack = await store.read(lambda tx: queries.find_stack(tx, aws.account, aws.region, aws.stack_name))
+async def delete(store: Store, seal: Sealer, aws: Aws, say: Say) -> bool:
+    """Delete a stack and what it made, in reverse; False when there is no such stack.
+
+    Raises DeploymentFailed for the first that could not be deleted; what is left is tried again by the next.
+    """
+    stack = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
     if stack is None:
         return False
-    run = Deployment(store, aws, say, stack, total=len(stack.resources))
-    left = dict(stack.resources)
-    for logical_id, made in reversed(list(stack.resources.items())):
-        step = Step("Delete", logical_id, made.type)
-        started = clock.monotonic()
-        try:
-            await run.delete(made)
-        except AwsError as error:
-            await run.save("DELETE_FAILED", left)
-            raise DeploymentFailed(logical_id, str(error)) from error
-        del left[logical_id]
-        run.done += 1
-        run.tell(step, "done", clock.monotonic() - started)
-    await store.write(lambda tx: queries.delete_stack(tx, aws.account, aws.region, stack.stack_id))
+    run = Deployment(store, seal, aws, say, stack, clock.uuid4())
+    await run.take()
+    if run.stack.undo:
+        await run.roll_back()
+    ours = [(logical_id, made) for logical_id, made in run.stack.resources.items() if not made.retain]
+    doomed = (*reversed(ours), *run.stack.doomed)
+    run.total = len(doomed)
+    await run.save(status="DELETE_IN_PROGRESS", resources={}, outputs={}, exports={}, doomed=doomed)
+    failures = await run.clean_up()
+    if failures:
+        await run.save(status="DELETE_FAILED")
+        logical_id, error = failures[0]
+        raise DeploymentFailed(logical_id, f"{logical_id}: {error}")
+    await run.forget()
     return True

@@ -1,4 +1,4 @@
-"""A stack as it stands: what was made, from what, and what it gives."""
+"""A stack as it stands: what was made, from what, what it gives; and, while it is changed, the way back."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,19 +6,41 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One resource of a stack. properties: resolved, as they were given to the operations."""
+    """One resource of a stack.
+
+    attributes: what `Fn::GetAtt` gives, and what its type keeps for itself (names with an underscore).
+    properties: resolved, as they were given to the operations.
+    retain: it stays when the template no longer has it. retain_replaced: it stays when another takes its place.
+    """
 
     type: str
     physical_id: str
     attributes: dict[str, Any]
     properties: dict[str, Any]
-    needs: tuple[str, ...]
-    retain: bool
+    retain: bool = False
+    retain_replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """One step of a deployment that has not ended, by what stood before it and after it.
+
+    Only after: it was made. Only before: it was taken away to make room. Both: it was changed in place.
+    """
+
+    logical_id: str
+    before: Made | None
+    after: Made | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """resources: logical id → what was made, in the order of making. status: CloudFormation's word."""
+    """status: CloudFormation's word.
+
+    resources: logical id → what stands, in the order of making; of a deployment under way, what stood before it.
+    undo: the steps of a deployment under way, oldest first; what a killed process leaves here is undone by the next.
+    doomed: what has no place in the stack any more and is still to be deleted, in that order.
+    """
 
     name: str
     stack_id: str
@@ -27,14 +49,26 @@ class Stack:
     resources: dict[str, Made]
     outputs: dict[str, Any]
     exports: dict[str, str]
+    undo: tuple[Undo, ...] = ()
+    doomed: tuple[tuple[str, Made], ...] = ()
 
     def as_document(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def stack_of(document: dict[str, Any]) -> Stack:
-    made = {
-        logical_id: Made(**{**resource, "needs": tuple(resource["needs"])})
-        for logical_id, resource in document["resources"].items()
-    }
-    return Stack(**{**document, "resources": made})
+    return Stack(
+        **{
+            **document,
+            "resources": {logical_id: Made(**made) for logical_id, made in document["resources"].items()},
+            "undo": tuple(
+                Undo(step["logical_id"], _made_or_none(step["before"]), _made_or_none(step["after"]))
+                for step in document["undo"]
+            ),
+            "doomed": tuple((logical_id, Made(**made)) for logical_id, made in document["doomed"]),
+        }
+    )
+
+
+def _made_or_none(document: dict[str, Any] | None) -> Made | None:
+    return None if document is None else Made(**document)

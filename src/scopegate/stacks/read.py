@@ -4,6 +4,7 @@ What the values mean is `resolve.py`'s affair. A file that is no template is ref
 Source: CloudFormation template anatomy; YAML short forms of intrinsic functions.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,21 @@ from scopegate.base.errors import SetupError
 Path = tuple[str | int, ...]
 
 _SAM: Final = "AWS::Serverless-2016-10-31"
+_MACROS: Final = frozenset({_SAM, "AWS::LanguageExtensions"})
+_SECTIONS: Final = (
+    "AWSTemplateFormatVersion",
+    "Conditions",
+    "Description",
+    "Globals",
+    "Mappings",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Resources",
+    "Rules",
+    "Transform",
+)
+_MAPPINGS: Final = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
 _MAX_DEPTH: Final = 200
 _MAX_NODES: Final = 500_000
 
@@ -39,17 +55,34 @@ class Template:
     """
 
     file: str
+    text: str
     document: dict[str, Any]
     lines: Mapping[Path, int]
     notes: tuple[str, ...] = ()
 
     def line_of(self, path: Path) -> int | None:
-        """The line of the value at `path`, or of the nearest value round it that has one."""
+        """The line of the value at `path`, or of the nearest value round it that has one.
+
+        A resource that SAM made stands where the resource does whose name it begins with.
+        """
+        if len(path) > 1 and path[0] == "Resources" and path[:2] not in self.lines:
+            ours = [at[1] for at in self.lines if len(at) == 2 and at[0] == "Resources"]
+            sources = [name for name in map(str, ours) if str(path[1]).startswith(name)]
+            path = ("Resources", max(sources, key=len)) if sources else path[:1]
         for length in range(len(path), -1, -1):
             line = self.lines.get(path[:length])
             if line is not None:
                 return line
         return None
+
+    def find_key(self, key: str, *under: str | int) -> Path:
+        """The path of the first `key` below `under`, without regard to its first letter's case; else `under`."""
+        wanted = key[:1].lower() + key[1:]
+        for path in self.lines:
+            last = str(path[-1]) if path else ""
+            if path[: len(under)] == under and last[:1].lower() + last[1:] == wanted:
+                return path
+        return under
 
     def error(self, message: str, *path: str | int) -> TemplateError:
         return TemplateError(message, file=self.file, line=self.line_of(path))
@@ -175,7 +208,8 @@ def read_template(text: str, file: str) -> Template:
     resources = document.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise TemplateError("The template has no Resources section", file=file, line=lines.get(("Resources",), 1))
-    template = Template(file, document, lines)
+    template = Template(file, text, document, lines)
+    _check_sections(template)
     for logical_id, resource in resources.items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise template.error(f"Resource {logical_id} has no Type", "Resources", logical_id)
@@ -185,6 +219,7 @@ def read_template(text: str, file: str) -> Template:
     if serverless and "Transform" not in document:
         return Template(
             file,
+            text,
             {"Transform": _SAM, **document},
             lines,
             (f"{file}: AWS::Serverless types without a Transform line; read as if it had Transform: {_SAM}",),
@@ -192,5 +227,20 @@ def read_template(text: str, file: str) -> Template:
     return template
 
 
-def is_openapi(document: Any) -> bool:
-    return isinstance(document, dict) and ("openapi" in document or "swagger" in document)
+def _check_sections(template: Template) -> None:
+    for section, value in template.document.items():
+        if section not in _SECTIONS:
+            close = difflib.get_close_matches(section, _SECTIONS, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise template.error(f"A template has no section {section}{hint}", section)
+        if section in _MAPPINGS and not isinstance(value, dict | None):
+            raise template.error(f"The section {section} must be a mapping", section)
+    for name, definition in (template.document.get("Parameters") or {}).items():
+        if not isinstance(definition, dict):
+            raise template.error(f"Parameter {name} must be a mapping", "Parameters", name)
+    if template.document.get("Rules"):
+        raise template.error("The section Rules is not supported yet", "Rules")
+    transform = template.document.get("Transform") or []
+    for macro in transform if isinstance(transform, list) else [transform]:
+        if macro not in _MACROS:
+            raise template.error(f"The transform {macro} is not supported yet", "Transform")

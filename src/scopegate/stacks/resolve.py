@@ -350,29 +350,47 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Any, Scope, Path], Any]]] = {
 # What must exist first
 
 
-def references(value: Any, scope: Scope, path: Path) -> Iterator[tuple[str, Path]]:
-    """(name, where) of every resource or parameter that `value` refers to; only the live branch of an `Fn::If`."""
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A resource or parameter that a value needs; of a resource its attribute, or None for its physical id."""
+
+    name: str
+    attribute: str | None
+    path: Path
+
+
+def references(value: Any, scope: Scope, path: Path) -> Iterator[Reference]:
+    """What `value` refers to; only the live branch of an `Fn::If`. What is misshapen is `resolve`'s to refuse."""
     name = function_of(value)
-    if name == "Ref" and isinstance(value[name], str):
-        yield value[name], (*path, name)
-    elif name == "Fn::GetAtt":
-        target = value[name]
-        first = target.partition(".")[0] if isinstance(target, str) else target[0] if target else None
-        if isinstance(first, str):
-            yield first, (*path, name)
-    elif name == "Fn::If" and isinstance(value[name], list) and len(value[name]) == 3:
-        index = 1 if is_true(value[name][0], scope, (*path, name)) else 2
-        yield from references(value[name][index], scope, (*path, name, index))
-    elif name == "Fn::Sub":
-        text, variables = (value[name], {}) if isinstance(value[name], str) else (value[name] or [None])[:2]
-        if isinstance(text, str):
-            for literal, inner in _SUB.findall(text):
-                if not literal and inner.strip() not in variables:
-                    yield inner.strip().partition(".")[0], (*path, name)
-        yield from references(variables, scope, (*path, name, 1))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from references(item, scope, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from references(item, scope, (*path, index))
+    inner = (*path, str(name))
+    match name, value[name] if name is not None else None:
+        case "Ref", str(target):
+            yield Reference(target, None, inner)
+        case "Fn::GetAtt", str(target):
+            logical_id, _, attribute = target.partition(".")
+            yield Reference(logical_id, attribute or None, inner)
+        case "Fn::GetAtt", [str(logical_id), *attributes]:
+            plain = all(isinstance(attribute, str) for attribute in attributes)
+            yield Reference(logical_id, ".".join(attributes) if attributes and plain else None, inner)
+            yield from references(attributes, scope, inner)
+        case "Fn::If", [str(condition), then, otherwise]:
+            index, live = (1, then) if is_true(condition, scope, inner) else (2, otherwise)
+            yield from references(live, scope, (*inner, index))
+        case "Fn::Sub", str(text):
+            yield from _substitutions(text, {}, inner)
+        case "Fn::Sub", [str(text), dict(variables)]:
+            yield from _substitutions(text, variables, inner)
+            yield from references(variables, scope, (*inner, 1))
+        case _ if isinstance(value, dict):
+            for key, item in value.items():
+                yield from references(item, scope, (*path, key))
+        case _ if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from references(item, scope, (*path, index))
+
+
+def _substitutions(text: str, variables: Mapping[str, Any], path: Path) -> Iterator[Reference]:
+    for literal, placeholder in _SUB.findall(text):
+        logical_id, dot, attribute = placeholder.strip().partition(".")
+        if not literal and placeholder.strip() not in variables:
+            yield Reference(logical_id, attribute if dot else None, path)

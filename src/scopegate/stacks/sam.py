@@ -6,11 +6,14 @@ input and writes {"template"} or {"errors": [{"logical_id", "message"}]}.
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from scopegate.stacks.read import Template, TemplateError
+from scopegate.stacks.read import Path, Template, TemplateError
+
+_PROPERTY: Final = re.compile(r"property (\w+) not defined|'(\w+)'")
 
 
 async def translate(template: Template, parameters: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -34,11 +37,20 @@ async def translate(template: Template, parameters: Mapping[str, Any], region: s
     answer = json.loads(out)
     if errors := answer.get("errors"):
         first = errors[0]
-        path = ("Resources", first["logical_id"]) if first["logical_id"] else ()
+        path = _place(template, first)
         more = "".join(f"\n  {error['logical_id']}: {error['message']}" for error in errors[1:])
         raise template.error(f"SAM refuses {first['logical_id']}: {first['message']}{more}", *path)
     translated: dict[str, Any] = answer["template"]
     return translated
+
+
+def _place(template: Template, error: Mapping[str, str]) -> Path:
+    """Where an error is: the property that the translator names, else its resource, else the section."""
+    if not error["logical_id"]:
+        return ("Globals",) if "Globals" in error["message"] else ("Resources",)
+    resource = ("Resources", error["logical_id"])
+    named = _PROPERTY.search(error["message"])
+    return template.find_key(named[1] or named[2], *resource) if named else resource
 
 
 def _main() -> None:

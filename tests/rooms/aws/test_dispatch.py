@@ -106,7 +106,7 @@ def inside(plane: Plane, service: str, operation: str, members: Shape, caller: C
 
 
 def test_a_call_from_inside_is_coerced_checked_and_stored(development: Plane) -> None:
-    members = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": "7200", "NoSuchMember": 1}
+    members = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": "7200"}
     inside(development, "iam", "CreateRole", members)
 
     assert development.call("iam", "GetRole", RoleName="r")["Role"]["MaxSessionDuration"] == 7200
@@ -114,6 +114,27 @@ def test_a_call_from_inside_is_coerced_checked_and_stored(development: Plane) ->
         inside(development, "iam", "CreateRole", {**members, "MaxSessionDuration": "7"})
     with pytest.raises(AwsError, match="SerializationException"):
         inside(development, "iam", "CreateRole", {**members, "Tags": "none"})
+    with pytest.raises(AwsError, match="unsupported property MaxSesionDuration; did you mean MaxSessionDuration"):
+        inside(development, "iam", "CreateRole", {**members, "MaxSesionDuration": 1})
+
+
+def test_what_is_done_beside_an_operation_and_the_operation_happen_together(development: Plane) -> None:
+    """No crash parts what a deployment notes from what it made: the answer is known inside the transaction."""
+    seen: list[Any] = []
+
+    def fail(_tx: Any, _made: Any) -> None:
+        raise AwsError("Stopped")
+
+    call = development.control.call
+    members = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}
+    with pytest.raises(AwsError, match="Stopped"):
+        development.loop.run(call("iam", "CreateRole", members, region="us-east-1", caller=ROOT, also=fail))
+    answer = development.loop.run(
+        call("iam", "CreateRole", members, region="us-east-1", caller=ROOT, also=lambda _, made: seen.append(made))
+    )
+
+    assert seen == [answer]
+    assert len(development.call("iam", "ListRoles")["Roles"]) == 1
 
 
 def test_a_call_from_inside_to_what_is_not_there_is_refused(development: Plane) -> None:

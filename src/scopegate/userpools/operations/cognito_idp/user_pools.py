@@ -33,8 +33,7 @@ _KEPT: Final = ("Id", "Name", "Arn", "CreationDate", "SchemaAttributes", "MfaCon
 async def create_user_pool(call: Call, request: Shape) -> Shape:
     """CreateUserPool. The pool and its two signing keys, one for access and one for ID tokens, come in one write."""
     keys = {use: await asyncio.to_thread(call.ports.take_key) for use in ("access", "id")}
-    pool = await call.write(lambda tx: _insert_pool(call, tx, request, keys))
-    return {"UserPool": pool}
+    return await call.write(lambda tx: {"UserPool": _insert_pool(call, tx, request, keys)})
 
 
 def _insert_pool(call: Call, tx: Tx, request: Shape, keys: dict[str, NewKey]) -> Shape:

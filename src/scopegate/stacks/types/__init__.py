@@ -1,0 +1,1 @@
+"""How each CloudFormation type lives, one module per service. The registry is `stacks/resources.py`."""
