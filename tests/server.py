@@ -121,10 +121,14 @@ def start(arguments: Sequence[str], data_dir: Path, environment: Mapping[str, st
         **(environment or {}),
     }
     log = (data_dir / "server.log").open("ab")
+    # `up` reads files that its arguments may name from here; `serve` is started as by default, in its own folder.
+    folder = data_dir.parent if arguments[0] == "serve" else None
+    where = str(data_dir) if folder is None else data_dir.name
     process = subprocess.Popen(
-        [SCOPEGATE, *arguments, "--data-dir", str(data_dir), *(() if "--port" in arguments else ("--port", "0"))],
+        [SCOPEGATE, *arguments, "--data-dir", where, *(() if "--port" in arguments else ("--port", "0"))],
         stdout=subprocess.PIPE,
         stderr=log,
+        cwd=folder,
         env=surroundings,
         start_new_session=True,
     )

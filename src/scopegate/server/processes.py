@@ -101,6 +101,8 @@ def _directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
             folder = tempfile.mkdtemp(prefix="scopegate-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             settings = replace(settings, data_dir=Path(folder))
+        # Sandboxes and other processes look at it from elsewhere.
+        settings = replace(settings, data_dir=settings.data_dir.absolute())
         run_dir = tempfile.mkdtemp(prefix="scopegate-run-")
         stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
         yield settings, Path(run_dir)
