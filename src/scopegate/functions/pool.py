@@ -48,13 +48,21 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class RunnerOptions:
-    """data_dir: where logs go. isolated: functions do not run without isolation (production mode)."""
+    """data_dir: where logs go. isolated: functions do not run without isolation (production mode).
+
+    environments: of all functions together. idle_s, spare_idle_s: until an idle one ends, where there are as few as
+    cores or more. queue, queue_s: how many invocations wait for a function, and for how long.
+    """
 
     data_dir: Path
     isolation: Literal["auto", "bwrap", "user", "none"] = "auto"
     isolated: bool = False
     strict_runtimes: bool = False
     environments: int = limit("functions.environments")
+    idle_s: float = limit("functions.idle_s")
+    spare_idle_s: float = limit("functions.spare_idle_s")
+    queue: int = limit("functions.queue")
+    queue_s: float = limit("functions.queue_s")
 
 
 def runner_options(settings: Settings) -> RunnerOptions:
@@ -99,7 +107,7 @@ class Pool:
         if self.cold:
             self.cold.pop().begin(job)
             return
-        if len(self.jobs) >= limit("functions.queue"):
+        if len(self.jobs) >= self._runner.options.queue:
             raise _too_many("ConcurrentInvocationLimitExceeded")
         self.jobs.append(job)
         if len(self.slots) + self.wanted < _FIRST and (self._average_s is None or not self.slots):
@@ -205,7 +213,7 @@ class Pool:
 
     def tick(self, now: float) -> None:
         """Give up those who wait too long; grow where it pays."""
-        while self.jobs and (self.jobs[0].done.done() or now - self.jobs[0].queued_at > limit("functions.queue_s")):
+        while self.jobs and (self.jobs[0].done.done() or now - self.jobs[0].queued_at > self._runner.options.queue_s):
             job = self.jobs.popleft()
             self._runner.release(self.definition)
             if not job.done.done():
@@ -237,7 +245,7 @@ class Pool:
         for group in (self.idle, self.cold):
             for slot in tuple(group):
                 spare = len(self.slots) > _CORES
-                longest_s = limit("functions.spare_idle_s") if spare else limit("functions.idle_s")
+                longest_s = self._runner.options.spare_idle_s if spare else self._runner.options.idle_s
                 if now - slot.idle_since > longest_s or not self._is_usable(slot):
                     slot.close()
 
@@ -280,7 +288,7 @@ class Runner:
 
     def __init__(self, options: RunnerOptions) -> None:
         """Raises SetupError when isolation is required and there is none. Inside a running event loop."""
-        self._options = options
+        self.options = options
         self._loop = asyncio.get_running_loop()
         isolation = choose_isolation(options.isolation, required=options.isolated)
         scratch = Path(tempfile.mkdtemp(prefix="scopegate-functions-"))
@@ -289,7 +297,7 @@ class Runner:
         self.log_book = LogBook(options.data_dir / "logs")
         self._pools: dict[str, Pool] = {}
         self._current: dict[tuple[str, str], str] = {}  # (function ARN, version) → revision
-        self._in_flight: dict[str, int] = {}  # of functions with reserved concurrency
+        self._in_flight: dict[str, int] = {}  # invocations by function ARN
         self._wanting: deque[Pool] = deque()
         self._starting = 0
         self._count = 0
@@ -385,7 +393,7 @@ class Runner:
         interpreter = await asyncio.to_thread(
             find_interpreter,
             definition.runtime,
-            strict=self._options.strict_runtimes,
+            strict=self.options.strict_runtimes,
             for_everyone=self.isolation == "user",
         )
         pool = self._pools.get(definition.revision)
@@ -405,18 +413,18 @@ class Runner:
             self._pools.pop(pool.definition.revision, None)
 
     def _reserve(self, definition: Definition) -> None:
-        if definition.reserved_concurrency is None:
-            return
         running = self._in_flight.get(definition.function_arn, 0)
-        if running >= definition.reserved_concurrency:
+        if definition.reserved_concurrency is not None and running >= definition.reserved_concurrency:
             raise _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
         self._in_flight[definition.function_arn] = running + 1
 
     def release(self, definition: Definition) -> None:
         """One invocation less."""
-        if definition.reserved_concurrency is not None:
-            left = self._in_flight.get(definition.function_arn, 1) - 1
-            self._in_flight[definition.function_arn] = max(left, 0)
+        left = self._in_flight[definition.function_arn] - 1
+        if left:
+            self._in_flight[definition.function_arn] = left
+        else:
+            del self._in_flight[definition.function_arn]
 
     # Starting, a few at a time, in the order of asking
 
@@ -442,7 +450,7 @@ class Runner:
                 self._wanting.popleft()  # nobody waits for it any more
                 pool.wanted -= 1
                 continue
-            if self._count >= self._options.environments:
+            if self._count >= self.options.environments:
                 self._make_room(pool)  # the start follows when that environment is gone
                 return
             self._wanting.popleft()
