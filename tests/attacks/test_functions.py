@@ -1,18 +1,22 @@
 """Attacks on the function runtime: rows F1 to F7, and the runtime's part of U5."""
 
 import asyncio
+import base64
 import io
 import json
 import os
+import signal
 import stat
 import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.functions import sandbox
@@ -20,6 +24,7 @@ from scopegate.functions.environment import RESERVED_NAMES
 from scopegate.functions.package import unpack
 from tests.contracts.test_runtimes import system_python
 from tests.rooms.functions.running import Answer, Function, Runs, isolations, processes_of_functions, running
+from tests.server import REGION, ROLE, Server, make_function, zipped
 
 Entry = tuple[str, bytes, int]
 FILE, LINK, FOLDER = stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755
@@ -567,3 +572,138 @@ call("POST", "invocation/" + request_id + "/response", json.dumps(seen))
         status, _ = runs.function(client(body), runtime="provided.al2023").call({}).json
 
     assert status == 403
+
+
+# Over the wire
+
+
+def post_function(server: Server, document: dict[str, Any]) -> Any:
+    """CreateFunction with whatever the document has, past every check of an SDK."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    credential = f"test/{moment[:8]}/{REGION}/lambda/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
+    full = {
+        "Role": ROLE,
+        "Runtime": "python3.12",
+        "Handler": "app.handler",
+        "Code": {"ZipFile": base64.b64encode(zipped({"app.py": LOOK})).decode()},
+        **document,
+    }
+    headers = {"Authorization": signed, "X-Amz-Date": moment}
+    return server.http("POST", "/2015-03-31/functions", json=full, headers=headers)
+
+
+def test_f5_members_that_the_contract_lacks_have_no_effect(server: Server) -> None:
+    """The members of CreateFunction are the allow list; nothing of the rest is kept or reaches the runtime."""
+    privileged = {
+        "User": "root",
+        "Privileged": True,
+        "SecurityContext": {"privileged": True, "runAsUser": 0},
+        "Isolation": "none",
+        "Binds": ["/:/host"],
+        "Command": ["/bin/sh"],
+        "code_dir": "/etc",
+        "uid": 0,
+    }
+
+    made = post_function(server, {"FunctionName": "privileged", **privileged})
+
+    assert made.status_code == 201, made.text
+    assert not set(privileged) & set(made.json())
+    payload = server.aws("lambda").invoke(FunctionName="privileged", Payload=b'{"paths": ["/etc/shadow"]}')["Payload"]
+    seen = json.load(payload)
+    assert seen["user"] != 0
+    assert seen["found"] != [""]
+    assert not seen["found"][0].startswith("root:")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"FunctionName": "../../etc/cron.d/x"},
+        {"FunctionName": "a/b"},
+        {"FunctionName": "x" * 65},
+        {"FunctionName": "f6", "Handler": "a b.handler"},
+        {"FunctionName": "f6", "Layers": ["../../layer"]},
+        {"FunctionName": "f6", "Environment": {"Variables": {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:80"}}},
+        {"FunctionName": "f6", "Environment": {"Variables": {"../X": "1"}}},
+        {"FunctionName": "f6", "Environment": {"Variables": {"A=B": "1"}}},
+        {"FunctionName": "f6", "Environment": {"Variables": {"LD PRELOAD": "1"}}},
+        {"FunctionName": "f6", "Environment": {"Variables": {"AB": "x\0y"}}},
+        {"FunctionName": "f6", "LoggingConfig": {"LogGroup": "../../x y"}},
+    ],
+    ids=lambda document: next(reversed(document)),
+)
+def test_f6_names_that_reach_elsewhere_are_refused_when_made(server: Server, document: dict[str, Any]) -> None:
+    refused = post_function(server, document)
+
+    assert refused.status_code == 400, refused.text
+    assert refused.headers["x-amzn-errortype"].partition(":")[0] in (
+        "ValidationException",
+        "InvalidParameterValueException",
+        "SerializationException",
+    )
+
+
+def test_f7_payload_of_one_byte_too_much_is_lambdas_413(server: Server) -> None:
+    make_function(server, "sizes", "def handler(event, context):\n    return len(event)")
+    client = server.aws("lambda")
+    largest = b'"' + b"x" * (6_291_456 - 2) + b'"'
+
+    passed = client.invoke(FunctionName="sizes", Payload=largest)
+    with pytest.raises(ClientError) as refused:
+        client.invoke(FunctionName="sizes", Payload=largest[:-1] + b'y"')
+    with pytest.raises(ClientError) as invalid:
+        client.invoke(FunctionName="sizes", Payload=b'"\xff"')
+
+    assert json.load(passed["Payload"]) == 6_291_454
+    assert refused.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert invalid.value.response["Error"]["Code"] == "InvalidRequestContentException"
+
+
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(3600)
+def handler(event, context):
+    if event: time.sleep(3600)
+    return 1
+"""
+
+
+def of_functions(server: Server) -> list[str]:
+    """Every process of this server's functions, found by what only they have in their environment."""
+    mark = f"MARK={server.data_dir}".encode()
+    return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if mark in read_environment(pid).split(b"\0")]
+
+
+def read_environment(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "kill -9"])
+def test_f3_nothing_outlives_the_server(start_server: Callable[..., Server], way: str) -> None:
+    server = start_server("serve", "--dev", "--ephemeral")
+    for name in ("idle", "busy"):
+        make_function(server, name, DAEMON, Environment={"Variables": {"MARK": str(server.data_dir)}})
+    assert json.load(server.aws("lambda").invoke(FunctionName="idle")["Payload"]) == 1
+    server.aws("lambda").invoke(FunctionName="busy", InvocationType="Event", Payload=b'"stay"')
+    deadline = time.monotonic() + 10
+    while len(of_functions(server)) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    if way == "SIGTERM":
+        assert server.stop() == 0
+    else:
+        os.kill(server.process.pid, signal.SIGKILL)
+
+    deadline = time.monotonic() + (0 if way == "SIGTERM" else 10)
+    while of_functions(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
