@@ -6,7 +6,7 @@ values that travel to the process that runs functions.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -74,7 +74,8 @@ class Outcome:
 
 def definition_to_json(definition: Definition) -> dict[str, Any]:
     """Plain data from which `definition_from_json` makes the same definition in another process."""
-    return asdict(definition)
+    plain = {row.name: getattr(definition, row.name) for row in fields(definition)}
+    return {**plain, "environment": dict(definition.environment)}
 
 
 def definition_from_json(plain: Mapping[str, Any]) -> Definition:
