@@ -27,7 +27,7 @@ from botocore.config import Config
 SCOPEGATE = Path(sys.executable).with_name("scopegate")
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-_STARTED = re.compile(r"Scopegate at (http://\S+)")
+_STARTED = re.compile(r"(?:Scopegate at|listening on) (http://\S+)")
 
 
 @dataclass

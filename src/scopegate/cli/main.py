@@ -1,4 +1,7 @@
-"""The commands, their options and their help; what they do is in `client.py`, `serve.py` and `render.py`."""
+"""The commands, their options and their help; what they do is in `client.py`, `serve.py`, `keys.py` and `render.py`.
+
+A command imports what it needs when it runs: `token` in a shell loop must not wait for the database library.
+"""
 
 import functools
 import inspect
@@ -15,7 +18,7 @@ from rich.console import Console
 import scopegate
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings
-from scopegate.cli import client, keys, serve
+from scopegate.cli import client
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,6 +115,8 @@ def up(
 
     Example: scopegate up template.yaml --name shop --port 4566
     """
+    from scopegate.cli import serve  # noqa: PLC0415
+
     parameters = client.parse_parameters(param or [])
     serve.run({**flags, "development": True}, template=file, stack_name=name, parameters=parameters)
 
@@ -125,6 +130,8 @@ def serve_command(**flags: Any) -> None:
 
     Example: scopegate serve --host 0.0.0.0 --database postgresql://db/scopegate --public-url https://auth.example.com
     """
+    from scopegate.cli import serve  # noqa: PLC0415
+
     serve.run(flags)
 
 
@@ -210,6 +217,8 @@ def keys_create(
 
     Example: scopegate keys create --name deploy
     """
+    from scopegate.cli import keys  # noqa: PLC0415
+
     keys.create(_options(database=database, data_dir=data_dir), name)
 
 
@@ -222,6 +231,8 @@ def keys_list(
 
     Example: scopegate keys list
     """
+    from scopegate.cli import keys  # noqa: PLC0415
+
     keys.list_all(_options(database=database, data_dir=data_dir))
 
 
@@ -235,6 +246,8 @@ def keys_revoke(
 
     Example: scopegate keys revoke AKIAIOSFODNN7EXAMPLE
     """
+    from scopegate.cli import keys  # noqa: PLC0415
+
     keys.revoke(_options(database=database, data_dir=data_dir), access_key_id)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings, read_settings
@@ -41,7 +42,7 @@ def run(
     failed = threading.Event()
 
     def started(where: Started) -> None:
-        _banner(console, settings, where.public_url)
+        _banner(console, settings, where)
         if read is None and not settings.development:
             return
 
@@ -74,14 +75,17 @@ def run(
         raise SystemExit(1)
 
 
-def _banner(console: Console, settings: Settings, url: str) -> None:
+def _banner(console: Console, settings: Settings, where: Started) -> None:
     mode = "development mode" if settings.development else "production mode"
-    console.print(f"[bold]Scopegate[/bold] at {url} ({mode})")
+    render.line(console, f"[bold]Scopegate[/bold] at {escape(where.public_url)} ({mode})")
+    if settings.public_url is not None:
+        render.line(console, f"listening on {where.local_url}")
     if settings.development and settings.trust_network:
-        console.print("[red bold]--trust-network: anyone who reaches this port controls everything.[/red bold]")
+        warning = "--trust-network: anyone who reaches this port controls everything."
+        render.line(console, f"[red bold]{warning}[/red bold]")
     if settings.test_clock is not None:
-        console.print(f"[yellow]The wall clock is turned by {settings.test_clock}.[/yellow]")
-    console.print()
+        render.line(console, f"[yellow]The wall clock is turned by {escape(str(settings.test_clock))}.[/yellow]")
+    render.line(console)
 
 
 def _read(path: Path) -> Template:
@@ -110,7 +114,7 @@ def deploy(
         "code": package(client, template),
         "parameters": dict(parameters),
     }
-    console.print(f"Stack [bold]{name}[/bold]")
+    render.line(console, f"Stack [bold]{escape(name)}[/bold]")
     outputs: dict[str, Any] | None = None
     for event in client.stream("POST", f"stacks/{name}", json.dumps(body).encode()):
         if "error" in event:

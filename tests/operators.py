@@ -1,0 +1,94 @@
+"""What an operator does in a terminal: commands that end, admin keys, a server in production mode."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.server import SCOPEGATE, Server, start
+
+
+def scopegate(
+    *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end; nothing of the tests' own AWS or Scopegate settings reaches it."""
+    surroundings = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SCOPEGATE_"))}
+    return subprocess.run(
+        [SCOPEGATE, *arguments],
+        env={**surroundings, "COLUMNS": "80", **(environment or {})},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Key:
+    """An admin key as `scopegate keys create` printed it."""
+
+    key_id: str
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ACCESS_KEY_ID": self.key_id, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+
+def create_key(*where: str, name: str = "deploy", environment: Mapping[str, str] | None = None) -> Key:
+    """where: `--data-dir DIR` or `--database URL`, as the server's."""
+    done = scopegate("keys", "create", "--name", name, *where, environment=environment)
+    assert done.returncode == 0, done.stderr
+    printed = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    return Key(printed["AWS_ACCESS_KEY_ID"], printed["AWS_SECRET_ACCESS_KEY"])
+
+
+@dataclass
+class Production:
+    """A server in production mode, and a key of its operator."""
+
+    server: Server
+    key: Key
+
+    def aws(self, service: str, **more: Any) -> Any:
+        return self.server.aws(service, key=self.key.key_id, secret=self.key.secret, **more)
+
+
+def start_production(data_dir: Path, *arguments: str) -> Production:
+    key = create_key("--data-dir", str(data_dir))
+    return Production(start(("serve", "--workers", "1", *arguments), data_dir), key)
+
+
+def family(server: Server) -> list[psutil.Process]:
+    """The server's processes: the one that was started first, then its children and theirs."""
+    parent = psutil.Process(server.process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def role_processes(server: Server, role: str) -> list[psutil.Process]:
+    """The processes of one role of a server that has several."""
+    return [one for one in family(server) if one.cmdline()[-2:] == ["scopegate.server.processes", role]]
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+    """The first true value of `condition`, which is asked until the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > deadline:
+            assert value, "waited in vain"
+            return value
+        time.sleep(0.02)
+
+
+def lines_of(process: "subprocess.Popen[bytes]") -> Iterator[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield line.decode()
