@@ -686,9 +686,11 @@ def read_environment(pid: str) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("way", ["SIGTERM", "kill -9"])
-def test_f3_nothing_outlives_the_server(start_server: Callable[..., Server], way: str) -> None:
-    server = start_server("serve", "--dev", "--ephemeral")
+@pytest.mark.parametrize(
+    ("way", "roles"), [("SIGTERM", ()), ("kill -9", ()), ("kill -9", ("--workers", "2"))], ids=["stop", "kill", "roles"]
+)
+def test_f3_nothing_outlives_the_server(start_server: Callable[..., Server], way: str, roles: tuple[str, ...]) -> None:
+    server = start_server("serve", "--dev", "--ephemeral", *roles)
     for name in ("idle", "busy"):
         make_function(server, name, DAEMON, Environment={"Variables": {"MARK": str(server.data_dir)}})
     assert json.load(server.aws("lambda").invoke(FunctionName="idle")["Payload"]) == 1

@@ -75,7 +75,7 @@ class Outcome:
 def definition_to_json(definition: Definition) -> dict[str, Any]:
     """Plain data from which `definition_from_json` makes the same definition in another process."""
     plain = {row.name: getattr(definition, row.name) for row in fields(definition)}
-    return {**plain, "environment": dict(definition.environment)}  # a frozen mapping is no plain data
+    return {**plain, "environment": dict(definition.environment)}
 
 
 def definition_from_json(plain: Mapping[str, Any]) -> Definition:

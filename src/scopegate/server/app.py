@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from scopegate.server.control import Control
 
 _RING: Final = 4096
+_CONTROL_START_S: Final = 60.0
+_CONTROL_LOOK_S: Final = 0.01
 _FLUSH_S: Final = 1.0
 
 log = structlog.get_logger()
@@ -145,12 +147,14 @@ def _host_table(launch: Launch) -> HostTable:
 
 
 class _Late:
-    """A World that is loaded after the ports that read it are made."""
+    """What is made after the ports that reach it: the World, and in the control role the operations and the worker."""
 
-    __slots__ = ("holder",)
+    __slots__ = ("control", "holder", "worker")
 
     def __init__(self) -> None:
         self.holder: WorldHolder | None = None
+        self.control: Control | None = None
+        self.worker: EventWorker | None = None
 
     @property
     def world(self) -> World:
@@ -168,6 +172,14 @@ class _Late:
 
     def plans(self) -> tuple[Plan, ...]:
         return gateway.plans(self.world.gateway, self.find_pool)
+
+    async def call_aws(self, service: str, operation: str, request: Shape, **more: Any) -> Shape:
+        assert self.control is not None
+        return await self.control.call_aws(service, operation, request, **more)
+
+    def event_accepted(self) -> None:
+        assert self.worker is not None
+        self.worker.wake()
 
 
 def _ports(
@@ -225,6 +237,29 @@ async def _require_admin_key(store: Store, settings: Settings) -> None:
         )
 
 
+async def _begin_control(
+    launch: Launch, stack: contextlib.AsyncExitStack, store: Store, seal: Sealer, late: _Late, run_function: RunFunction
+) -> tuple[Ports, WorldHolder]:
+    """Ports and World of a process with the control role, its key stock filling and its worker at work."""
+    await _require_admin_key(store, launch.settings)
+    stock = KeyStock()
+    stack.callback(stock.close)
+    more = {"take_key": stock.take, "event_accepted": late.event_accepted}
+    ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
+    worker = late.worker = EventWorker(store, ports.invoke)
+    holder = await _load_world(stack, store, seal, launch.settings, late, ports)
+    _background(stack, worker.work())
+    return ports, holder
+
+
+async def _wait_for_control(socket: Path) -> None:
+    """At the first start: whoever finds the port open may create things at once. Later the socket is there, and an
+    edge starts whatever control does."""
+    async with asyncio.timeout(_CONTROL_START_S):
+        while not socket.exists():  # noqa: ASYNC110, ASYNC240 - another process makes it; one look at a directory
+            await asyncio.sleep(_CONTROL_LOOK_S)
+
+
 # The roles
 
 
@@ -233,34 +268,15 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     settings = launch.settings
     store, seal = await open_migrated(settings)
     stack.push_async_callback(store.close)
-    await _require_admin_key(store, settings)
     client, late = _client(stack, launch), _Late()
     functions = LocalFunctions(_runner(stack, launch))
-    stock = KeyStock()
-    stack.callback(stock.close)
-    control: Control | None = None
-
-    async def call_aws(service: str, operation: str, request: Shape, **more: Any) -> Shape:
-        assert control is not None
-        return await control.call_aws(service, operation, request, **more)
-
-    worker: EventWorker | None = None
-
-    def event_accepted() -> None:
-        assert worker is not None
-        worker.wake()
-
-    more = {"take_key": stock.take, "event_accepted": event_accepted}
-    ports = _ports(launch, late, store, seal, functions.run, call_aws, **more)
-    worker = EventWorker(store, ports.invoke)
-    holder = await _load_world(stack, store, seal, settings, late, ports)
-    _background(stack, worker.work())
+    ports, holder = await _begin_control(launch, stack, store, seal, late, functions.run)
     edge = _edge(stack, launch, ports, client)
 
     async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
         return _found(edge.ring, key, count)
 
-    control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
+    control = late.control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
     front = Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
     access = _access_log(stack, launch)
     await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
@@ -268,38 +284,18 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
 
 async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     """AWS operations, deployments, this server's own API: the one place where definitions change; on a Unix socket."""
-    settings = launch.settings
-    store, seal = open_store(settings), open_sealer(settings)
+    store, seal = open_store(launch.settings), open_sealer(launch.settings)
     stack.push_async_callback(store.close)
-    await _require_admin_key(store, settings)
     client, late = _client(stack, launch), _Late()
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
-    stock = KeyStock()
-    stack.callback(stock.close)
-    control: Control | None = None
-
-    async def call_aws(service: str, operation: str, request: Shape, **more: Any) -> Shape:
-        assert control is not None
-        return await control.call_aws(service, operation, request, **more)
-
-    worker: EventWorker | None = None
-
-    def event_accepted() -> None:
-        assert worker is not None
-        worker.wake()
-
-    more = {"take_key": stock.take, "event_accepted": event_accepted}
-    ports = _ports(launch, late, store, seal, functions.run, call_aws, **more)
-    worker = EventWorker(store, ports.invoke)
-    holder = await _load_world(stack, store, seal, settings, late, ports)
-    _background(stack, worker.work())
+    ports, holder = await _begin_control(launch, stack, store, seal, late, functions.run)
     edges = Edges(client, launch.run_dir, _end_process)
 
     async def published(change: int) -> None:
         await holder.catch_up(change)
         await edges.publish(change)
 
-    control = _control(launch, store, seal, ports, holder, published, edges.decisions, functions)
+    control = late.control = _control(launch, store, seal, ports, holder, published, edges.decisions, functions)
     hosts, answer = _host_table(launch), control.answer
 
     async def handed_on(request: Request) -> Response:
@@ -334,6 +330,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     control = Role(client, launch.run_dir / "control.sock")
     front = Front(settings, _host_table(launch), holder, edge, control.hand_on, lambda: holder.fresh)
     access = _access_log(stack, launch)
+    await _wait_for_control(launch.run_dir / "control.sock")
     # What was published before control could see this edge's socket is not in its World yet.
     await holder.catch_up(await store.last_change())
     await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
