@@ -69,6 +69,12 @@ def _domain(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
+def put_api(call: Call, document: Document) -> None:
+    """Store a whole API, checked; not deployed yet."""
+    _check(document)
+    _put(call, document)
+
+
 def _put(call: Call, document: Document) -> None:
     queries.put_api(call.tx, call.account, call.region, http_apis.PROTOCOL, document["ApiId"], document)
 

@@ -56,14 +56,19 @@ def create_authorizer(call: Call, request: Shape) -> Shape:
     The issuer's discovery document is not fetched: a foreign issuer that cannot be reached is warned of, and its
     calls are refused until it can (docs/divergences.md).
     """
-    api_id = request["ApiId"]
+    document = make_authorizer(call, request["ApiId"], request)
+    http_apis.auto_deploy(call, request["ApiId"])
+    return document
+
+
+def make_authorizer(call: Call, api_id: str, request: Shape) -> Document:
+    """A new authorizer, not deployed yet."""
     http_apis.get_api(call, api_id)
     http_apis.check_quota(call, api_id, "authorizer")
     authorizer_id = http_apis.new_part_id(call, api_id, "authorizer", 6)
     document: Document = {"AuthorizerId": authorizer_id, **http_apis.chosen(request, *_MEMBERS)}
     _check(call, api_id, document)
     queries.put_part(call.tx, api_id, "authorizer", authorizer_id, document)
-    http_apis.auto_deploy(call, api_id)
     return document
 
 

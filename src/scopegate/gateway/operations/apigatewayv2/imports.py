@@ -10,10 +10,11 @@ from scopegate.base.errors import AwsError
 from scopegate.gateway import openapi, queries
 from scopegate.gateway.openapi import ImportedApi, ImportedOperation, Scheme, find_integration, only
 from scopegate.gateway.operations import http_apis
-from scopegate.gateway.operations.apigatewayv2.apis import create_api, update_api
-from scopegate.gateway.operations.apigatewayv2.authorizers import create_authorizer
-from scopegate.gateway.operations.apigatewayv2.integrations import create_integration
-from scopegate.gateway.operations.apigatewayv2.routes import create_route
+from scopegate.gateway.operations.apigatewayv2.apis import create_api, put_api
+from scopegate.gateway.operations.apigatewayv2.authorizers import make_authorizer
+from scopegate.gateway.operations.apigatewayv2.integrations import make_integration
+from scopegate.gateway.operations.apigatewayv2.routes import make_route
+from scopegate.gateway.operations.apigatewayv2.stages import check_route_settings
 from scopegate.ports import Call
 
 _INTEGRATION: Final = {
@@ -37,6 +38,9 @@ _CORS: Final = {
 }
 
 
+_OF_DOCUMENT: Final = ("CorsConfiguration", "Description", "Version")  # gone when a new document lacks them
+
+
 def import_api(call: Call, request: Shape) -> Shape:
     """ImportApi."""
     api = _read(call, request)
@@ -52,15 +56,17 @@ def import_api(call: Call, request: Shape) -> Shape:
 
 
 def reimport_api(call: Call, request: Shape) -> Shape:
-    """ReimportApi: routes, integrations and authorizers are the document's; stages and deployments stay."""
+    """ReimportApi: what the document can say is the document's; stages, deployments and tags stay."""
     api_id = request["ApiId"]
-    http_apis.get_api(call, api_id)
+    document = {name: v for name, v in http_apis.get_api(call, api_id).items() if name not in _OF_DOCUMENT}
     api = _read(call, request)
     for kind in ("route", "integration", "authorizer"):
         for part_id, _ in queries.list_parts(call.tx, api_id, kind):
             queries.delete_part(call.tx, api_id, kind, part_id)
-    update_api(call, only({"ApiId": api_id, "Name": api.info.get("title"), **_api_members(api)}))
+    put_api(call, {**document, **only({"Name": api.info.get("title"), **_api_members(api)})})
     _apply(call, api_id, api)
+    for _, stage in queries.list_parts(call.tx, api_id, "stage"):
+        check_route_settings(call, api_id, stage["RouteSettings"])
     return _finish(call, api_id, api, request)
 
 
@@ -101,7 +107,7 @@ def _apply(call: Call, api_id: str, api: ImportedApi) -> None:
     for name, scheme in api.schemes.items():
         if scheme.kind == "authorizer":
             try:
-                authorizers[name] = create_authorizer(call, _authorizer(api_id, scheme))["AuthorizerId"]
+                authorizers[name] = make_authorizer(call, api_id, _authorizer(scheme))["AuthorizerId"]
             except AwsError as error:
                 errors.append(f"Unable to create authorizer '{name}': {error.message}")
     for operation in api.operations:
@@ -114,7 +120,7 @@ def _apply(call: Call, api_id: str, api: ImportedApi) -> None:
     http_apis.auto_deploy(call, api_id)
 
 
-def _authorizer(api_id: str, scheme: Scheme) -> Shape:
+def _authorizer(scheme: Scheme) -> Shape:
     extension = scheme.authorizer or {}
     source: Any = extension.get("identitySource")
     if isinstance(source, str):
@@ -126,7 +132,6 @@ def _authorizer(api_id: str, scheme: Scheme) -> Shape:
     audience = jwt.get("audience")
     return only(
         {
-            "ApiId": api_id,
             "Name": scheme.name,
             "AuthorizerType": str(extension.get("type", "")).upper(),
             "IdentitySource": source or [],
@@ -150,7 +155,7 @@ def _route_key(operation: ImportedOperation) -> str:
 def _make_route(
     call: Call, api_id: str, api: ImportedApi, operation: ImportedOperation, authorizers: dict[str, str]
 ) -> None:
-    members: Shape = {"ApiId": api_id, "RouteKey": _route_key(operation)}
+    members: Shape = {"RouteKey": _route_key(operation)}
     scheme = operation.security.scheme
     if operation.security.api_key:
         raise AwsError("BadRequestException", "API keys are not supported on protocolType HTTP")
@@ -170,11 +175,11 @@ def _make_route(
         members["OperationName"] = operation.document["operationId"]
     integration = find_integration(api, operation)
     if integration is not None:
-        made = create_integration(
+        made = make_integration(
             call,
+            api_id,
             only(
                 {
-                    "ApiId": api_id,
                     "IntegrationType": str(integration.get("type", "")).upper(),
                     "PayloadFormatVersion": openapi.text_of(integration.get("payloadFormatVersion")) or "1.0",
                     "TimeoutInMillis": openapi.whole_of(integration.get("timeoutInMillis")),
@@ -183,7 +188,7 @@ def _make_route(
             ),
         )
         members["Target"] = f"integrations/{made['IntegrationId']}"
-    create_route(call, members)
+    make_route(call, api_id, members)
 
 
 def _finish(call: Call, api_id: str, api: ImportedApi, request: Shape) -> Shape:

@@ -68,7 +68,13 @@ _RESERVED: Final = re.compile(
 
 def create_integration(call: Call, request: Shape) -> Shape:
     """CreateIntegration."""
-    api_id = request["ApiId"]
+    document = make_integration(call, request["ApiId"], request)
+    http_apis.auto_deploy(call, request["ApiId"])
+    return document
+
+
+def make_integration(call: Call, api_id: str, request: Shape) -> Document:
+    """A new integration, not deployed yet."""
     http_apis.get_api(call, api_id)
     http_apis.check_quota(call, api_id, "integration")
     integration_id = http_apis.new_part_id(call, api_id, "integration", 7)
@@ -82,7 +88,6 @@ def create_integration(call: Call, request: Shape) -> Shape:
     if document["IntegrationType"] == "AWS_PROXY" and "IntegrationSubtype" not in document:
         document.setdefault("IntegrationMethod", "POST")
     queries.put_part(call.tx, api_id, "integration", integration_id, document)
-    http_apis.auto_deploy(call, api_id)
     return document
 
 

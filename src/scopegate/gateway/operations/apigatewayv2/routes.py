@@ -34,7 +34,13 @@ _MEMBERS: Final = (
 
 def create_route(call: Call, request: Shape) -> Shape:
     """CreateRoute."""
-    api_id = request["ApiId"]
+    document = make_route(call, request["ApiId"], request)
+    http_apis.auto_deploy(call, request["ApiId"])
+    return document
+
+
+def make_route(call: Call, api_id: str, request: Shape) -> Document:
+    """A new route, not deployed yet."""
     http_apis.get_api(call, api_id)
     http_apis.check_quota(call, api_id, "route")
     route_id = http_apis.new_part_id(call, api_id, "route", 7)
@@ -46,7 +52,6 @@ def create_route(call: Call, request: Shape) -> Shape:
     }
     _check(call, api_id, document, request)
     queries.put_part(call.tx, api_id, "route", route_id, document)
-    http_apis.auto_deploy(call, api_id)
     return document
 
 

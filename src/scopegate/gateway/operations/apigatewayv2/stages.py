@@ -92,16 +92,21 @@ def _check(call: Call, api_id: str, document: Document, request: Shape) -> None:
     check_variables(document["StageVariables"])
     if call.settings.aws_quotas and len(document["StageVariables"]) > limit("gateway.http.stage_variables"):
         raise AwsError("TooManyRequestsException", "Maximum number of stage variables for this stage has been reached")
-    keys = {route["RouteKey"] for _, route in queries.list_parts(call.tx, api_id, "route")}
-    for key in request.get("RouteSettings") or {}:
-        if key not in keys:
-            message = f"Unable to find Route by key {key} within the provided RouteSettings"
-            raise AwsError("NotFoundException", message)
+    check_route_settings(call, api_id, request.get("RouteSettings") or {})
     for settings in (document["DefaultRouteSettings"], *document["RouteSettings"].values()):
         if settings.get("LoggingLevel") or settings.get("DataTraceEnabled"):
             raise bad_request("Execution logs are not supported on protocolType HTTP")
         if min(settings.get("ThrottlingBurstLimit", 0), settings.get("ThrottlingRateLimit", 0)) < 0:
             raise bad_request("Throttling limits cannot be negative")
+
+
+def check_route_settings(call: Call, api_id: str, settings: Shape) -> None:
+    """Refuse settings of routes that the API does not have."""
+    keys = {route["RouteKey"] for _, route in queries.list_parts(call.tx, api_id, "route")} if settings else set()
+    for key in settings:
+        if key not in keys:
+            message = f"Unable to find Route by key {key} within the provided RouteSettings"
+            raise AwsError("NotFoundException", message)
 
 
 def get_stage(call: Call, request: Shape) -> Shape:
