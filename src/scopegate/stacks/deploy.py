@@ -10,8 +10,9 @@ Each step is told to `say` as plain data: {"logicalId", "type", "action", "state
 the user should know as {"note"}.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -254,13 +255,14 @@ async def deploy(
     begun = "UPDATE" if standing else "CREATE"
     run.total = len(nodes) + len(standing.keys() - {node.logical_id for node in nodes})
     await run.save(status=f"{begun}_IN_PROGRESS")
+    await _make_way(run, template, nodes)
     now: dict[str, Made] = {}
     for node in nodes:
         now[node.logical_id] = await _bring_about(run, node, scope)
     try:
         outputs, exported = _outputs(template, scope)
     except TemplateError as error:
-        raise await _failed(run, "Outputs", error, str(error)) from error
+        raise await _failed(run, "Outputs", str(error)) from error
     _note_undeployed(run, now)
     # 7
     doomed = _without_place(run.stack, now)
@@ -285,15 +287,26 @@ def _new_stack_id(aws: Aws) -> str:
     return f"arn:{partition}:cloudformation:{aws.region}:{aws.account}:stack/{aws.stack_name}/{clock.uuid4()}"
 
 
+async def _make_way(run: Deployment, template: Template, nodes: Sequence[Node]) -> None:
+    """What the template no longer has and a new deployment of its API would freeze goes before anything is made."""
+    wanted = {node.logical_id for node in nodes}
+    for logical_id, made in reversed(run.stack.resources.items()):
+        if logical_id in wanted or made.retain or not RESOURCES[made.type].goes_first:
+            continue
+        step = Step("Delete", logical_id, made.type)
+        async with _undone_on_failure(run, template, step):
+            await run.make_room(logical_id, made)
+            run.done += 1
+
+
 async def _bring_about(run: Deployment, node: Node, scope: Scope) -> Made:
     """One step forward. Raises DeploymentFailed after everything is undone."""
-    started = clock.monotonic()
     before = run.stack.resources.get(node.logical_id)
     step = Step("Create" if before is None else "Update", node.logical_id, node.type)
-    try:
+    async with _undone_on_failure(run, scope.template, step) as underway:
         properties = resolve(dict(node.properties), scope, ("Resources", node.logical_id, "Properties"))
         wanted = Made(node.type, "", {}, properties, node.retain, node.retain_replaced)
-        step = replace(step, action=_action(before, wanted))
+        underway.step = step = replace(step, action=_action(before, wanted))
         if step.action != "Keep":
             run.tell(step, "started")
         match step.action, before:
@@ -301,24 +314,37 @@ async def _bring_about(run: Deployment, node: Node, scope: Scope) -> Made:
                 made = replace(wanted, physical_id=before.physical_id, attributes=before.attributes)
             case "Update", Made():
                 made = await run.change(node.logical_id, before, wanted)
-            case "Replace", Made() if RESOURCES[node.type].one_at_a_time:
+            case "Replace", Made() if RESOURCES[before.type].one_at_a_time:
                 await run.make_room(node.logical_id, before)
                 made = await run.create(node.logical_id, wanted)
             case _:
                 made = await run.create(node.logical_id, wanted)
+        scope.resources[node.logical_id] = Physical(made.physical_id, made.attributes)
+        run.done += 1
+    return made
+
+
+@dataclass(slots=True)
+class _Underway:
+    step: Step
+
+
+@contextlib.asynccontextmanager
+async def _undone_on_failure(run: Deployment, template: Template, step: Step) -> AsyncIterator[_Underway]:
+    """Tell of a step; when it fails, undo everything and raise DeploymentFailed."""
+    underway, started = _Underway(step), clock.monotonic()
+    try:
+        yield underway
     except StoreUnavailable:
         raise  # nothing can be undone now: the next deployment does
     except (AwsError, TemplateError) as error:
-        run.tell(step, f"failed: {error}", clock.monotonic() - started)
-        raise await _failed(run, node.logical_id, error, _cause(scope.template, node, error)) from error
+        run.tell(underway.step, f"failed: {error}", clock.monotonic() - started)
+        raise await _failed(run, step.logical_id, _cause(template, step, error)) from error
     except Exception as error:
-        log.exception("stack.failed", stack=run.stack.name, logical_id=node.logical_id)
-        cause = f"{node.logical_id}: this server failed; the server's log has more"
-        raise await _failed(run, node.logical_id, error, cause) from error
-    scope.resources[node.logical_id] = Physical(made.physical_id, made.attributes)
-    run.done += 1
-    run.tell(step, "done", clock.monotonic() - started)
-    return made
+        log.exception("stack.failed", stack=run.stack.name, logical_id=step.logical_id)
+        cause = f"{step.logical_id}: this server failed, its log says how"
+        raise await _failed(run, step.logical_id, cause) from error
+    run.tell(underway.step, "done", clock.monotonic() - started)
 
 
 def _action(before: Made | None, wanted: Made) -> str:
@@ -334,17 +360,17 @@ def _action(before: Made | None, wanted: Made) -> str:
     return "Update"
 
 
-def _cause(template: Template, node: Node, error: AwsError | TemplateError) -> str:
+def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> str:
     """What went wrong, with the line of the user's file: of the property when the refusal names one."""
     if isinstance(error, TemplateError):
         return str(error)
-    path: tuple[str | int, ...] = ("Resources", node.logical_id)
+    path: tuple[str | int, ...] = ("Resources", step.logical_id)
     if named := _UNSUPPORTED.search(str(error)):
         path = template.find_key(named[1], *path)
-    return str(template.error(f"{node.logical_id} ({node.type}): {error}", *path))
+    return str(template.error(f"{step.logical_id} ({step.type}): {error}", *path))
 
 
-async def _failed(run: Deployment, logical_id: str, error: Exception, cause: str) -> DeploymentFailed:
+async def _failed(run: Deployment, logical_id: str, cause: str) -> DeploymentFailed:
     """Undo everything; what the caller raises then."""
     leftovers = await run.roll_back()
     if run.stack.resources or run.stack.doomed:
@@ -362,21 +388,23 @@ def _without_place(stack: Stack, now: Mapping[str, Made]) -> tuple[tuple[str, Ma
     return tuple(
         (logical_id, old)
         for logical_id, old in reversed(stack.resources.items())
-        if (not old.retain if logical_id not in now else not old.retain_replaced and logical_id in made - gone)
+        if logical_id not in gone
+        and (not old.retain if logical_id not in now else logical_id in made and not old.retain_replaced)
     )
 
 
 def _note_undeployed(run: Deployment, now: Mapping[str, Made]) -> None:
     """A REST API's changes go live with a deployment only: say so when there is none."""
-    steps = [(undo, made) for undo in run.stack.undo if (made := now.get(undo.logical_id)) is not None]
-    deployed = {made.properties["RestApiId"] for _, made in steps if made.type == _DEPLOYMENT}
-    changed = {
-        made.properties["RestApiId"]: undo.logical_id
-        for undo, made in steps
-        if made.type in _DEPLOYED and made.properties["RestApiId"] not in deployed
+    touched = {undo.logical_id: undo.after or undo.before for undo in run.stack.undo}
+    apis = {
+        logical_id: (made.type, made.properties["RestApiId"])
+        for logical_id, made in touched.items()
+        if made is not None and made.type in (*_DEPLOYED, _DEPLOYMENT)
     }
+    deployed = {api_id for kind, api_id in apis.values() if kind == _DEPLOYMENT}
     served = {made.properties["RestApiId"] for made in now.values() if made.type == _DEPLOYMENT}
-    for logical_id in (changed[api_id] for api_id in sorted(changed.keys() & served)):
+    stale = {api_id: logical_id for logical_id, (_, api_id) in apis.items() if api_id in served - deployed}
+    for logical_id in stale.values():
         run.say(
             {
                 "note": f"{logical_id} changed, but its API has no new deployment: stages serve what they served; "

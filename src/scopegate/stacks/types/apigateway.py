@@ -621,6 +621,8 @@ TYPES: Final = {
         attributes=words("Id"),
         read_only=words("Id"),
         replaces=words("ResponseType RestApiId"),
+        one_at_a_time=True,
+        goes_first=True,
     ),
     "AWS::ApiGateway::Method": ResourceType(
         _create_method,
@@ -632,6 +634,8 @@ TYPES: Final = {
         ),
         required=("HttpMethod", "ResourceId", "RestApiId"),
         replaces=words("HttpMethod ResourceId RestApiId"),
+        one_at_a_time=True,
+        goes_first=True,
     ),
     "AWS::ApiGateway::Model": ResourceType(
         _create_model,

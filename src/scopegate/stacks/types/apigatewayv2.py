@@ -369,6 +369,7 @@ TYPES: Final = {
         attributes=words("RouteId"),
         read_only=words("RouteId"),
         replaces=words("ApiId"),
+        goes_first=True,
     ),
     "AWS::ApiGatewayV2::Stage": ResourceType(
         _create_stage,

@@ -78,7 +78,8 @@ class ResourceType:
     resource that is half-made or half-changed to its end.
     properties: every property that the type has; `read_only` ones are left out with a note. required: those without
     which nothing can be made. attributes: what `Fn::GetAtt` may name. update None: any change replaces. replaces:
-    properties whose change replaces. one_at_a_time: the old one goes before its replacement comes.
+    properties whose change replaces. one_at_a_time: the old one goes before its replacement comes. goes_first: one that
+    the template no longer has goes before anything is made, lest a new deployment of its API freezes it.
     missing: error codes that mean that a resource to delete is gone already.
     """
 
@@ -91,6 +92,7 @@ class ResourceType:
     read_only: frozenset[str] = frozenset()
     replaces: frozenset[str] = frozenset()
     one_at_a_time: bool = False
+    goes_first: bool = False
     missing: frozenset[str] = frozenset({"ResourceNotFoundException", "NotFoundException", "NoSuchEntity"})
 
 
