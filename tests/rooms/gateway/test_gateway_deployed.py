@@ -42,7 +42,6 @@ def aws_proxy(**integration: Any) -> dict[str, Any]:
         (lambda_method(authorizationType="SOMETHING"), "SOMETHING authorization is not built yet"),
         (lambda_method(apiKeyRequired=True), "API keys and usage plans are not built yet"),
         (lambda_method(requestValidatorId="gone"), "request validator gone does not exist"),
-        ({"methodIntegration": {"type": "HTTP", "uri": "http://x/"}}, "HTTP integrations are not built yet"),
         ({"methodIntegration": {"type": "AWS"}}, "AWS integrations are not built yet"),
         ({}, "the route has no integration"),
         (proxy(connectionType="VPC_LINK"), "VPC links are not built yet"),

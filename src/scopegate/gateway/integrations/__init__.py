@@ -11,7 +11,8 @@ CompileIntegration = Callable[[Document, RouteSpec], Integration]
 
 INTEGRATIONS: Final[Mapping[tuple[str, str], CompileIntegration]] = {
     (REST, "AWS_PROXY"): lambda_proxy.compile_rest,
-    (REST, "HTTP_PROXY"): http.compile_rest,
+    (REST, "HTTP"): http.compile_rest,
+    (REST, "HTTP_PROXY"): http.compile_rest_proxy,
     (REST, "MOCK"): mock.compile_rest,
     (HTTP, "AWS_PROXY"): lambda_proxy.compile_http,
     (HTTP, "HTTP_PROXY"): http.compile_http,

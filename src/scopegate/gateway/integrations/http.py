@@ -1,4 +1,4 @@
-"""HTTP_PROXY: a call is sent on to a web service, its answer comes back; long answers of declared length are streamed.
+"""HTTP_PROXY and HTTP: a call is sent on to a web service and its answer comes back; long ones of known length streamed.
 
 The host comes from configuration alone, never from request data (attack G15); the path is built from what the route
 was chosen by, and dot segments in it are refused (attack G3).
@@ -28,7 +28,14 @@ from scopegate.gateway.integrations.parameters import (
     compile_response_mappings,
     map_response,
 )
-from scopegate.gateway.mapping import Source, Unmappable, compile_rest_request_source, put_stage_variables
+from scopegate.gateway.integrations.templates import compile_choice, compile_respond, static_text
+from scopegate.gateway.mapping import (
+    BackendAnswer,
+    Source,
+    Unmappable,
+    compile_rest_request_source,
+    put_stage_variables,
+)
 from scopegate.gateway.model import REST, ApiCall, Closed, Document, Integration, RouteSpec
 from scopegate.http.client import (
     Client,
@@ -170,11 +177,11 @@ def _compile_accept(finish: Finish) -> Callable[[ApiCall, Later[UpstreamAnswer]]
     return accept
 
 
-async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], statuses: frozenset[str]) -> None:
-    """Take the answer, its body read to the end when it has one of these statuses."""
+async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], statuses: frozenset[str] | None) -> None:
+    """Take the answer, its body read to the end when it has one of these statuses; None: any."""
     try:
         answer = await sent
-        if answer.stream is not None and str(answer.status) in statuses:
+        if answer.stream is not None and (statuses is None or str(answer.status) in statuses):
             answer.body, answer.stream, answer.length = await answer.read(), None, None
     except UpstreamError as error:
         raise _unreachable(call, error) from error
@@ -218,8 +225,66 @@ def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mappin
     return _RestMapping(tuple(into_headers), tuple(into_query), tuple(into_path))
 
 
+def compile_rest_proxy(document: Document, spec: RouteSpec) -> Integration:
+    """A REST method's HTTP_PROXY integration: everything of the call goes on, everything of the answer comes back."""
+    convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
+    return _compile_rest(document, spec, _passed_on, convert, _finish_rest_proxy, query_goes_on=True)
+
+
 def compile_rest(document: Document, spec: RouteSpec) -> Integration:
-    """A REST method's HTTP_PROXY integration."""
+    """A REST method's HTTP integration: what is mapped goes on, what integration responses say comes back."""
+    texts = {
+        kind: static_text(text, "request template").encode()
+        for kind, text in (document.get("requestTemplates") or {}).items()
+    }
+    choose = compile_choice(texts, document.get("passthroughBehavior"))
+    convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
+    respond = compile_respond(document, spec)
+
+    def make_body(call: ApiCall) -> bytes:
+        text = choose(call)
+        return convert(call) if text is None else text
+
+    def finish(call: ApiCall, answer: UpstreamAnswer) -> None:
+        pairs = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers)
+        response = respond(call, BackendAnswer(answer.status, pairs, None if answer.stream else answer.body))
+        response.stream, response.length = answer.stream, answer.length
+        response.headers.append((b"X-Amzn-Trace-Id", headers.encode_value(call.trace)))
+        call.response = response
+
+    responses = (document.get("integrationResponses") or {}).values()
+    has_templates = any((one or {}).get("responseTemplates") for one in responses)
+    return _compile_rest(
+        document, spec, _content_type, make_body, finish, query_goes_on=False, read_first=has_templates
+    )
+
+
+def _passed_on(call: ApiCall) -> list[Header]:
+    """A client's headers as an HTTP_PROXY integration sends them on."""
+    request = call.request
+    pairs = [pair for pair in request.headers if headers.passes_rest(pair[0])]
+    if (request.find(b"authorization") or b"").startswith(_SIGNATURE):
+        pairs = [pair for pair in pairs if pair[0].lower() != b"authorization"]
+    return pairs
+
+
+def _content_type(call: ApiCall) -> list[Header]:
+    """All that an HTTP integration sends on unmapped."""
+    found = call.request.find(b"content-type") if call.request.body else None
+    return [] if found is None else [(b"Content-Type", found)]
+
+
+def _compile_rest(
+    document: Document,
+    spec: RouteSpec,
+    passed_on: Callable[[ApiCall], list[Header]],
+    make_body: Callable[[ApiCall], bytes],
+    finish: Finish,
+    *,
+    query_goes_on: bool,
+    read_first: bool = False,
+) -> Integration:
+    """passed_on: headers beside those that are mapped. read_first: the answer's body is needed whole."""
     if document.get("connectionType") == "VPC_LINK":
         raise Closed("VPC links are not built yet")
     insecure = bool((document.get("tlsConfig") or {}).get("insecureSkipVerification"))
@@ -232,8 +297,7 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
     timeout_s = (document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")) / 1000
     user_agent: Header = (b"User-Agent", f"AmazonAPIGateway_{spec.api_id}".encode())
     api_header: Header = (b"X-Amzn-Apigateway-Api-Id", spec.api_id.encode())
-    accept = _compile_accept(_finish_rest)
-    convert = _compile_rest_body(document.get("contentHandling"), spec.binary_types)
+    accept = _compile_accept(finish)
     authority = f"{target.upstream.host}:{target.upstream.port}"
     fixed_path = _fixed_path(target)
 
@@ -250,13 +314,11 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
             path = _fill(target.path, values) or "/"
             refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
-        if request.query:
+        if request.query and query_goes_on:
             queries.append(request.query.decode("latin-1"))
         for name, source in mapping.query:
             queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for value in source(call)]
-        pairs = [pair for pair in request.headers if headers.passes_rest(pair[0])]
-        if (request.find(b"authorization") or b"").startswith(_SIGNATURE):
-            pairs = [pair for pair in pairs if pair[0].lower() != b"authorization"]
+        pairs = passed_on(call)
         host = None
         if mapping.headers:
             pairs, host = _map_headers(call, pairs, mapping.headers)
@@ -270,9 +332,10 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
         call.accept = accept
-        return _send(call, target.upstream, method, url, pairs, convert(call), timeout_s, host)
+        sent = _send(call, target.upstream, method, url, pairs, make_body(call), timeout_s, host)
+        return _receive_whole(call, sent, None) if read_first else sent
 
-    return Integration(integrate, f"HTTP_PROXY {uri}")
+    return Integration(integrate, f"{document['type']} {uri}")
 
 
 def _has(pairs: Sequence[Header], name: bytes) -> bool:
@@ -310,7 +373,7 @@ def _compile_rest_body(handling: str | None, binary_types: frozenset[str]) -> Ca
     return convert
 
 
-def _finish_rest(call: ApiCall, answer: UpstreamAnswer) -> None:
+def _finish_rest_proxy(call: ApiCall, answer: UpstreamAnswer) -> None:
     pairs: list[Header] = [
         (b"x-amzn-RequestId", call.request_id.encode()),
         (b"x-amz-apigw-id", call.extended_id.encode()),
