@@ -1,4 +1,4 @@
-"""HTTP_PROXY and HTTP: a call is sent on to a web service and its answer comes back; long ones of known length streamed.
+"""HTTP_PROXY and HTTP: a call is sent on to a web service, its answer comes back; long ones of known length streamed.
 
 The host comes from configuration alone, never from request data (attack G15); the path is built from what the route
 was chosen by, and dot segments in it are refused (attack G3).
