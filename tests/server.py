@@ -47,6 +47,7 @@ class Server:
     def aws(self, service: str, *, region: str = REGION, key: str = "test", secret: str = "test", **more: Any) -> Any:
         """A boto3 client of this server."""
         config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60)
+        config = config.merge(more.pop("config", Config()))
         return boto3.client(
             service,
             endpoint_url=self.url,

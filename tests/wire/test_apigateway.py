@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.server import REGION, Pool, Server
@@ -139,12 +140,30 @@ def test_an_unknown_op_is_a_validation_error(rest: Any, api: dict[str, Any]) -> 
     )
 
 
-def test_an_empty_response_template_is_answered_as_null(rest: Any, api: dict[str, Any]) -> None:
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_response_template_is_answered_as_null(server: Server, api: dict[str, Any], empty: str | None) -> None:
+    """Reference 1.4: an empty template and a null one are the same."""
     where = {"restApiId": api["id"], "resourceId": api["orders"], "httpMethod": "GET", "statusCode": "200"}
+    rest = server.aws("apigateway", config=Config(parameter_validation=False))
 
-    answer = rest.put_integration_response(**where, responseTemplates={"application/json": ""})
+    answer = rest.put_integration_response(**where, responseTemplates={"application/json": empty})
 
     assert answer["responseTemplates"] == {"application/json": None}
+
+
+def test_validation_errors_of_the_body_come_first(rest: Any, api: dict[str, Any]) -> None:
+    """Reference 2: the ops before `statusCode`, though the path is read first."""
+    where = {"restApiId": api["id"], "resourceId": api["orders"], "httpMethod": "GET", "statusCode": "wrong"}
+
+    code, _, message = refused(rest.update_method_response, **where, patchOperations=patches(("wrong_op", "/x", "y")))
+
+    assert code == "ValidationException"
+    assert message == (
+        "2 validation errors detected: Value 'wrong_op' at 'updateMethodResponseInput.patchOperations.1.member.op' "
+        "failed to satisfy constraint: Member must satisfy enum value set: [add, remove, move, test, replace, copy]; "
+        "Value 'wrong' at 'statusCode' failed to satisfy constraint: "
+        r"Member must satisfy regular expression pattern: [1-5]\d\d"
+    )
 
 
 def test_an_authorizer_that_does_not_exist_is_refused(rest: Any, api: dict[str, Any]) -> None:

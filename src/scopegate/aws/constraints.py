@@ -107,7 +107,11 @@ class _Check:
         self.prefix = _lower_first(operation.name) + "Input." if self.service == "apigateway" else ""
 
     def structure(self, shape: ModelShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
-        for name, member in shape.members.items():
+        members = list(shape.members.items())
+        if self.service == "apigateway" and not path:
+            # Members of the body come before those of the path (recorded for UpdateMethodResponse).
+            members.sort(key=lambda item: "location" in item[1].serialization)
+        for name, member in members:
             where = f"{path}.{_lower_first(name)}" if path else self._root(name, member)
             item = value.get(name)
             if item is None:
@@ -151,7 +155,7 @@ class _Check:
         if shape.value.type_name in ("structure", "list", "map"):
             for key, item in value.items():
                 yield from self.value(shape.value, item, f"{path}.{key}.member")
-        elif not all(_allows(shape.value, item) for item in value.values()):
+        elif not all(item is None or _allows(shape.value, item) for item in value.values()):
             words = self._words(shape.value, null=self.service == "lambda")
             yield _failure(_shown(shape, value), path, f"Map value must satisfy constraint: {words}")
 

@@ -16,6 +16,10 @@ from scopegate.aws.values import serialization_error
 
 _DEEPEST: Final = 64
 
+# Everywhere else a null is as good as nothing; here it is the empty template (reference, control plane of API Gateway,
+# 1.4, recorded).
+_NULLS_KEPT: Final = frozenset({("PutIntegrationResponseRequest", "responseTemplates")})
+
 _JAVA: Final = {
     bool: "java.lang.Boolean",
     str: "java.lang.String",
@@ -68,6 +72,8 @@ def parse_structure(shape: ModelShape, document: Any, *, depth: int = 0, only_bo
         value = document.get(wire_name(member, name))
         if value is not None:
             members[name] = parse_value(member, value, depth + 1)
+            if (shape.name, name) in _NULLS_KEPT:
+                members[name] |= {key: None for key, item in value.items() if item is None}
     return members
 
 

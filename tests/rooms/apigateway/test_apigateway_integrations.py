@@ -47,6 +47,14 @@ def test_a_mock_needs_nothing(api: Api, get: dict[str, str]) -> None:
     assert api.client.get_integration(**get) == integration
 
 
+def test_a_mock_goes_nowhere(api: Api, get: dict[str, str]) -> None:
+    """Recorded: the URI and the method that a mock is given are dropped."""
+    integration = api.client.put_integration(**get, **http(type="MOCK"))
+
+    assert not integration.keys() & {"uri", "httpMethod", "connectionType"}
+    assert api.client.get_integration(**get) == integration
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -74,6 +82,14 @@ def test_a_mock_needs_nothing(api: Api, get: dict[str, str]) -> None:
         (http(type="AWS", uri=ROLE), "AWS ARN for integration must contain path or action"),
         (
             http(type="AWS_PROXY", uri=SQS),
+            "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
+        ),
+        (
+            http(
+                type="AWS_PROXY",
+                uri=f"arn:aws:apigateway:{REGION}:firehose:path/2015-03-31/functions/x/invocations",
+                credentials=ROLE,
+            ),
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
         ),
         (

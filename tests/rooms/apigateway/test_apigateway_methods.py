@@ -53,6 +53,14 @@ def test_a_method_that_exists_is_a_conflict(api: Api) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["none", "None", "aws_iam"])
+def test_authorization_types_are_read_in_any_case(api: Api, kind: str) -> None:
+    """Recorded: AWS takes `none`."""
+    assert api.method(api.root, authorizationType=kind)["authorizationType"] == kind.upper()
+    patch = as_patches(("replace", "/authorizationType", kind))
+    assert api.client.update_method(**where(api), patchOperations=patch)["authorizationType"] == kind.upper()
+
+
 @pytest.mark.parametrize("kind", ["CUSTOM", "COGNITO_USER_POOLS"])
 @pytest.mark.parametrize("members", [{}, {"authorizerId": "unknown"}])
 def test_a_type_that_needs_an_authorizer_gets_one_that_exists(api: Api, kind: str, members: dict[str, str]) -> None:
@@ -83,7 +91,7 @@ def test_an_authorizer_of_another_type_is_refused(api: Api) -> None:
     assert put("JWT", pool) == ("BadRequestException", NO_AUTHORIZER.replace("CUSTOM or COGNITO_USER_POOLS", "JWT"))
 
 
-@pytest.mark.parametrize("kind", ["", "none", "COGNITO", "AWS"])
+@pytest.mark.parametrize("kind", ["", "open", "COGNITO", "AWS"])
 def test_an_unknown_authorization_type_is_refused(api: Api, kind: str) -> None:
     assert refusal(api.client.put_method, **where(api), authorizationType=kind) == (
         "BadRequestException",

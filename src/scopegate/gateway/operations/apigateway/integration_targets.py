@@ -47,7 +47,7 @@ def check_target(call: Call, integration: Document) -> None:
             check_function(function[1])
         elif kind == "AWS_PROXY":
             raise bad_request(_ONLY_PROXIES)
-    elif kind == "AWS_PROXY" and service != "firehose":
+    elif kind == "AWS_PROXY" and not (service == "firehose" and action.startswith("action/")):
         raise bad_request(_ONLY_PROXIES)
     _check_credentials(call, integration, needed=kind == "AWS" and service != "lambda")
 

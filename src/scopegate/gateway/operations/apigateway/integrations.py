@@ -52,7 +52,7 @@ _NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 
 
 def put_integration(call: Call, request: Shape) -> Shape:
-    """PutIntegration: makes or replaces.
+    """PutIntegration: makes or replaces. A mock goes nowhere: its URI and method are dropped, as on AWS.
 
     Partly: methods with an integration of type AWS or HTTP are deployed closed.
     """
@@ -64,7 +64,7 @@ def put_integration(call: Call, request: Shape) -> Shape:
         "cacheNamespace": request.get("cacheNamespace") or resource["id"],
         "cacheKeyParameters": list(request.get("cacheKeyParameters") or ()),
     }
-    if request.get("integrationHttpMethod"):
+    if request.get("integrationHttpMethod") and request["type"] != "MOCK":
         integration["httpMethod"] = request["integrationHttpMethod"]
     if request["type"] in _WEB_TYPES:
         integration["connectionType"] = "INTERNET"
@@ -78,6 +78,8 @@ def put_integration(call: Call, request: Shape) -> Shape:
         "integrationTarget",
     )
     integration |= {name: request[name] for name in given if request.get(name)}
+    if request["type"] == "MOCK":
+        integration.pop("uri", None)
     maps = ("requestParameters", "requestTemplates", "tlsConfig")
     integration |= {name: request[name] for name in maps if request.get(name)}
     _check_integration(call, method, integration)

@@ -67,7 +67,7 @@ def put_method(call: Call, request: Shape) -> Shape:
         raise conflict("Method already exists for this resource")
     method = {
         "httpMethod": verb,
-        "authorizationType": request["authorizationType"],
+        "authorizationType": request["authorizationType"].upper(),
         "apiKeyRequired": bool(request.get("apiKeyRequired")),
     }
     given = ("authorizerId", "operationName", "requestValidatorId", "authorizationScopes")
@@ -184,6 +184,10 @@ def _settle_authorization(call: Call, api_id: str, method: Document) -> Document
 # Patch operations
 
 
+def _set_authorization_type(draft: Draft, patch: Patch) -> None:
+    draft.document["authorizationType"] = (patch.value or "").upper()
+
+
 def _add_scope(draft: Draft, patch: Patch) -> None:
     scopes = draft.document.setdefault("authorizationScopes", [])
     if not patch.value:
@@ -223,7 +227,7 @@ def _check_header(_: Draft, patch: Patch) -> None:
 _METHOD_PATCHES: Final = PatchTable(
     "named",
     (
-        text_rule("/authorizationType", blank=_BAD_TYPE),
+        Rule("/authorizationType", {"replace": _set_authorization_type}),
         text_rule("/authorizerId"),
         Rule("/authorizationScopes", {"add": _add_scope, "remove": _remove_scope}),
         flag_rule("/apiKeyRequired"),
