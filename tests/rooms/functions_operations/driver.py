@@ -5,6 +5,7 @@ Nothing runs code here; invocations are tested over the wire.
 
 import asyncio
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,6 +48,17 @@ def operations() -> Table:
     return table({"lambda": package}, models())
 
 
+@cache
+def empty_database() -> bytes:
+    """Every table, made once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scopegate.db"
+        engine = create_engine(f"sqlite:///{file}")
+        metadata.create_all(engine)
+        engine.dispose()
+        return file.read_bytes()
+
+
 def zipped(source: str = SOURCE) -> bytes:
     """A package with one file; the same bytes for the same text."""
     buffer = io.BytesIO()
@@ -80,9 +92,7 @@ class Server:
 
     def __init__(self, path: Path, **settings: Any) -> None:
         file = path / "scopegate.db"
-        engine = create_engine(f"sqlite:///{file}")
-        metadata.create_all(engine)
-        engine.dispose()
+        file.write_bytes(empty_database())
         self.loop = asyncio.Runner()
         self.store = open_sqlite(file)
         self.seal = Sealer(bytes(32))
