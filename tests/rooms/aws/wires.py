@@ -108,6 +108,8 @@ def members_of(shape: Any, *, depth: int = 0, answer: bool = False, form: bool =
             required[name] = strategy
         else:
             optional[name] = strategy
+    if shape.is_tagged_union and optional:  # exactly one member, or botocore refuses the answer
+        return st.one_of(*(st.fixed_dictionaries({name: strategy}) for name, strategy in optional.items()))
     return st.fixed_dictionaries(required, optional=optional)
 
 
