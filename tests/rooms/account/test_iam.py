@@ -259,13 +259,18 @@ def test_managed_policies_are_attached_and_detached(plane: Plane) -> None:
 
 
 def test_attaching_what_is_not_there(plane: Plane) -> None:
-    """Recorded texts."""
+    """Recorded texts (2025-06)."""
     create_role(plane)
 
     assert refusal(plane, "AttachRolePolicy", RoleName="r", PolicyArn="longpolicynamebutnoarn") == (
         400,
+        "ValidationError",
+        "Invalid ARN:  Could not be parsed!",
+    )
+    assert refusal(plane, "AttachRolePolicy", RoleName="r", PolicyArn="arn:aws:iam::000000000000:role/some-role") == (
+        400,
         "InvalidInput",
-        "ARN longpolicynamebutnoarn is not valid.",
+        "ARN arn:aws:iam::000000000000:role/some-role is not valid.",
     )
     assert refusal(plane, "AttachRolePolicy", RoleName="r", PolicyArn=POLICY_ARN) == (
         404,

@@ -20,6 +20,8 @@ _POLICY_ARN: Final = re.compile(
 def parse_policy_arn(arn: str) -> tuple[str, str]:
     """(account or `aws`, policy name) of a managed policy's ARN. Raises AwsError."""
     match = _POLICY_ARN.fullmatch(arn)
+    if match is None and not arn.startswith("arn:"):
+        raise AwsError("ValidationError", "Invalid ARN:  Could not be parsed!")  # two blanks, recorded 2025-06
     if match is None:
         raise AwsError("InvalidInput", f"ARN {arn} is not valid.")
     return match["account"], match["name"]
