@@ -268,14 +268,14 @@ class Environment:
         except (OSError, IndexError):
             return 0
 
-    def processes(self) -> list[tuple[int, Path]]:
+    def processes(self) -> list[tuple[int, str]]:
         """Resident size in kB and directory of every process of the environment, the largest first."""
         return sorted(((proc.resident_kb(pid), pid) for pid in self._pids()), reverse=True)
 
     def cpu_ticks(self) -> int:
         """Processor time of the runtime's process, in clock ticks."""
         try:
-            fields = (self._proc() / str(self._runtime_pid) / "stat").read_bytes().rpartition(b")")[2].split()
+            fields = Path(self._proc(), str(self._runtime_pid), "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             return 0
         return int(fields[11]) + int(fields[12])
@@ -447,25 +447,25 @@ class Environment:
 
     # Processes
 
-    def _proc(self) -> Path:
+    def _proc(self) -> str:
         """The process table as the sandbox sees it; the machine's where there is no PID namespace."""
         if self._sandbox.isolation == "bwrap":
-            return Path(f"/proc/{self._first_pid}/root/proc")
-        return Path("/proc")
+            return f"/proc/{self._first_pid}/root/proc"
+        return "/proc"
 
-    def _pids(self) -> Iterator[Path]:
+    def _pids(self) -> Iterator[str]:
         """Process directories of the environment, its first process excepted."""
         table = self._proc()
         if self._sandbox.isolation == "bwrap":
             with contextlib.suppress(OSError):
-                yield from (table / name for name in os.listdir(table) if name.isdigit() and name != "1")
+                yield from (f"{table}/{name}" for name in os.listdir(table) if name.isdigit() and name != "1")
             return
         yield from proc.descendants(self._first_pid)
 
     def _open_statm(self) -> None:
         self._close_statm()
         with contextlib.suppress(OSError):
-            self._statm = os.open(self._proc() / str(self._runtime_pid) / "statm", os.O_RDONLY | os.O_CLOEXEC)
+            self._statm = os.open(f"{self._proc()}/{self._runtime_pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def _close_statm(self) -> None:
         if self._statm >= 0:
@@ -489,8 +489,8 @@ class Environment:
         wanted = f"socket:[{inode}]"
         for process in self._pids():
             with contextlib.suppress(OSError):
-                descriptors = process / "fd"
-                if any(os.readlink(descriptors / name) == wanted for name in os.listdir(descriptors)):
+                descriptors = f"{process}/fd"
+                if any(os.readlink(f"{descriptors}/{name}") == wanted for name in os.listdir(descriptors)):
                     return True
         return False
 

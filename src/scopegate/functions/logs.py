@@ -9,9 +9,8 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from scopegate.base.limits import limit
 
@@ -22,8 +21,7 @@ _LINE_BYTES: Final = limit("functions.log_line_bytes")
 _OVERHEAD: Final = 64  # of one event in the ring
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """timestamp_ms: epoch milliseconds. message: with its newline at the end; others may be inside."""
 
     timestamp_ms: int

@@ -35,7 +35,8 @@ log = structlog.get_logger()
 
 _TICK_S: Final = 0.025  # memory is read and growth decided while anything runs
 _SWEEP_S: Final = 0.25  # logs are written, idle environments end
-_WHOLE_EVERY: Final = 8  # ticks between two readings of all processes, where that means reading the machine's table
+# Ticks between two readings of all processes: of a namespace, and where it means reading the machine's whole table.
+_WHOLE_EVERY: Final[Mapping[Isolation, int]] = {"bwrap": 2, "user": 8, "none": 8}
 _CORES: Final = os.cpu_count() or 1
 _FIRST: Final = max(2, min(4, _CORES))  # environments of a cold function, however many calls wait
 _STARTS: Final = max(2, _CORES)  # environments that start at the same time, of all functions
@@ -470,7 +471,7 @@ class Runner:
         self._tick = None
         now = clock.monotonic()
         self._tick_number += 1
-        whole = self.isolation == "bwrap" or self._tick_number % _WHOLE_EVERY == 0
+        whole = self._tick_number % _WHOLE_EVERY[self.isolation] == 0
         active = False
         for pool in tuple(self._pools.values()):
             for slot in tuple(pool.busy()):

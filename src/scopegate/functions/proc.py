@@ -15,18 +15,19 @@ def parse_statm_kb(text: bytes) -> int:
     return int(text.split()[1]) * _PAGE_KB
 
 
-def resident_kb(process: Path) -> int:
+def resident_kb(process: str) -> int:
     """Resident size of a process, given its directory; 0 when it is gone."""
     try:
-        return parse_statm_kb((process / "statm").read_bytes())
+        with open(f"{process}/statm", "rb", buffering=0) as file:
+            return parse_statm_kb(file.read(64))
     except (OSError, IndexError):
         return 0
 
 
-def proportional_kb(process: Path) -> int:
+def proportional_kb(process: str) -> int:
     """Memory of a process, each shared page divided by the number of its users."""
     try:
-        for line in (process / "smaps_rollup").read_bytes().splitlines():
+        for line in Path(process, "smaps_rollup").read_bytes().splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1])
     except OSError:
@@ -34,7 +35,7 @@ def proportional_kb(process: Path) -> int:
     return 0
 
 
-def proportional_kb_of_all(processes: Sequence[Path], enough_kb: int) -> int:
+def proportional_kb_of_all(processes: Sequence[str], enough_kb: int) -> int:
     """Memory of several processes, the largest first, shared pages counted once; about that, where they are many.
 
     It stops when it has seen enough. It blocks: the kernel walks through all pages of each, and waits for its forks.
@@ -48,7 +49,7 @@ def proportional_kb_of_all(processes: Sequence[Path], enough_kb: int) -> int:
     return total + least * max(len(processes) - _MOST_WEIGHED, 0)
 
 
-def descendants(root: int) -> Iterator[Path]:
+def descendants(root: int) -> Iterator[str]:
     """Directories of all processes below one process."""
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
@@ -63,7 +64,7 @@ def descendants(root: int) -> Iterator[Path]:
         while above in parents and above != root:
             above = parents[above]
         if above == root and pid != root:
-            yield Path(f"/proc/{pid}")
+            yield f"/proc/{pid}"
 
 
 def find_socket(port: int, peer_port: int) -> tuple[int, int] | None:

@@ -178,6 +178,7 @@ class RuntimeApi(asyncio.Protocol):
 
     __slots__ = (
         "_admits",
+        "_answers",
         "_body",
         "_exchange",
         "_head_bytes",
@@ -198,11 +199,14 @@ class RuntimeApi(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._head_bytes = 0
+        self._answers: list[bytes] | None = None  # while a piece of requests is read
 
     # What the exchange says
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None:
+        if self._answers is not None:
+            self._answers.append(data)
+        elif self._transport is not None:
             self._transport.write(data)
 
     def refuse(self, status: int, error_type: str, message: str) -> None:
@@ -211,7 +215,14 @@ class RuntimeApi(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
+
+    def _flush(self) -> None:
+        """An answer and the next event go out together: a process that posts asks for the next event at once."""
+        answers, self._answers = self._answers, None
+        if answers and self._transport is not None:
+            self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
 
     def _send(self, status: int, content_type: bytes, body: bytes) -> None:
         self.write(
@@ -238,8 +249,10 @@ class RuntimeApi(asyncio.Protocol):
                 self.close()
                 return
             self._admits = None
+        self._answers = []
         try:
             self._parser.feed_data(data)
+            self._flush()
         except httptools.HttpParserError:
             if self._transport is not None:
                 self.refuse(400, "InvalidRequest", "The request is not HTTP/1.1")

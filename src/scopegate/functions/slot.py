@@ -87,6 +87,7 @@ class Slot:
 
     __slots__ = (
         "_allowed_kb",
+        "_deadline",
         "_definition",
         "_dropped",
         "_init_started_at",
@@ -119,6 +120,7 @@ class Slot:
         self._loop = asyncio.get_running_loop()
         self._lines = LineReader()
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._init_timer: asyncio.TimerHandle | None = None
         self._init_started_at = 0.0
         self._warm_init_ms: float | None = None
@@ -153,7 +155,9 @@ class Slot:
         job.started_at = now
         job.init_ms, self._warm_init_ms = self._warm_init_ms, None
         self._dropped = False
-        self._timer = self._loop.call_later(self._definition.timeout_s, self._on_deadline)
+        self._deadline = now + self._definition.timeout_s
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._definition.timeout_s, self._on_timer)
         self._write(self._reporter.start(clock.now(), job.work.request_id, job.work.trace_id))
         if self.phase == "cold":
             self.phase = "busy_init"
@@ -210,7 +214,7 @@ class Slot:
         else:
             self._check_memory(sum(size for size, _ in processes) or self.environment.resident_kb())
 
-    async def _weigh(self, environment: Environment, processes: list[Path]) -> None:
+    async def _weigh(self, environment: Environment, processes: list[str]) -> None:
         """Without the pages that processes share it may not be too much."""
         exchange = environment.exchange
         used_kb = await asyncio.to_thread(proc.proportional_kb_of_all, processes, self._allowed_kb)
@@ -354,7 +358,15 @@ class Slot:
     def _on_init_timeout(self) -> None:
         self._end("timeout", "Sandbox.Timedout", "")
 
-    def _on_deadline(self) -> None:
+    def _on_timer(self) -> None:
+        """One timer serves many short invocations: it is set again for what is left of the one in hand."""
+        self._timer = None
+        if self.job is None:
+            return
+        left_s = self._deadline - clock.monotonic()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._on_timer)
+            return
         self._end("timeout", "Sandbox.Timedout", reports.timeout_message(self._definition.timeout_s))
 
     def _end(self, status: str, error_type: str, message: str) -> None:
@@ -395,9 +407,6 @@ class Slot:
     ) -> None:
         assert self.environment is not None
         now = clock.monotonic()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self.environment.drain_output()
         self._add_events(self._lines.end())
         if now - self._sampled_at > _SAMPLE_S or self.max_kb == 0:
@@ -448,9 +457,7 @@ class Slot:
         for timer in (self._timer, self._init_timer):
             if timer is not None:
                 timer.cancel()
-        self._init_timer = None
-        if self.job is None:
-            self._timer = None
+        self._timer = self._init_timer = None
 
     # Log
 
