@@ -363,16 +363,14 @@ class FieldWriter:
 
     def render(self, headers: Sequence[Header]) -> bytes:
         """One line per header. Raises ValueError for a name or value that no header can have."""
+        # One search through all values: memchr is ten times as fast as counting line ends.
+        values = b"".join([value for _, value in headers])
+        if b"\n" in values or b"\r" in values or b"\0" in values:
+            raise ValueError("a header value holds CR, LF or NUL")
         known = self._known
         try:
             lines = [start + value for name, value in headers if (start := known[name])]
         except KeyError:
             lines = [start + value for name, value in headers if (start := known.get(name) or self._learn(name))]
-        if not lines:
-            return b""
         lines.append(b"")
-        block = b"\r\n".join(lines)
-        count = len(lines) - 1
-        if block.count(b"\n") != count or block.count(b"\r") != count or b"\0" in block:
-            raise ValueError("a header value holds CR, LF or NUL")
-        return block
+        return b"\r\n".join(lines)
