@@ -170,6 +170,11 @@ def find_code(tx: Tx, sha256: str) -> bytes | None:
     return tx.sql.execute(select(function_code.c.zip).where(function_code.c.sha256 == sha256)).scalar()
 
 
+def all_code(tx: Tx) -> set[str]:
+    """The digests of all packages."""
+    return set(tx.sql.execute(select(function_code.c.sha256)).scalars())
+
+
 def drop_unused_code(tx: Tx, sha256: str) -> None:
     """Forget a package that no function and no version uses any more."""
     unused = [~exists().where(table.c.code_sha256 == sha256) for table in (functions, function_versions)]

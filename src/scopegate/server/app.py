@@ -248,6 +248,7 @@ async def _begin_control(
     ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
     worker = late.worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, launch.settings, late, ports)
+    await CodeDirectory(store, launch.settings.data_dir / "code").sweep()
     _background(stack, worker.work())
     return ports, holder
 

@@ -31,12 +31,17 @@ async def create_function(call: Call, request: Shape) -> Shape:
     check_tags(tags)
     variables = (request.get("Environment") or {}).get("Variables")
     environment = None if variables is None else settings.check_environment(variables)
+
+    def check(tx: Tx) -> None:
+        if queries.find_function(tx, ref) is not None:
+            raise lookup.conflict(f"Function already exist: {ref.name}")
+
+    await call.read(check)  # before the package is unpacked, and again where it counts
     packed, code = await settings.unpack(call, request["Code"])
     document |= {**code, "LastModified": settings.modified(call.now), "RevisionId": lookup.new_revision()}
 
     def transaction(tx: Tx) -> Shape:
-        if queries.find_function(tx, ref) is not None:
-            raise lookup.conflict(f"Function already exist: {ref.name}")
+        check(tx)
         queries.put_code(tx, code_digest(code["CodeSha256"]), packed)
         queries.put_function(tx, ref, {"Configuration": document, "Tags": tags, "Newest": 0})
         if environment is not None:
@@ -107,13 +112,18 @@ def get_function_configuration(call: Call, request: Shape) -> Shape:
 async def update_function_code(call: Call, request: Shape) -> Shape:
     """UpdateFunctionCode. With `Publish` the answer is the new version."""
     ref = lookup.unpublished(call, request)
-    await call.read(lambda tx: lookup.get_function(tx, ref))
+
+    def current(tx: Tx) -> Document:
+        document = lookup.get_function(tx, ref)
+        lookup.check_revision(request, document["Configuration"]["RevisionId"])
+        return document
+
+    await call.read(current)  # before the package is unpacked, and again where it counts
     packed, code = await settings.unpack(call, request)
 
     def transaction(tx: Tx) -> Shape:
-        document = lookup.get_function(tx, ref)
+        document = current(tx)
         old = document["Configuration"]
-        lookup.check_revision(request, old["RevisionId"])
         new = old | code
         if request.get("Architectures"):
             new["Architectures"] = request["Architectures"]
