@@ -34,6 +34,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "http.idle_timeout_s": _hard(75, "seconds", "ours: keep-alive"),
     "http.connections": _hard(10_000, "connections per edge", "ours"),
     "http.headers": _hard(200, "headers per request", "ours"),
+    "http.header_name_bytes": _hard(256, "bytes", "ours: a header's name; names are remembered"),
     "http.write_timeout_s": _hard(60, "seconds", "ours: a client that does not read its answer"),
     "http.linger_s": _hard(2, "seconds", "ours: input read and dropped before a connection is closed on it"),
     "http.spool_bytes": _hard(1_048_576, "bytes", "ours: a larger body lies in a temporary file"),

@@ -6,7 +6,7 @@ Source: reference, "Stages", "REST resources", "HTTP API routes"; attack row G3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from scopegate.gateway.match import VERBS
@@ -15,17 +15,18 @@ from scopegate.http.paths import parse_http_target, parse_rest_target
 
 # Hot paths come again and again; what was found for one stays true as long as these stages are served.
 _REMEMBERED: Final = 1024
+_LONGEST: Final = 256  # bytes; a path of 10 kB can have thousands of segments (attack H5)
 
 
 def compile_locate(kind: str, stages: Mapping[str, Stage]) -> Callable[[bytes, str], Place]:
     """The look-up of one API. A path that is refused raises http.paths.TargetError and is not remembered."""
-    locate = _locate_rest if kind == REST else _locate_http
+    look_up = partial(_locate_rest if kind == REST else _locate_http, stages)
+    remembered = lru_cache(maxsize=_REMEMBERED)(look_up)
 
-    @lru_cache(maxsize=_REMEMBERED)
-    def remembered(raw_path: bytes, verb: str) -> Place:
-        return locate(stages, raw_path, verb)
+    def locate(raw_path: bytes, verb: str) -> Place:
+        return remembered(raw_path, verb) if len(raw_path) <= _LONGEST else look_up(raw_path, verb)
 
-    return remembered
+    return locate
 
 
 def _locate_rest(stages: Mapping[str, Stage], raw_path: bytes, verb: str) -> Place:

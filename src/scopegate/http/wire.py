@@ -13,6 +13,7 @@ from typing import Final
 import httptools
 
 from scopegate.base import clock
+from scopegate.base.limits import limit
 from scopegate.http.message import Header, Index, Request
 
 # RFC 9112 section 3 has a request line of three parts divided by single spaces. `#` never belongs in a target.
@@ -23,8 +24,13 @@ _OTHER_VERSION: Final = re.compile(rb"([^ ]+ [^ ]+) HTTP/(?!1\.[01]\r)\d+(?:\.\d
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding: ?chunked\r\n", re.IGNORECASE)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\r\n\0]*)?\r\n")
 _TRAILER: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n")
+# Names are looked at once and remembered in many places, so they have a length (attack H5).
+_NAME_BYTES: Final = limit("http.header_name_bytes")
 # One header line; blanks around the value are not part of it (RFC 9112 section 5).
-_FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[^\r\n]*[^\r\n \t])?)[ \t]*\r\n")
+_FIELD: Final = re.compile(
+    rb"^([!#$%%&'*+\-.^_`|~0-9A-Za-z]{1,%d}):[ \t]*((?:[^\r\n]*[^\r\n \t])?)[ \t]*\r\n" % _NAME_BYTES, re.MULTILINE
+)
+_LONG_NAME: Final = re.compile(rb"^[!#$%%&'*+\-.^_`|~0-9A-Za-z]{%d}" % (_NAME_BYTES + 1), re.MULTILINE)
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CHUNK_LINE_BYTES: Final = 1024
 _TRAILERS_BYTES: Final = 8192
@@ -85,6 +91,8 @@ class _FieldReader:
             raise Malformed(str(error)) from error
         headers: list[Header] = _FIELD.findall(block)
         if len(headers) != block.count(b"\n") - 1:
+            if _LONG_NAME.search(block):
+                raise Malformed(f"a header name of more than {_NAME_BYTES} bytes", 431)
             raise Malformed("a header line with two readings")
         index: Index = {name.lower(): (value,) for name, value in headers}
         if len(index) != len(headers):
