@@ -266,6 +266,13 @@ async def _wait_for_control(socket: Path) -> None:
 
 async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     """Everything in one process."""
+    front = await build_whole(launch, stack)
+    access = _access_log(stack, launch)
+    await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
+
+
+async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front:
+    """The application with every role in it, for whoever brings requests to it; it ends with `stack`."""
     settings = launch.settings
     store, seal = await open_migrated(settings)
     stack.push_async_callback(store.close)
@@ -278,9 +285,7 @@ async def _all(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
         return _found(edge.ring, key, count)
 
     control = late.control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
-    front = Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
-    access = _access_log(stack, launch)
-    await _listen(stack, Listener(front, on_done=access.add, on_error=_log_failure), launch)
+    return Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
 
 
 async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:

@@ -52,10 +52,10 @@ def serve(settings: Settings, started: Callable[[Started], None], *, log_level: 
 
     Raises SetupError before anything is started when something is for the operator to mend.
     """
-    _check(settings)
+    check(settings)
     alone = settings.workers is None and settings.development
     configure(role="all" if alone else "parent", level=log_level)
-    with _directories(settings) as (prepared, run_dir), _reserved(prepared) as port:
+    with directories(settings) as (prepared, run_dir), _reserved(prepared) as port:
         guard.check_origins(prepared, port)
         public_url = (prepared.public_url or f"http://localhost:{port}").rstrip("/")
         launch = Launch("all" if alone else "control", prepared, run_dir, port, public_url, log_level)
@@ -75,7 +75,7 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _check(settings: Settings) -> None:
+def check(settings: Settings) -> None:
     if settings.development and not settings.trust_network and not is_loopback_host(settings.host):
         raise SetupError(
             f"Development mode listens on loopback only, not on {settings.host}: anyone who reaches it controls it. "
@@ -94,7 +94,7 @@ def _check(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
+def directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
     """(settings with the data directory that is used, a private directory for sockets); temporary ones are removed."""
     with contextlib.ExitStack() as stack:
         if settings.ephemeral:
