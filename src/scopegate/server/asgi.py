@@ -4,7 +4,7 @@
 
 `app` is in production mode, its settings from the environment; `make_app` takes settings. One process has every role;
 the settings' port has to be the one that the ASGI server listens on, for functions call back there. The fast way in
-is `scopegate serve`: this one costs four times as much a call.
+is `scopegate serve`.
 Source: ASGI specification 3.0; design, "The data plane".
 """
 
