@@ -27,7 +27,6 @@ STANDARD = [
     "phone_number_verified",
     "address",
     "updated_at",
-    "identities",
 ]
 
 
@@ -37,7 +36,8 @@ def attribute(pool: Pool, name: str) -> Any:
 
 
 def test_standard_attributes_come_in_their_order(pool: Pool) -> None:
-    """Reference, "User pools", standard attributes."""
+    """Reference, "User pools", standard attributes; recorded in September 2024. `identities` comes with a pool's first
+    identity provider only."""
     assert [each["Name"] for each in pool.created["SchemaAttributes"]] == STANDARD
 
 

@@ -32,7 +32,10 @@ def _attribute(name: str, data_type: str, **constraints: Any) -> Document:
 
 
 def standard_attributes() -> list[Document]:
-    """The standard attributes in Cognito's order, as a pool has them that says nothing of its own."""
+    """The standard attributes in Cognito's order, as a pool has them that says nothing of its own.
+
+    `identities` is none of them: AWS adds it with a pool's first identity provider.
+    """
     names = (
         "name",
         "given_name",
@@ -57,7 +60,6 @@ def standard_attributes() -> list[Document]:
         _attribute("phone_number_verified", "Boolean"),
         _text("address"),
         _attribute("updated_at", "Number", NumberAttributeConstraints={"MinValue": "0"}),
-        _attribute("identities", "String", StringAttributeConstraints={}),
     ]
 
 

@@ -57,7 +57,8 @@ def _insert_pool(call: Call, tx: Tx, request: Shape, keys: dict[str, NewKey]) ->
     for use, key in keys.items():
         sealed = call.seal.seal(key.private_key, queries.key_context(pool_id, key.kid))
         queries.add_key(tx, pool_id, key.kid, use, call.now, sealed)
-    return render_pool(tx, pool)
+    # As recorded: DescribeUserPool shows an empty map of tags, this answer none.
+    return {member: value for member, value in render_pool(tx, pool).items() if value or member != "UserPoolTags"}
 
 
 def _choose_id(call: Call, tx: Tx, tags: dict[str, str]) -> str:
@@ -88,13 +89,14 @@ def describe_user_pool(call: Call, request: Shape) -> Shape:
 
 
 def update_user_pool(call: Call, request: Shape) -> Shape:
-    """UpdateUserPool: what the request leaves out goes back to its default; the name stays."""
+    """UpdateUserPool: what the request leaves out goes back to its default; the name stays, and what
+    `render_settings` says."""
     pool = get_pool(call, request["UserPoolId"])
     changed: Document = {
         **{member: pool[member] for member in _KEPT if member in pool},
         **({"Name": request["PoolName"]} if "PoolName" in request else {}),
         "LastModifiedDate": moment(call),
-        **render_settings(request, mfa_has_a_factor=has_factor(pool)),
+        **render_settings(request, pool, mfa_has_a_factor=has_factor(pool)),
     }
     queries.put_pool(call.tx, call.account, call.region, pool["Id"], changed)
     return {}
