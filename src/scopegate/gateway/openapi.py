@@ -22,6 +22,7 @@ VERBS: Final = ("get", "put", "post", "delete", "options", "head", "patch", f"{E
 _LARGEST: Final = 6 * 1024 * 1024
 _PATH_VARIABLE: Final = re.compile(r"\{([^{}]+?)(\+?)\}")
 _MEDIA: Final = "application/json"
+_MAX_DEPTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,7 @@ def _parse(text: str) -> Document:
         document = json.loads(text)
     except ValueError:
         try:
-            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
-                raise bad_document()  # aliases multiply; API definitions have $ref
+            _refuse_explosive(text)
             document = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a safe loader
         except (yaml.YAMLError, RecursionError, ValueError):
             raise bad_document() from None
@@ -132,6 +132,15 @@ def _parse(text: str) -> Document:
     if not isinstance(document, dict):
         raise bad_document()
     return document
+
+
+def _refuse_explosive(text: str) -> None:
+    """Aliases multiply (API definitions have $ref), and depth breaks the loader's stack, which is C's."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            raise bad_document()
 
 
 class _TextLoader(yaml.CSafeLoader):

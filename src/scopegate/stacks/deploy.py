@@ -12,7 +12,8 @@ the user should know as {"note"}.
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -62,6 +63,21 @@ class DeploymentFailed(Exception):
         self.logical_id = logical_id
         self.cause = cause
         self.leftovers = leftovers
+
+
+@contextlib.contextmanager
+def _shaped(kind: str) -> Iterator[None]:
+    """Properties are taken apart as their type has them: a list where a mapping is due is the template's fault."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        log.info("stack.misshapen", type=kind, why=repr(error), where=_last_line(error))
+        raise AwsError("ValidationException", f"The properties have not the shape that {kind} asks for") from error
+
+
+def _last_line(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
 
 
 @dataclass(slots=True)
@@ -127,7 +143,8 @@ class Deployment:
             "aws:cloudformation:stack-name": self.stack.name,
         }
         aws = replace(self.aws, record=record, tags=tags)
-        return made(await RESOURCES[wanted.type].create(aws, logical_id, wanted.properties))
+        with _shaped(wanted.type):
+            return made(await RESOURCES[wanted.type].create(aws, logical_id, wanted.properties))
 
     async def change(self, logical_id: str, before: Made, wanted: Made) -> Made:
         """Change it in place. The way back is written first."""
@@ -143,7 +160,8 @@ class Deployment:
         if update is None:
             raise RuntimeError(f"{wanted.type} is replaced, never updated")
         standing = Physical(before.physical_id, before.attributes)
-        physical = await update(self.aws, standing, before.properties, wanted.properties)
+        with _shaped(wanted.type):
+            physical = await update(self.aws, standing, before.properties, wanted.properties)
         return replace(wanted, physical_id=physical.physical_id, attributes=dict(physical.attributes))
 
     async def make_room(self, logical_id: str, before: Made) -> None:

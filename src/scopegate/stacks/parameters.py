@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from scopegate.base.patterns import fault_of
 from scopegate.stacks.read import Template, TemplateError
 
 _LIST_TYPES: Final = ("CommaDelimitedList", "List<")
@@ -47,9 +48,11 @@ def _problem(text: str, kind: str, definition: Mapping[str, Any]) -> str:
     allowed = definition.get("AllowedValues")
     if allowed is not None and text not in [_text(item) for item in allowed]:
         return f"must be one of {', '.join(map(_text, allowed))}"
-    pattern = definition.get("AllowedPattern")
-    if pattern is not None and re.fullmatch(str(pattern), text) is None:
-        return f"must match {pattern}"
+    if (pattern := definition.get("AllowedPattern")) is not None:
+        if fault := fault_of(str(pattern)):
+            return f"cannot be checked: {fault}"
+        if re.fullmatch(str(pattern), text) is None:
+            return f"must match {pattern}"
     if "Number" in kind:
         try:
             number = float(text)

@@ -66,7 +66,7 @@ def _check_types(template: Template) -> None:
     unknown = [(name, each["Type"]) for name, each in template.resources.items() if each["Type"] not in RESOURCES]
     if unknown:
         shown = ", ".join(f"{kind} ({name}{_line(template, name)})" for name, kind in unknown)
-        hint = _hint(unknown[0][1], RESOURCES)
+        hint = _hint(unknown[0][1], RESOURCES, 0.9)
         raise template.error(f"Types that are not supported yet: {shown}{hint}", "Resources", unknown[0][0])
 
 
@@ -75,8 +75,8 @@ def _line(template: Template, logical_id: str) -> str:
     return f", line {line}" if line is not None else ""
 
 
-def _hint(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1, 0.8)
+def _hint(word: str, known: Iterable[str], likeness: float = 0.7) -> str:
+    close = difflib.get_close_matches(word, list(known), 1, likeness)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -31,6 +31,8 @@ _SECTIONS: Final = (
     "Transform",
 )
 _MAPPINGS: Final = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
+_YAML: Final = "tag:yaml.org,2002:"
+_TAGS: Final = ("!", "bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
 _MAX_DEPTH: Final = 200
 _MAX_NODES: Final = 500_000
 
@@ -136,6 +138,8 @@ class _Reader:
         self.lines[path] = node.start_mark.line + 1
         if node.tag.startswith("!") and node.tag != "!":
             return self.tagged(node, path)
+        if node.tag.removeprefix(_YAML) not in _TAGS:
+            raise self.fail(f"The tag {node.tag} is not part of CloudFormation templates", node)
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -181,6 +185,7 @@ def read_document(text: str, file: str) -> tuple[Any, dict[Path, int]]:
     Raises TemplateError with the line of what cannot be read.
     """
     try:
+        _refuse_depth(text, file)
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -195,6 +200,16 @@ def read_document(text: str, file: str) -> tuple[Any, dict[Path, int]]:
         raise TemplateError("The file is empty", file=file)
     reader = _Reader(file)
     return reader.value(node, ()), reader.lines
+
+
+def _refuse_depth(text: str, file: str) -> None:
+    """Before anything is composed: the composer recurses on the stack of C, which does not bend but break."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            mark = event.start_mark
+            raise TemplateError("The template is nested too deeply", file=file, line=mark.line + 1 if mark else None)
 
 
 def read_template(text: str, file: str) -> Template:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scopegate.stacks.read import Path, Template, TemplateError
 
-_PROPERTY: Final = re.compile(r"property (\w+) not defined|'(\w+)'")
+_NAMED: Final = re.compile(r"property (\w+) not defined|Event with id \[(\w+)\]|'(\w+)'")
 
 
 async def translate(template: Template, parameters: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -45,12 +45,12 @@ async def translate(template: Template, parameters: Mapping[str, Any], region: s
 
 
 def _place(template: Template, error: Mapping[str, str]) -> Path:
-    """Where an error is: the property that the translator names, else its resource, else the section."""
+    """Where an error is: what the translator names within its resource, else the resource, else the section."""
     if not error["logical_id"]:
         return ("Globals",) if "Globals" in error["message"] else ("Resources",)
     resource = ("Resources", error["logical_id"])
-    named = _PROPERTY.search(error["message"])
-    return template.find_key(named[1] or named[2], *resource) if named else resource
+    named = _NAMED.search(error["message"])
+    return template.find_key(named[named.lastindex or 0], *resource) if named else resource
 
 
 def _main() -> None:
