@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import struct
+import tempfile
 import time
 import zipfile
 import zlib
@@ -218,7 +219,9 @@ def test_f2_code_sees_no_secret_of_the_server_and_no_other_code(
     assert set(seen["found"]) <= {"No such file or directory", "Permission denied"}
     assert "server-secret" not in json.dumps(seen)
     assert "SCOPEGATE_MASTER_KEY" not in seen["environment"]
-    assert set(seen["processes"].values()) <= {"Permission denied"}
+    # Without root the first process has the function's user: it was given nothing that could be read.
+    bare = "PATH=/usr/bin:/bin\0LANG=C.UTF-8\0PWD=/var/task\0"
+    assert set(seen["processes"].values()) <= {"Permission denied", bare}
     assert seen["wrote"] is False
     assert seen["user"] not in (0, os.getuid())
     assert seen["user"] not in seen["groups"]
@@ -381,6 +384,48 @@ def handler(event, context):
     assert count < 1024
     assert number == 24  # EMFILE
     assert disk in (27, 28)  # EFBIG, ENOSPC
+
+
+def test_f2_nothing_that_an_environment_wrote_is_left_for_the_next(runs: Runs) -> None:
+    """Users of environments are given again: also what lies where anybody may write goes."""
+    code = """
+import os
+PLACES = [os.environ.get("TMPDIR", "/tmp"), "/tmp", "/var/tmp", "/dev/shm"]
+def handler(event, context):
+    wrote = []
+    for place in PLACES:
+        try:
+            os.makedirs(place + "/left/deep", exist_ok=True)
+            with open(place + "/left/deep/secret", "w") as file:
+                file.write("secret")
+            wrote.append(place + "/left/deep/secret")
+        except OSError:
+            pass
+    return wrote
+"""
+    function = runs.function(code)
+    (wrote, temporary) = function.call({}).json, runs.runner.sandbox.scratch
+    runs.wait(runs.runner.retire(function.definition.revision))
+    deadline = time.monotonic() + 5
+    while function.environments:
+        assert time.monotonic() < deadline
+        runs.wait(asyncio.sleep(0.02))
+
+    assert wrote
+    assert [path for path in wrote if os.path.exists(path)] == []
+    assert [path.name for path in temporary.iterdir() if path.name.startswith(("environment-", "code-"))] == []
+
+
+def test_f3_scratch_of_a_killed_runner_goes_with_the_next_start(tmp_path: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix="scopegate-functions-"))
+    (old / "environment-1").mkdir()
+    os.utime(old, (time.time() - 3600, time.time() - 3600))
+
+    with running(tmp_path) as one, running(tmp_path) as two:
+        assert not old.exists()
+        assert one.runner.sandbox.scratch.exists()
+        assert two.runner.sandbox.scratch.exists()
+    assert not one.runner.sandbox.scratch.exists()
 
 
 def test_f3_nothing_outlives_the_runner(tmp_path: Path) -> None:

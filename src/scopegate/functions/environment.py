@@ -232,7 +232,7 @@ class Environment:
         self._reap(self._loop.time() + _END_S)
 
     def _let_go(self) -> None:
-        self._sandbox.clear(self._name)
+        self._sandbox.clear(self._name, self._user)
         self._sandbox.give_back_user(self._user)
 
     async def closed(self) -> None:

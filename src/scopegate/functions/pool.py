@@ -9,8 +9,6 @@ Source: design, "Functions run as processes"; reference pages "Concurrency", "Ex
 import asyncio
 import contextlib
 import os
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -292,9 +290,7 @@ class Runner:
         self.options = options
         self._loop = asyncio.get_running_loop()
         isolation = choose_isolation(options.isolation, required=options.isolated)
-        scratch = Path(tempfile.mkdtemp(prefix="scopegate-functions-"))
-        scratch.chmod(0o711)  # users of environments pass through, to what is theirs
-        self.sandbox = Sandbox(isolation, scratch)
+        self.sandbox = Sandbox(isolation)
         self.log_book = LogBook(options.data_dir / "logs")
         self._pools: dict[str, Pool] = {}
         self._current: dict[tuple[str, str], str] = {}  # (function ARN, version) → revision
@@ -361,7 +357,7 @@ class Runner:
                 slot.close()
         await asyncio.gather(*(environment.closed() for environment in environments))
         self.log_book.close()
-        shutil.rmtree(self.sandbox.scratch, ignore_errors=True)
+        self.sandbox.close()
 
     def logs(self, account: str, region: str, function_name: str, lines: int = 100) -> list[str]:
         """The last events that a function and the platform wrote, oldest first."""

@@ -7,17 +7,20 @@ for SDK calls come back to this server on loopback. Started by root, the functio
 Source: design, "Functions run as processes"; reference page "File system, user, limits"; attacks F2, F3.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
+from scopegate.base import clock
 from scopegate.base.errors import SetupError
 from scopegate.functions.runtimes import BOOTSTRAPS, Interpreter, sdk_packages
 from scopegate.functions.runtimes.binaries import is_reachable
@@ -33,6 +36,9 @@ USER_NAME: Final = "sbx_user1051"
 _FIRST_USER: Final = 58_000
 _USERS: Final = 1_000
 _USER_LOCKS: Final = Path("/run/scopegate-users")
+_SCRATCH: Final = "scopegate-functions-"
+_YOUNG_S: Final = 60  # a scratch directory may not be locked yet
+_FOR_ALL: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where any user may leave files
 _USER_IN_NAMESPACE: Final = 993
 _SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC: Final = (
@@ -80,7 +86,8 @@ class Sandbox:
     """What all environments of one runner share. scratch: a private directory that goes when the runner goes."""
 
     isolation: Isolation
-    scratch: Path
+    scratch: Path = field(init=False)
+    _scratch_lock: int = field(init=False)
     _next_user: int = field(default_factory=os.getpid)
     _user_locks: dict[int, int] = field(default_factory=dict)  # descriptors by user
     _shared: dict[Path, Path] = field(default_factory=dict)
@@ -95,6 +102,15 @@ class Sandbox:
                     f"functions: {_USER_LOCKS.parent} must be writable, for servers share the users of environments: "
                     f"{error.strerror}"
                 ) from error
+        _remove_abandoned_scratch()
+        self.scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+        self.scratch.chmod(0o711)  # users of environments pass through, to what is theirs
+        self._scratch_lock = _lock(self.scratch)
+
+    def close(self) -> None:
+        """No environment is left."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        os.close(self._scratch_lock)
 
     @property
     def _gives_users(self) -> bool:
@@ -154,9 +170,11 @@ class Sandbox:
         bootstraps = str(self._share(BOOTSTRAPS))
         return Place(str(code.folder / "task"), bootstraps, str(self._sdk_folder()), str(temporary), (code.group,))
 
-    def clear(self, name: str) -> None:
-        """What `prepare` made for one environment goes."""
+    def clear(self, name: str, user: int | None) -> None:
+        """What `prepare` made for one environment goes, and what its user left elsewhere."""
         shutil.rmtree(self.scratch / name, ignore_errors=True)
+        if self.isolation == "user" and user is not None:
+            _remove_files(user)
         for code_dir, code in tuple(self._codes.items()):
             code.environments.discard(name)
             if not code.environments:
@@ -325,6 +343,42 @@ def _own_home() -> Path | None:
 def _init_interpreter() -> tuple[str, ...]:
     base = getattr(sys, "_base_executable", None) or sys.executable
     return (str(Path(base).resolve()), "-I", "-S", "-B")
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor that holds the lock of a directory. Raises OSError when somebody else holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_abandoned_scratch() -> None:
+    """The scratch directories of runners that were killed: copies of code, and what functions left in /tmp."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()
+            if found.st_uid == os.geteuid() and clock.real_now() - found.st_mtime > _YOUNG_S:
+                lock = _lock(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _remove_files(user: int) -> None:
+    """The next environment with this user is another function's."""
+    for place in _FOR_ALL:
+        with contextlib.suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_uid != user:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)
 
 
 def _link_or_copy(source: str, target: str) -> None:
