@@ -147,16 +147,29 @@ class Edges:
         self._replace_edge(pid)
 
     async def decisions(self, key: str | None, count: int) -> list[dict[str, Any]]:
-        """Records of all edges, newest first."""
+        """Records of all edges: the newest, newest first; or those of a request id or a `jti`, the token first."""
+        found = await self._decisions(key, count)
+        if key is None:
+            return sorted(found, key=lambda record: record["startedAt"], reverse=True)[:count]
+        # Another edge may have issued the token that a call was made with.
+        issued = {record["jti"] for record in found if record["kind"] == "token"}
+        for jti in {record["jti"] for record in found if record["jti"]} - issued:
+            found += await self._decisions(jti, count)
+        return sorted(found, key=lambda record: record["startedAt"])
+
+    async def _decisions(self, key: str | None, count: int) -> list[dict[str, Any]]:
         query = urlencode({"count": count, **({"key": key} if key is not None else {})})
-        found: list[dict[str, Any]] = []
-        for edge in self._all():
-            try:
-                answer = await edge.send("GET", f"/decisions?{query}", timeout_s=_ACKNOWLEDGE_S)
-                found += orjson.loads(await answer.read())
-            except UpstreamError as error:
-                log.warning("edge.silent", path=str(edge.path), reason=str(error))
-        return sorted(found, key=lambda record: record["startedAt"], reverse=True)[:count]
+        found = await asyncio.gather(*(self._decisions_of(edge, query) for edge in self._all()))
+        return [record for records in found for record in records]
+
+    async def _decisions_of(self, edge: Role, query: str) -> list[dict[str, Any]]:
+        try:
+            answer = await edge.send("GET", f"/decisions?{query}", timeout_s=_ACKNOWLEDGE_S)
+            records: list[dict[str, Any]] = orjson.loads(await answer.read())
+        except UpstreamError as error:
+            log.warning("edge.silent", path=str(edge.path), reason=str(error))
+            return []
+        return records
 
 
 class RoleSocket:
