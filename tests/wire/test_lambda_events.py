@@ -246,6 +246,22 @@ def test_events_that_find_no_room_wait_for_it(server: Server, sink: Sink) -> Non
     assert sorted(each["event"] for each in sink.wait(3)) == [0, 1, 2]
 
 
+def test_an_event_in_hand_when_the_server_stops_runs_after_the_next_start(
+    start_server: Callable[..., Server], sink: Sink
+) -> None:
+    """No clock is turned: what a stopped server had in hand is not its own any more."""
+    server = start_server("serve", "--dev")
+    make_teller(server, "worker", sink, slow=True)
+    request_id = send(server, "worker")
+    wait_until(lambda: claimed(server) == 1)
+    server.stop()
+    before = len(sink.told)
+
+    start_server("serve", "--dev")
+
+    assert sink.wait(before + 1)[-1]["id"] == request_id
+
+
 def test_u3_events_wait_for_a_runner_that_died(start_server: Callable[..., Server], sink: Sink) -> None:
     """A process that runs functions is no part of an event: it may die at any moment."""
     server = start_server("serve", "--dev", "--workers", "1")

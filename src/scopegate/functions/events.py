@@ -7,7 +7,9 @@ Source: reference, Lambda, "Event (asynchronous)".
 """
 
 import asyncio
+import contextlib
 import datetime
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,7 +27,7 @@ from scopegate.store.documents import Document
 from scopegate.store.port import Store, StoreUnavailable, Tx
 
 _POLL_S: Final = 1.0
-_BATCH: Final = 16
+_BATCH: Final = 64
 _CLAIM_S: Final = 960.0  # longer than any invocation
 _RETRY_S: Final = (60.0, 120.0)  # after the first and the second failure
 _LONGEST_PAUSE_S: Final = 300.0  # of what was throttled
@@ -39,15 +41,15 @@ class Event:
 
     request_id: str
     function_arn: str  # always with a qualifier
-    payload: bytes
     accepted_at: float
     tries: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What the function says of its events, at the moment of a try."""
+class _Try:
+    """What an event carries, and what the function says of its events at the moment of a try."""
 
+    payload: bytes
     retries: int
     age_s: int
     destinations: Document  # DestinationConfig
@@ -61,35 +63,61 @@ class EventWorker:
         self._store = store
         self._invoke = invoke
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}  # by request id
+        self._claimed: dict[str, Event] = {}
 
     def wake(self) -> None:
         """An event was accepted in this process."""
         self._wake.set()
 
     async def work(self) -> None:
-        """Until cancelled."""
-        while True:
-            try:
-                for row in await self._due():
-                    task = asyncio.ensure_future(self._run(Event(*row)))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
-                if len(self._running) >= _BATCH:
-                    await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-                    continue
-                self._wake.clear()
-                async with asyncio.timeout(_POLL_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            except StoreUnavailable as error:
-                log.warning("store.unavailable", reason=str(error))
-                await asyncio.sleep(_POLL_S)
+        """Until cancelled; what is in hand then is given back."""
+        try:
+            while True:
+                await self._work()
+        finally:
+            await self._give_back()
 
-    async def _due(self) -> Sequence[tuple[str, str, bytes, float, int]]:
-        room = max(_BATCH - len(self._running), 1)
-        return await self._store.read(lambda tx: queries.due_async(tx, clock.now(), room))
+    async def _work(self) -> None:
+        try:
+            for event in await self._due():
+                task = asyncio.ensure_future(self._run(event))
+                self._running[event.request_id] = task
+                task.add_done_callback(functools.partial(self._forget, event.request_id))
+            if len(self._running) >= _BATCH:
+                await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+                return
+            self._wake.clear()
+            async with asyncio.timeout(_POLL_S):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        except StoreUnavailable as error:
+            log.warning("store.unavailable", reason=str(error))
+            await asyncio.sleep(_POLL_S)
+
+    def _forget(self, request_id: str, _: "asyncio.Task[None]") -> None:
+        del self._running[request_id]
+
+    async def _due(self) -> Sequence[Event]:
+        rows = await self._store.read(lambda tx: queries.due_async(tx, clock.now(), _BATCH))
+        events = [Event(*row) for row in rows if row[0] not in self._running]
+        return events[: _BATCH - len(self._running)]
+
+    async def _give_back(self) -> None:
+        """The server stops: who works next need not wait until the claims run out."""
+        for task in tuple(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        claimed, now = tuple(self._claimed.values()), clock.now()
+
+        def transaction(tx: Tx) -> None:
+            for event in claimed:
+                queries.give_back_async(tx, event.request_id, now, event.tries + 1)
+
+        if claimed:
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.write(transaction)
 
     async def _run(self, event: Event) -> None:
         try:
@@ -99,32 +127,35 @@ class EventWorker:
             log.warning("store.unavailable", reason=str(error), request_id=event.request_id)
         except Exception:
             log.exception("event.failed", request_id=event.request_id, function=event.function_arn)
+        self._claimed.pop(event.request_id, None)  # stays when the task is cancelled
 
     async def _try(self, event: Event) -> None:
         """One try, unless another process was faster.
 
-        1 claim · 2 what the function says of its events · 3 too old, or never to run · 4 the invocation · 5 what next.
+        1 claim · 2 payload, and what the function says of its events · 3 too old, or never to run · 4 the invocation ·
+        5 what comes next.
         """
         # 1
+        self._claimed[event.request_id] = event
         claim = clock.now() + _CLAIM_S
         claimed = await self._store.write(lambda tx: queries.claim_async(tx, event.request_id, claim, event.tries + 1))
         if not claimed.result:
             return
         # 2
-        rules = await self._store.read(lambda tx: _read_rules(tx, event.function_arn))
-        if rules is None:
+        this = await self._store.read(lambda tx: _read_try(tx, event))
+        if this is None:
             await self._drop(event, "the function is gone")
             return
         # 3
-        if rules.stopped:
-            await self._end(event, rules, "ZeroReservedConcurrency", 0, None)
+        if this.stopped:
+            await self._end(event, this, "ZeroReservedConcurrency", 0, None)
             return
-        if clock.now() - event.accepted_at > rules.age_s:
-            await self._end(event, rules, "EventAgeExceeded", event.tries, None)
+        if clock.now() - event.accepted_at > this.age_s:
+            await self._end(event, this, "EventAgeExceeded", event.tries, None)
             return
         # 4
         try:
-            answer = await self._invoke(Invocation(event.function_arn, event.payload, request_id=event.request_id))
+            answer = await self._invoke(Invocation(event.function_arn, this.payload, request_id=event.request_id))
         except AwsError as error:
             if error.code != "TooManyRequestsException" and (error.status or 400) < 500:
                 await self._drop(event, error.code)
@@ -135,11 +166,11 @@ class EventWorker:
         # 5
         tries = event.tries + 1
         if answer.function_error is None:
-            await self._end(event, rules, "Success", tries, answer)
-        elif tries <= rules.retries:
+            await self._end(event, this, "Success", tries, answer)
+        elif tries <= this.retries:
             await self._put_off(event, tries, _RETRY_S[event.tries])
         else:
-            await self._end(event, rules, "RetriesExhausted", tries, answer)
+            await self._end(event, this, "RetriesExhausted", tries, answer)
 
     async def _put_off(self, event: Event, tries: int, pause_s: float) -> None:
         due = clock.now() + pause_s
@@ -149,17 +180,15 @@ class EventWorker:
         log.warning("event.dropped", request_id=event.request_id, function=event.function_arn, reason=reason)
         await self._store.write(lambda tx: queries.delete_async(tx, event.request_id))
 
-    async def _end(
-        self, event: Event, rules: _Rules, condition: str, tries: int, answer: InvocationAnswer | None
-    ) -> None:
+    async def _end(self, event: Event, this: _Try, condition: str, tries: int, answer: InvocationAnswer | None) -> None:
         """The event is over; its destination, a function, gets the record as an event of its own."""
         on = "OnSuccess" if condition == "Success" else "OnFailure"
-        destination = rules.destinations.get(on, {}).get("Destination")
+        destination = this.destinations.get(on, {}).get("Destination")
         if destination is None and condition != "Success":
             await self._drop(event, condition)
             return
         now = clock.now()
-        record = None if destination is None else _record(event, condition, tries, answer, now)
+        record = None if destination is None else _record(event, this, condition, tries, answer, now)
 
         def transaction(tx: Tx) -> None:
             queries.delete_async(tx, event.request_id)
@@ -175,13 +204,16 @@ def _growing(event: Event) -> float:
     return min(max(clock.now() - event.accepted_at, 1.0), _LONGEST_PAUSE_S)
 
 
-def _read_rules(tx: Tx, function_arn: str) -> _Rules | None:
-    ref = find_reference(function_arn)
+def _read_try(tx: Tx, event: Event) -> _Try | None:
+    """None when there is nothing to run any more."""
+    payload = queries.find_async_payload(tx, event.request_id)
+    ref = find_reference(event.function_arn)
     document = None if ref is None else queries.find_function(tx, ref)
-    if ref is None or document is None:
+    if payload is None or ref is None or document is None:
         return None
     kept = document.get("EventInvoke", {}).get(ref.qualifier or LATEST, {})
-    return _Rules(
+    return _Try(
+        payload,
         kept.get("MaximumRetryAttempts", limit("functions.event_retries")),
         kept.get("MaximumEventAgeInSeconds", limit("functions.event_age_s")),
         kept.get("DestinationConfig", {}),
@@ -189,7 +221,7 @@ def _read_rules(tx: Tx, function_arn: str) -> _Rules | None:
     )
 
 
-def _record(event: Event, condition: str, tries: int, answer: InvocationAnswer | None, now: float) -> bytes:
+def _record(event: Event, this: _Try, condition: str, tries: int, answer: InvocationAnswer | None, now: float) -> bytes:
     """The record that a destination gets."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     record: dict[str, Any] = {
@@ -201,7 +233,7 @@ def _record(event: Event, condition: str, tries: int, answer: InvocationAnswer |
             "condition": condition,
             "approximateInvokeCount": tries,
         },
-        "requestPayload": _read(event.payload),
+        "requestPayload": _read(this.payload),
     }
     if answer is not None:
         record["responseContext"] = {"statusCode": 200, "executedVersion": answer.executed_version}

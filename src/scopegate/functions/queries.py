@@ -192,21 +192,21 @@ def put_async(tx: Tx, request_id: str, function_arn: str, payload: bytes, now: f
     )
 
 
-def due_async(tx: Tx, now: float, size: int) -> Sequence[tuple[str, str, bytes, float, int]]:
-    """(request id, function ARN, payload, accepted at, tries so far) of what is due, oldest first."""
+def due_async(tx: Tx, now: float, size: int) -> Sequence[tuple[str, str, float, int]]:
+    """(request id, function ARN, accepted at, tries so far) of what is due, oldest first."""
+    row = async_invocations.c
     query = (
-        select(
-            async_invocations.c.request_id,
-            async_invocations.c.function_arn,
-            async_invocations.c.payload,
-            async_invocations.c.accepted_at,
-            async_invocations.c.tries,
-        )
-        .where(async_invocations.c.next_try_at <= now)
-        .order_by(async_invocations.c.next_try_at)
+        select(row.request_id, row.function_arn, row.accepted_at, row.tries)
+        .where(row.next_try_at <= now)
+        .order_by(row.next_try_at)
         .limit(size)
     )
-    return [(row[0], row[1], row[2], row[3], row[4]) for row in tx.sql.execute(query)]
+    return [(row[0], row[1], row[2], row[3]) for row in tx.sql.execute(query)]
+
+
+def find_async_payload(tx: Tx, request_id: str) -> bytes | None:
+    row = async_invocations.c
+    return tx.sql.execute(select(row.payload).where(row.request_id == request_id)).scalar()
 
 
 def claim_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> bool:
@@ -217,6 +217,16 @@ def claim_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> bool
         .values(next_try_at=next_try_at, tries=tries)
     )
     return changed.rowcount > 0
+
+
+def give_back_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> None:
+    """Undo the claim for try number `tries`."""
+    row = async_invocations.c
+    tx.sql.execute(
+        update(async_invocations)
+        .where(row.request_id == request_id, row.tries == tries)
+        .values(next_try_at=next_try_at, tries=tries - 1)
+    )
 
 
 def put_off_async(tx: Tx, request_id: str, next_try_at: float, tries: int) -> None:
