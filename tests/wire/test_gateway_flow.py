@@ -94,6 +94,13 @@ def rest(server: Server, web: Web) -> RestApi:
     api.method("GET", "/unmapped/{id}", unmapped)
     api.web("GET", "/variables", "http://${stageVariables.host}/${stageVariables.word}/x")
     api.web(
+        "GET",
+        "/injected",
+        web.url,
+        {"requestParameters": {"integration.request.header.X-Q": "method.request.querystring.q"}},
+        requestParameters={"method.request.querystring.q": False},
+    )
+    api.web(
         "POST",
         "/mapped/{id}",
         web.url + "/m/{id}/{word}",
@@ -134,6 +141,7 @@ def http(server: Server, web: Web, pool: Pool, client: dict[str, Any]) -> HttpAp
     api.web("GET /proxy/{proxy+}", web.url + "/p/{proxy}")
     api.web("GET /item/{id}", web.url + "/i/{id}")
     api.web("ANY /fixed", web.url + "/elsewhere", {"IntegrationMethod": "PUT"})
+    api.web("GET /injected", web.url, {"RequestParameters": {"append:header.X-Q": "$request.querystring.q"}})
     api.web("GET /variables", "${stageVariables.url}/${stageVariables.word}")
     api.web(
         "POST /mapped/{id}",
@@ -388,6 +396,84 @@ def test_a_head_answer_has_the_length_and_no_body(rest: RestApi, http: HttpApi, 
         answer = api.call("HEAD", "/head")
         assert (answer.status, answer.header("content-length")) == (200, "1234")
         assert web.last.method == "HEAD"
+
+
+TWO_READINGS = {
+    "switching": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+    "length-and-chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two-codings": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "bad-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n",
+    "folded": b"HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\nContent-Length: 2\r\n\r\nok",
+    "blank-in-name": b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length: 2\r\n\r\nok",
+    "nul": b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 2\r\n\r\nok",
+    "signed-length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    "short-status": b"HTTP/1.1 99 OK\r\nContent-Length: 2\r\n\r\nok",
+    "long-head": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\nok",
+}
+
+
+def test_h1_an_answer_with_two_readings_is_no_answer(rest: RestApi, http: HttpApi, web: Web) -> None:
+    """What a service says in a way that two readers could take differently never reaches a client."""
+    for name, answer in TWO_READINGS.items():
+        web.answers[f"/{name}"] = answer
+        assert (rest.call("GET", f"/{name}").status, http.call("GET", f"/{name}").status) == (504, 503), name
+    web.answers["/more"] = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    )
+    for _ in range(3):
+        assert rest.call("GET", "/more").body == b"ok"
+        assert rest.call("GET", "/plain").body == b"ok"
+
+
+def test_g17_a_query_with_line_ends_is_not_written_into_a_header(rest: RestApi, http: HttpApi, web: Web) -> None:
+    before = len(web.seen)
+
+    for value in ("a%0d%0aX-Evil:%201", "a%0ab", "%00"):
+        headers = {"Content-Type": "application/json", "X-Word": "w"}
+        assert rest.call("POST", f"/mapped/7?many={value}", headers).status == 200, "it stays in the query, escaped"
+        assert rest.call("GET", f"/injected?q={value}").status == 500
+        assert http.call("GET", f"/injected?q={value}").status == 500
+
+    assert len(web.seen) == before + 3
+    assert all(seen.header("x-evil") is None for seen in web.seen[before:])
+
+
+def test_a_service_that_closes_what_it_promised_to_keep(rest: RestApi, http: HttpApi, web: Web) -> None:
+    web.answers["/closing"] = lambda connection, _: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok"
+    )
+
+    for _ in range(10):
+        assert rest.call("GET", "/closing").status == 200
+        assert http.call("POST", "/closing", {"Content-Type": "text/plain"}, b"x").status == 200
+
+
+def test_clients_of_every_age(rest: RestApi, http: HttpApi, web: Web) -> None:
+    """HTTP/1.0, absolute targets, pipelines, and clients that go away in the middle."""
+    old = raw(rest.server, f"GET /prod/chunked HTTP/1.0\r\nHost: {rest.host}\r\n\r\n".encode())
+    assert (old.body, old.header("connection"), old.header("transfer-encoding")) == (b"hello, world", "close", None)
+
+    absolute = f"GET http://{rest.host}/prod/a?b=c HTTP/1.1\r\nHost: {rest.host}\r\n\r\n"
+    assert raw(rest.server, absolute.encode()).status == 200
+    assert web.last.target == "/a?b=c"
+    other = f"GET http://{http.host}/prod/a HTTP/1.1\r\nHost: {rest.host}\r\n\r\n"
+    assert raw(rest.server, other.encode()).status == 400
+
+    where = ("127.0.0.1", rest.server.port)
+    with socket.create_connection(where, timeout=10) as connection, connection.makefile("rb") as file:
+        for host, target in ((rest.host, "/prod/chunked"), (http.host, "/204"), (rest.host, "/none")):
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert [read_answer(file).status for _ in range(3)] == [200, 204, 403]
+
+    waiting = threading.Event()
+    web.answers["/waits"] = lambda connection, _: waiting.set()
+    for body in (b"", b"Content-Length: 100\r\n\r\nabc"):
+        with socket.create_connection(where, timeout=10) as connection:
+            head = f"POST /prod/waits HTTP/1.1\r\nHost: {rest.host}\r\n".encode()
+            connection.sendall(head + (body or b"\r\n"))
+            assert body or waiting.wait(10)
+    assert rest.call("GET", "/a").status == 200
 
 
 # HTTP: the way there

@@ -193,6 +193,7 @@ def test_types_without_an_entry_fall_back_to_their_default(server: Server, custo
     assert invalid.status == 400
     assert invalid.json == {"detail": "Missing required request parameters: [X-H, q]"}
     assert invalid.header("access-control-allow-origin") is None
+    assert (invalid.header("x-amzn-trace-id") or "").startswith("Root=1-")
 
     unreachable = custom.call("GET", "/nobody")
     assert (unreachable.status, unreachable.body) == (503, b"")

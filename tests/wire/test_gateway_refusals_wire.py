@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Pool, Server, allow_gateway, make_function, make_pool
+from tests.server import Pool, Server, allow_gateway, make_function, make_pool, zipped
 from tests.wire.gateways import (
     DATE,
     FUNCTION,
@@ -554,6 +554,30 @@ def test_a_permission_is_for_its_route_alone(server: Server, unpermitted: str) -
     permit(3, rest.id, "*")
     permit(4, http.id, "$default/GET/b")
     assert statuses() == [200, 200, 200, 200]
+
+
+def test_o24_a_role_of_one_account_opens_no_function_of_another(server: Server, unpermitted: str) -> None:
+    """Credentials stand for the function's own permission, but only in the account that the role is of."""
+    lambda_ = server.aws("lambda", key="111122223333")
+    made = lambda_.create_function(
+        FunctionName="theirs",
+        Runtime="python3.12",
+        Role="arn:aws:iam::111122223333:role/functions",
+        Handler="app.handler",
+        Code={"ZipFile": zipped({"app.py": FUNCTION})},
+    )
+    lambda_.get_waiter("function_active_v2").wait(FunctionName="theirs", WaiterConfig={"Delay": 1})
+    role = "arn:aws:iam::000000000000:role/gateway"
+    rest, http = RestApi(server), HttpApi(server)
+    for path, function in (("/mine", unpermitted), ("/theirs", made["FunctionArn"])):
+        rest.function("GET", path, function, {"credentials": role})
+        http.function(f"GET {path}", function, {"CredentialsArn": role})
+    rest.deploy()
+
+    assert [api.call("GET", "/mine").status for api in (rest, http)] == [200, 200]
+    answer = rest.call("GET", "/theirs")
+    assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
+    assert_http(http.call("GET", "/theirs"), 500, "Internal Server Error")
 
 
 # the web service
