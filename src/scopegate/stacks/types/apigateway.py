@@ -308,6 +308,7 @@ async def _update_stage(aws: Aws, physical: Physical, old: Properties, new: Prop
 async def _update_settings(aws: Aws, api_id: str, stage_name: str, old: Properties, new: Properties) -> None:
     key = {"restApiId": api_id, "stageName": stage_name}
     stage = await aws.call(_V1, "GetStage", key)
+    new = await _without_refused_levels(aws, new)
     patches = _changed(old, new, _STAGE_PATHS)
     if new.get("CacheClusterSize") and new["CacheClusterSize"] != old.get("CacheClusterSize"):
         patches.append(_replace("/cacheClusterSize", new["CacheClusterSize"]))
@@ -318,6 +319,17 @@ async def _update_settings(aws: Aws, api_id: str, stage_name: str, old: Properti
     patches += _log_patches(stage, old, new)
     patches += _setting_patches(stage, old, new)
     await _patch(aws, "UpdateStage", key, patches)
+
+
+async def _without_refused_levels(aws: Aws, new: Properties) -> Properties:
+    """An account without a role for logs may set no level. Accounts on AWS have one from elsewhere: say it, go on."""
+    settings = new.get("MethodSettings") or []
+    if all(setting.get("LoggingLevel", "OFF") == "OFF" for setting in settings):
+        return new
+    if (await aws.call(_V1, "GetAccount", {})).get("cloudwatchRoleArn"):
+        return new
+    aws.note("LoggingLevel of methods is left out: the account has no CloudWatch role (AWS::ApiGateway::Account)")
+    return {**new, "MethodSettings": [without(setting, "LoggingLevel") for setting in settings]}
 
 
 def _log_patches(stage: Properties, old: Properties, new: Properties) -> Patches:
