@@ -71,11 +71,13 @@ def body(answer: Any) -> Any:
     return json.loads(answer["Payload"])
 
 
-def post(server: Server, path: str, payload: bytes = b"{}", method: str = "POST", **headers: str) -> requests.Response:
+def post(
+    server: Server, path: str, payload: bytes = b"{}", method: str = "POST", *, service: str = "lambda", **headers: str
+) -> requests.Response:
     """A signed request with nothing that boto3 adds or reads."""
     url = server.url + path
     request = AWSRequest(method, url, {name.replace("_", "-"): text for name, text in headers.items()}, payload)
-    SigV4Auth(Credentials("test", "test"), "lambda", REGION).add_auth(request)
+    SigV4Auth(Credentials("test", "test"), service, REGION).add_auth(request)
     return server.http(method, path, headers=dict(request.headers), data=payload)
 
 
@@ -164,6 +166,39 @@ def test_errors_have_the_form_of_their_class(server: Server, name: str) -> None:
     foreign = post(server, f"{functions}/123456789012%3Afunction%3Ax", b"", "GET")
     assert (foreign.status_code, foreign.headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
     assert foreign.json() == {}
+
+
+def test_f5_members_that_lambda_does_not_have_are_passed_over(server: Server, name: str) -> None:
+    """A function's specification is a list of what may be said; nothing else of it is read or kept."""
+    code = base64.b64encode(zipped({"app.py": SEEN})).decode()
+    members = {"FunctionName": name, "Role": ROLE, "Runtime": "python3.12", "Handler": "app.handler"}
+    more = {
+        "Privileged": True,
+        "User": "root",
+        "Mounts": ["/"],
+        "State": "Failed",
+        "FunctionArn": "arn:x",
+        "Version": "9",
+    }
+
+    made = post(server, "/2015-03-31/functions", json.dumps({**members, "Code": {"ZipFile": code}, **more}).encode())
+    told = post(server, f"/2015-03-31/functions/{name}", b"", "GET").json()["Configuration"]
+
+    assert made.status_code == 201
+    assert not told.keys() & {"Privileged", "User", "Mounts"}
+    assert (told["State"], told["FunctionArn"], told["Version"]) == ("Active", arn(name), "$LATEST")
+
+
+def test_another_version_than_was_asked_for_is_warned_of(server: Server, name: str) -> None:
+    """Design, "Functions": `ls` and the console say which interpreter runs a function instead."""
+    make_function(server, name, Runtime="python3.15")
+    make_function(server, f"exact-{name}"[:64], Runtime="python3.12")
+
+    overview = post(server, "/_scopegate/api/overview", b"", "GET", service="scopegate").json()
+
+    warnings = {function["name"]: function["warning"] for function in overview["functions"]}
+    assert re.fullmatch(r"python3\.15 is not installed: its functions run with Python 3\.\d+\.\d+", warnings[name])
+    assert warnings[f"exact-{name}"[:64]] == ""
 
 
 @pytest.mark.parametrize(

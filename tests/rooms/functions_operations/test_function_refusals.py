@@ -160,6 +160,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         INVALID,
         "Could not unzip uploaded file. Please check your file, then try to upload again.",
     ),
+    "too-large-a-zip": (
+        {"Code": {"ZipFile": bytes(52_428_801)}},
+        "RequestEntityTooLargeException",
+        "Zipped size must be smaller than 52428800 bytes",
+    ),
     "no-code": ({"Code": {}}, INVALID, "Please provide a source for function code."),
     "two-sources": (
         {"Code": {"ZipFile": zipped(), "S3Bucket": "bucket", "S3Key": "key"}},
@@ -205,6 +210,7 @@ ON_CREATE_ONLY = {
     "publish-to",
     "not-a-zip",
     "empty-code",
+    "too-large-a-zip",
     "no-code",
     "two-sources",
     "bucket",
@@ -224,7 +230,7 @@ def test_an_update_is_refused_for_the_same_and_changes_nothing(
     assert client.configuration() == before
 
 
-@pytest.mark.parametrize("name", ["not-a-zip", "empty-code", "no-code", "two-sources", "bucket"])
+@pytest.mark.parametrize("name", ["not-a-zip", "empty-code", "too-large-a-zip", "no-code", "two-sources", "bucket"])
 def test_new_code_is_refused_for_the_same_and_changes_nothing(client: Client, name: str) -> None:
     members, code, message = REFUSED[name]
     client.make()
