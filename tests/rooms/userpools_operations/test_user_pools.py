@@ -319,7 +319,6 @@ def test_an_update_resets_what_it_leaves_out(client: Client) -> None:
         client,
         AutoVerifiedAttributes=["email"],
         LambdaConfig={"PreSignUp": FUNCTION},
-        UserPoolTags={"team": "orders"},
         SmsConfiguration=SMS,
         DeletionProtection="ACTIVE",
         AccountRecoverySetting={"RecoveryMechanisms": [{"Priority": 1, "Name": "admin_only"}]},
@@ -344,6 +343,7 @@ def test_an_update_resets_what_it_leaves_out(client: Client) -> None:
 KEPT_BY_UPDATES = {
     "MfaConfiguration": "OPTIONAL",
     "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
+    "UserPoolTags": {"team": "orders"},
     "UserPoolTier": "PLUS",
     "Policies": {
         "PasswordPolicy": {
@@ -398,10 +398,12 @@ def test_an_update_may_still_turn_off_what_it_would_leave_alone(client: Client) 
     after = pool.update(
         MfaConfiguration="OFF",
         UserAttributeUpdateSettings={"AttributesRequireVerificationBeforeUpdate": []},
+        UserPoolTags={},
         UserPoolTier="LITE",
     )
 
     assert after["MfaConfiguration"] == "OFF"
+    assert after["UserPoolTags"] == {}
     assert after["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": []}
     assert after["UserPoolTier"] == "LITE"
 

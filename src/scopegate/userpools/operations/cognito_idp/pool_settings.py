@@ -1,9 +1,10 @@
 """What CreateUserPool and UpdateUserPool may set, as DescribeUserPool shows it: with every default that AWS fills in.
 
-Both operations describe the whole: a member that is left out gets its default. An update leaves five alone that it does
-not name: both policies, MfaConfiguration, UserAttributeUpdateSettings and UserPoolTier.
+Both operations describe the whole: a member that is left out gets its default. An update leaves six alone that it does
+not name: both policies, MfaConfiguration, UserAttributeUpdateSettings, UserPoolTags and UserPoolTier.
 Source: reference, "Members of CreateUserPool"; the model's texts of the members; measurements on AWS that were
-published in August 2026, field by field (AutoVerifiedAttributes is reset, MfaConfiguration and the policies stay).
+published in August 2026, field by field (AutoVerifiedAttributes is reset, MfaConfiguration and the policies stay). That
+tags stay is what deployment tools count on: they send them by TagResource only.
 """
 
 from typing import Final
@@ -111,7 +112,7 @@ def render_settings(request: Shape, before: Document | None = None, *, mfa_has_a
         },
         "MfaConfiguration": request.get("MfaConfiguration", before.get("MfaConfiguration", "OFF")),
         "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT", **request.get("EmailConfiguration", {})},
-        "UserPoolTags": _check_tags(request.get("UserPoolTags", {})),
+        "UserPoolTags": _check_tags(request.get("UserPoolTags", before.get("UserPoolTags", {}))),
         "AdminCreateUserConfig": _render_admin_creation(request, policies),
         "AccountRecoverySetting": request.get("AccountRecoverySetting", _DEFAULT_RECOVERY),
         "UserPoolTier": request.get("UserPoolTier", before.get("UserPoolTier", "ESSENTIALS")),
