@@ -114,6 +114,11 @@ def test_every_operation_answers_with_awss_status(lambda_: Any, server: Server, 
     assert status(lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=1)) == 200
     assert status(lambda_.get_function_concurrency(**function)) == 200
     assert status(lambda_.delete_function_concurrency(**function)) == 204
+    version = {**function, "Qualifier": "1"}
+    assert status(lambda_.put_provisioned_concurrency_config(**version, ProvisionedConcurrentExecutions=1)) == 202
+    assert status(lambda_.get_provisioned_concurrency_config(**version)) == 200
+    assert status(lambda_.list_provisioned_concurrency_configs(**function)) == 200
+    assert status(lambda_.delete_provisioned_concurrency_config(**version)) == 204
     assert status(lambda_.put_function_event_invoke_config(**function, MaximumRetryAttempts=1)) == 200
     assert status(lambda_.update_function_event_invoke_config(**function, MaximumEventAgeInSeconds=60)) == 200
     assert status(lambda_.get_function_event_invoke_config(**function)) == 200
@@ -207,7 +212,6 @@ def test_another_version_than_was_asked_for_is_warned_of(server: Server, name: s
         ("create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}),
         ("list_layers", {}),
         ("list_event_source_mappings", {}),
-        ("get_provisioned_concurrency_config", {"FunctionName": "x", "Qualifier": "1"}),
         ("create_code_signing_config", {"AllowedPublishers": {"SigningProfileVersionArns": ["arn:aws:s:::x"]}}),
     ],
 )

@@ -1,8 +1,8 @@
 """Functions: their only SQL.
 
 Documents: `functions` → {"Configuration": FunctionConfiguration of `$LATEST` without Environment, "Tags", "Newest":
-the highest version number ever given, and where set "Concurrency", "RecursiveLoop", by qualifier "EventInvoke" and
-"RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment; `function_aliases` →
+the highest version number ever given, and where set "Concurrency", "RecursiveLoop", by qualifier "EventInvoke",
+"Provisioned" and "RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment; `function_aliases` →
 AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}.
 Environment variables stand apart, sealed: context `function/<account>/<region>/<name>/<version>/environment`.
 Each write says `changed("function", "account region name")`.

@@ -151,6 +151,108 @@ def test_account_settings_count_versions_too(made: Client) -> None:
     }
 
 
+# Provisioned concurrency
+
+
+def provision(client: Client, qualifier: str, executions: int = 2) -> Any:
+    return client.put_provisioned_concurrency_config(
+        **FUNCTION, Qualifier=qualifier, ProvisionedConcurrentExecutions=executions
+    )
+
+
+def test_provisioned_concurrency_is_ready_when_it_is_asked_for(made: Client) -> None:
+    put = provision(made, "1", 3)
+    ready = made.get_provisioned_concurrency_config(**FUNCTION, Qualifier="1")
+
+    assert without(put, "LastModified") == {
+        "RequestedProvisionedConcurrentExecutions": 3,
+        "AllocatedProvisionedConcurrentExecutions": 0,
+        "Status": "IN_PROGRESS",
+    }
+    assert ready == {
+        "RequestedProvisionedConcurrentExecutions": 3,
+        "AvailableProvisionedConcurrentExecutions": 3,
+        "AllocatedProvisionedConcurrentExecutions": 3,
+        "Status": "READY",
+        "LastModified": put["LastModified"],
+    }
+
+
+def test_provisioned_concurrency_goes_with_what_it_is_for(made: Client) -> None:
+    made.create_alias(**FUNCTION, Name="live", FunctionVersion="$LATEST")
+    made.create_alias(**FUNCTION, Name="beta", FunctionVersion="$LATEST")
+    for qualifier in ("1", "live", "beta"):
+        provision(made, qualifier)
+    first = made.list_provisioned_concurrency_configs(**FUNCTION, MaxItems=2)
+    second = made.list_provisioned_concurrency_configs(**FUNCTION, Marker=first["NextMarker"])
+    listed = first["ProvisionedConcurrencyConfigs"] + second["ProvisionedConcurrencyConfigs"]
+
+    made.delete_provisioned_concurrency_config(**FUNCTION, Qualifier="live")
+    made.delete_provisioned_concurrency_config(**FUNCTION, Qualifier="live")
+    made.delete_alias(**FUNCTION, Name="beta")
+    made.delete_function(**FUNCTION, Qualifier="1")
+
+    assert [each["FunctionArn"] for each in listed] == [f"{arn()}:{name}" for name in ("1", "beta", "live")]
+    assert made.list_provisioned_concurrency_configs(**FUNCTION) == {"ProvisionedConcurrencyConfigs": []}
+
+
+def test_provisioned_concurrency_stays_below_the_reserved(made: Client) -> None:
+    made.create_alias(**FUNCTION, Name="live", FunctionVersion="$LATEST")
+    made.put_function_concurrency(**FUNCTION, ReservedConcurrentExecutions=5)
+    provision(made, "1", 3)
+
+    assert refusal(provision, client=made, qualifier="live", executions=3) == (
+        INVALID,
+        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+    )
+    provision(made, "live", 2)
+    assert refusal(made.put_function_concurrency, **FUNCTION, ReservedConcurrentExecutions=4) == (
+        INVALID,
+        " ReservedConcurrentExecutions  4 should not be lower than function's total provisioned concurrency [5].",
+    )
+
+
+def test_a_version_and_its_alias_are_not_both_provisioned(made: Client) -> None:
+    made.create_alias(**FUNCTION, Name="live", FunctionVersion="1")
+    provision(made, "1")
+    assert refusal(provision, client=made, qualifier="live") == (
+        "ResourceConflictException",
+        "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+    )
+
+    made.delete_provisioned_concurrency_config(**FUNCTION, Qualifier="1")
+    provision(made, "live")
+    assert refusal(provision, client=made, qualifier="1") == (
+        "ResourceConflictException",
+        "Version is pointed by a Provisioned Concurrency alias",
+    )
+
+
+def test_refusals_of_provisioned_concurrency(made: Client) -> None:
+    get, delete = made.get_provisioned_concurrency_config, made.delete_provisioned_concurrency_config
+
+    assert refusal(get, **FUNCTION, Qualifier="1") == (
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "No Provisioned Concurrency Config found for this function",
+    )
+    assert refusal(provision, client=made, qualifier="$LATEST") == (
+        INVALID,
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+    )
+    for ask in (get, delete):
+        assert refusal(ask, **FUNCTION, Qualifier="$LATEST") == (
+            INVALID,
+            "The function resource provided must be an alias or a published version.",
+        )
+        assert refusal(ask, **FUNCTION, Qualifier="noalias") == (MISSING, f"Cannot find alias arn: {arn()}:noalias")
+        assert refusal(ask, **FUNCTION, Qualifier="10") == (MISSING, f"Function not found: {arn()}:10")
+    assert refusal(provision, client=made, qualifier="1", executions=0) == (
+        "ValidationException",
+        "1 validation error detected: Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: "
+        "Member must have value greater than or equal to 1",
+    )
+
+
 # What deployment tools ask
 
 

@@ -81,7 +81,7 @@ def is_qualifier(tx: Tx, ref: FunctionRef) -> bool:
 def forget_qualifier(tx: Tx, ref: FunctionRef, qualifier: str) -> None:
     """A version or an alias goes: so does what its function's document keeps for it."""
     document = get_function(tx, ref.with_qualifier(None))
-    for member in ("EventInvoke", "RuntimeManagement"):
+    for member in ("EventInvoke", "Provisioned", "RuntimeManagement"):
         document.get(member, {}).pop(qualifier, None)
     queries.put_function(tx, ref, document)
 

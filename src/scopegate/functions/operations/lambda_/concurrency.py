@@ -26,6 +26,14 @@ def put_function_concurrency(call: Call, request: Shape) -> Shape:
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{least}].",
         )
+    provisioned = sum(each["Requested"] for each in document.get("Provisioned", {}).values())
+    if reserved < provisioned:
+        # The blanks are the service's own.
+        raise AwsError(
+            "InvalidParameterValueException",
+            f" ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned "
+            f"concurrency [{provisioned}].",
+        )
     queries.put_function(call.tx, ref, document | {"Concurrency": reserved})
     return {"ReservedConcurrentExecutions": reserved}
 
