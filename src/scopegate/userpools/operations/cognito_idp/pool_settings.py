@@ -96,6 +96,7 @@ def render_settings(request: Shape, before: Document | None = None, *, mfa_has_a
     Raises InvalidParameterException, UserPoolTaggingException.
     """
     before = before or {}
+    named = before | request
     _check_sms(request, before, mfa_has_a_factor)
     _check_recovery(request)
     _check_keys(request)
@@ -110,12 +111,12 @@ def render_settings(request: Shape, before: Document | None = None, *, mfa_has_a
             **before.get("UserAttributeUpdateSettings", {}),
             **request.get("UserAttributeUpdateSettings", {}),
         },
-        "MfaConfiguration": request.get("MfaConfiguration", before.get("MfaConfiguration", "OFF")),
+        "MfaConfiguration": named.get("MfaConfiguration", "OFF"),
         "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT", **request.get("EmailConfiguration", {})},
-        "UserPoolTags": _check_tags(request.get("UserPoolTags", before.get("UserPoolTags", {}))),
+        "UserPoolTags": _check_tags(named.get("UserPoolTags", {})),
         "AdminCreateUserConfig": _render_admin_creation(request, policies),
         "AccountRecoverySetting": request.get("AccountRecoverySetting", _DEFAULT_RECOVERY),
-        "UserPoolTier": request.get("UserPoolTier", before.get("UserPoolTier", "ESSENTIALS")),
+        "UserPoolTier": named.get("UserPoolTier", "ESSENTIALS"),
         **{member: request[member] for member in _ECHOED if request.get(member) is not None},
     }
     return settings
