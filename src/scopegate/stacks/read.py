@@ -253,6 +253,8 @@ def _check_sections(template: Template) -> None:
     for name, definition in (template.document.get("Parameters") or {}).items():
         if not isinstance(definition, dict):
             raise template.error(f"Parameter {name} must be a mapping", "Parameters", name)
+        if name in template.resources:
+            raise template.error(f"{name} is a parameter and a resource: names are given once", "Parameters", name)
     if template.document.get("Rules"):
         raise template.error("The section Rules is not supported yet", "Rules")
     transform = template.document.get("Transform") or []

@@ -284,6 +284,15 @@ CASES = {
         """,
         "3: Method (AWS::ApiGateway::Method): ValidationException: The properties have not the shape",
     ),
+    "a name given twice": (
+        """
+        Parameters:
+          Pool: {Type: String, Default: x}
+        Resources:
+          Pool: {Type: AWS::Cognito::UserPool}
+        """,
+        "2: Pool is a parameter and a resource: names are given once",
+    ),
     "a tag of Python's": (
         """
         Resources:
