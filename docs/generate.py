@@ -3,8 +3,9 @@
 `python docs/generate.py` writes them; with `--check` it only says which differ. A test runs the check.
 """
 
+import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from scopegate.aws.models import Models
 from scopegate.aws.registry import table
 from scopegate.base.limits import LIMITS
 from scopegate.base.settings import Settings
+from scopegate.cli.main import app
 from scopegate.server.operations import PACKAGES
 
 DOCS: Final = Path(__file__).parent
@@ -66,7 +68,69 @@ def limits() -> str:
     return "\n".join([*lines, ""])
 
 
+def commands() -> str:
+    """Every command: its words, its examples, its arguments and options."""
+    lines = [
+        "# Command line",
+        "",
+        "`scopegate --help` and `scopegate COMMAND --help` say the same.",
+        "A mistake is one line on standard error and exit code 2.",
+        "",
+    ]
+    for name, command in _commands():
+        said = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+        examples = [part.removeprefix("Example: ") for part in said if part.startswith("Example: ")]
+        parameters = list(inspect.signature(command).parameters.values())
+        own = [parameter for parameter in parameters if parameter.name not in _FLAG_BY_SETTING]
+        flags = [_FLAG_BY_SETTING[parameter.name] for parameter in parameters if parameter.name in _FLAG_BY_SETTING]
+        lines += [f"## scopegate {name}", ""]
+        lines += [" ".join(part.split()) for part in said if not part.startswith("Example: ")]
+        lines += ["", "```sh", *examples, "```", ""]
+        if own:
+            lines += ["| argument or option | what it is | default |", "|---|---|---|"]
+            lines += [_parameter(parameter) for parameter in own]
+            lines += [""]
+        if flags:
+            named = ", ".join(f"[`{flag}`](settings.md#{setting})" for setting, flag in flags)
+            lines += [f"Settings: {named}.", ""]
+    return "\n".join(lines)
+
+
+_FLAG_BY_SETTING: Final = {
+    row.name: (row.name.replace("_", "-"), row.metadata["flag"]) for row in fields(Settings) if row.metadata["flag"]
+}
+
+
+def _commands() -> Iterator[tuple[str, Callable[..., None]]]:
+    for info in app.registered_commands:
+        assert info.callback is not None
+        yield info.name or info.callback.__name__, info.callback
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for info in group.typer_instance.registered_commands:
+            assert info.callback is not None
+            yield f"{group.name} {info.name}", info.callback
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    (described,) = parameter.annotation.__metadata__
+    # In an annotation, Typer keeps the first spelling where a default would stand.
+    spellings = [text for text in (described.default, *(described.param_decls or ())) if str(text).startswith("-")]
+    spellings = spellings or [f"--{parameter.name.replace('_', '-')}"]
+    if type(described).__name__ == "ArgumentInfo":
+        spellings = [described.metavar or parameter.name.upper()]
+    shown = " ".join(f"`{spelling}`" for spelling in spellings)
+    if described.envvar:
+        shown += f" (`{described.envvar}`)"
+    if parameter.default is parameter.empty:
+        default = "required"
+    else:
+        default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+    return f"| {shown} | {described.help} | {default} |"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "cli.md": commands,
     "coverage.md": coverage,
     "limits.md": limits,
     "settings.md": settings,
