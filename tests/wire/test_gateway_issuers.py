@@ -5,15 +5,16 @@ Source: reference, "HTTP: JWT authorizer"; design, "The gateway's decision"; att
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scopegate.jose.keys import render_jwks, verify_key
 from tests.rooms.jose.issuer import rsa_key, token
-from tests.server import Server
+from tests.server import Server, make_pool, token_part
 from tests.wire.gateways import Answer, HttpApi, Script, Web, serving_web
 
 SCOPED = {"AuthorizationScopes": ["orders/read"]}
@@ -337,3 +338,23 @@ def test_g11_new_keys_are_found_and_a_flood_of_unknown_kids_asks_once(server: Se
     assert rotating.fetched() == (2, 2)
     assert leaving.fetched() == (2, 1), "asked again once, for a kid that it has not"
     assert ask(apis[leaving], leaving.token()).status == 200, "the last good keys are kept"
+
+
+def test_a_pool_is_known_by_every_spelling_of_its_issuer(
+    start_server: Callable[..., Server], unused_port: int, web: Web
+) -> None:
+    """With `--issuer-url` tokens name this server; templates that spell Amazon's issuer go on working, offline."""
+    url = f"http://localhost:{unused_port}"
+    server = start_server("serve", "--dev", "--port", str(unused_port), "--issuer-url", url)
+    pool, other = make_pool(server), make_pool(server, "other")
+    client = pool.client()
+    token_ = server.token(client).json()["access_token"]
+    api = HttpApi(server)
+    for name, issuer in (("own", f"{url}/{pool.pool_id}"), ("amazon", pool.issuer), ("other", other.issuer)):
+        api.web(f"GET /{name}", web.url, **api.jwt(issuer, client["ClientId"], name=name))
+
+    bearer = {"Authorization": token_}
+    assert token_part(token_, 1)["iss"] == f"{url}/{pool.pool_id}"
+    assert [api.call("GET", path, bearer).status for path in ("/own", "/amazon", "/other")] == [200, 200, 401]
+    with pytest.raises(ClientError, match="Invalid issuer"):
+        api.jwt(f"{url}/us-east-1_Nowhere00", "a", name="nowhere")

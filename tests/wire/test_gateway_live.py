@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.server import Pool, Server, make_pool
+from tests.server import ACCOUNT, REGION, Pool, Server, allow_gateway, make_function, make_pool, zipped
 from tests.wire.gateways import Answer, HttpApi, RestApi, Web, access_token, call, id_token, serving_web
 
 
@@ -495,3 +495,41 @@ def test_g22_a_token_dies_with_its_client_and_a_route_with_its_deletion(server: 
     http.client.delete_api(ApiId=http.id)
     rest.client.delete_rest_api(restApiId=rest.id)
     assert [api.call("GET", "/x").body for api in (http, rest)] == [b'{"message":"Forbidden"}'] * 2
+
+
+def test_an_alias_is_invoked_by_its_own_permission_and_moves_at_once(server: Server) -> None:
+    """Reference, "How the function is called": the qualifier in the URI, a stage variable in its place."""
+    lambda_ = server.aws("lambda")
+    says = "def handler(event, context): return {{'statusCode': 200, 'body': '{} ' + context.invoked_function_arn}}"
+    arn = make_function(server, "aliased", says.format("one"))
+    assert lambda_.publish_version(FunctionName="aliased")["Version"] == "1"
+    lambda_.update_function_code(FunctionName="aliased", ZipFile=zipped({"app.py": says.format("two")}))
+    lambda_.get_waiter("function_updated_v2").wait(FunctionName="aliased", WaiterConfig={"Delay": 1})
+    assert lambda_.publish_version(FunctionName="aliased")["Version"] == "2"
+    lambda_.create_alias(FunctionName="aliased", Name="live", FunctionVersion="1")
+    rest, http = RestApi(server), HttpApi(server, stage=None)
+    rest.function("GET", "/x", arn + ":${stageVariables.alias}")
+    rest.deploy(variables={"alias": "live"})
+    http.function("GET /x", arn + ":live")
+    http.stage("$default")
+    for api in (rest, http):
+        allow_gateway(server, "aliased", api.id)
+
+    assert [api.call("GET", "/x").status for api in (rest, http)] == [500, 500], "the permission is the function's"
+    for api in (rest, http):
+        lambda_.add_permission(
+            FunctionName="aliased",
+            Qualifier="live",
+            StatementId=f"alias-{api.id}",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api.id}/*/GET/x",
+        )
+    assert [api.call("GET", "/x").body.decode() for api in (rest, http)] == [f"one {arn}:live"] * 2
+    lambda_.update_alias(FunctionName="aliased", Name="live", FunctionVersion="2")
+    assert [api.call("GET", "/x").body.decode() for api in (rest, http)] == [f"two {arn}:live"] * 2
+
+    rest.client.update_stage(restApiId=rest.id, stageName="prod", patchOperations=replace("/variables/alias", "gone"))
+    assert rest.call("GET", "/x").status == 500
+    lambda_.delete_alias(FunctionName="aliased", Name="live")
+    assert http.call("GET", "/x").status == 500

@@ -671,6 +671,17 @@ def test_bodies_beyond_10_mb(server: Server, rest: RestApi, http: HttpApi) -> No
     assert answer.header("content-type") == "application/json"
 
 
+def test_a_body_in_chunks_is_counted(server: Server, rest: RestApi, http: HttpApi) -> None:
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    for api, target, body in (
+        (rest, "/prod/open", b"HTTP content length exceeded 10485760 bytes."),
+        (http, "/open", b'{"message":"Request Entity Too Large"}'),
+    ):
+        head = f"POST {target} HTTP/1.1\r\nHost: {api.host}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        answer = raw(server, head + chunk * 10 + b"1\r\nx\r\n0\r\n\r\n")
+        assert (answer.status, answer.body, answer.header("connection")) == (413, body, "close")
+
+
 @pytest.mark.parametrize("kind", ["rest", "http"])
 def test_a_body_that_no_event_can_carry_is_too_large(request: pytest.FixtureRequest, kind: str) -> None:
     """A function takes 6 MB: the gateway took the call, Lambda would not."""
