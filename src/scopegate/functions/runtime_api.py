@@ -14,8 +14,11 @@ from typing import Final, cast
 
 import httptools
 import orjson
+import structlog
 
 from scopegate.base.limits import limit
+
+log = structlog.get_logger()
 
 _ROOT: Final = b"/2018-06-01/runtime/"
 _NEXT: Final = b"/2018-06-01/runtime/invocation/next"
@@ -169,6 +172,10 @@ class Exchange:
         )
 
 
+class _HeadTooLarge(Exception):
+    """It never leaves this module."""
+
+
 class RuntimeApi(asyncio.Protocol):
     """One connection of a function's process.
 
@@ -253,7 +260,11 @@ class RuntimeApi(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
             self._flush()
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(
+                error.__context__, _HeadTooLarge
+            ):
+                log.exception("runtime_api.failed")
             if self._transport is not None:
                 self.refuse(400, "InvalidRequest", "The request is not HTTP/1.1")
                 self.close()
@@ -302,7 +313,7 @@ class RuntimeApi(asyncio.Protocol):
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > _HEAD_BYTES:
-            raise ValueError("head too large")  # the parser wraps it into its own error
+            raise _HeadTooLarge  # the parser wraps it into its own error
 
     def _route(self, method: bytes, url: bytes) -> None:
         if url == _NEXT:

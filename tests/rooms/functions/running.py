@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from scopegate.base.errors import SetupError
+from scopegate.functions import proc
 from scopegate.functions.model import Definition, Outcome, Work
 from scopegate.functions.pool import Runner, RunnerOptions
 from scopegate.functions.sandbox import Isolation, choose_isolation
@@ -163,15 +164,14 @@ def running(
         runs.close()
 
 
-def processes_of_functions() -> list[int]:
-    """Every process on this machine that runs one of our bootstraps."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                command = Path(f"/proc/{name}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"bootstrap_init.py" in command:
-                found.append(int(name))
-    return found
+def processes_of_functions(bootstrap: bytes = b"/bootstrap") -> list[int]:
+    """Every process below this one that runs one of our bootstraps, in the order of their numbers."""
+    below = sorted(int(process.rpartition("/")[2]) for process in proc.descendants(os.getpid()))
+    return [pid for pid in below if bootstrap in command_line(pid)]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -176,10 +176,9 @@ def test_new_revision_takes_over_while_the_old_one_finishes(runs: Runs) -> None:
 
 
 def test_environment_that_is_killed_fails_its_call_and_no_other(runs: Runs) -> None:
-    before = set(processes_of_functions())
     function = runs.function(CODE)
     function.call({})
-    (*_, first) = sorted(set(processes_of_functions()) - before)
+    (*_, first) = processes_of_functions(b"/bootstrap_init.py")
 
     async def overlap() -> Answer:
         call = asyncio.ensure_future(function.call_async({"seconds": 5}))
@@ -194,6 +193,16 @@ def test_environment_that_is_killed_fails_its_call_and_no_other(runs: Runs) -> N
         "errorMessage": f"RequestId: {killed.request_id} Error: Runtime exited with error: signal: killed",
     }
     assert function.call({}).json[0] == "one"
+
+
+def test_timeout_counts_from_the_start_of_each_call(runs: Runs) -> None:
+    """One timer serves many short calls of an environment: it must not end a later one early."""
+    function = runs.function(CODE, timeout_s=1)
+    function.call({})
+    answers = [function.call({"seconds": 0.6}), function.call({"seconds": 0.6}), function.call({"seconds": 5})]
+
+    assert [answer.outcome.function_error for answer in answers] == [None, None, "Unhandled"]
+    assert 1_000 <= answers[2].outcome.duration_ms < 1_500
 
 
 def test_process_that_ends_between_calls_is_replaced(runs: Runs) -> None:
