@@ -5,6 +5,7 @@ operations. Source: reference, operations page, "Import: rules by element".
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,18 @@ class ImportedApi:
 
     @property
     def info(self) -> Document:
-        return self.document.get("info") or {}
+        return object_of(self.document.get("info"))
+
+    @property
+    def servers(self) -> list[Document]:
+        return [object_of(server) for server in list_of(self.document.get("servers"))]
+
+    @property
+    def endpoint(self) -> Document:
+        """`x-amazon-apigateway-endpoint-configuration`: of the root, or of a server (OpenAPI 3)."""
+        name = f"{EXTENSION}endpoint-configuration"
+        places = (self.document, *self.servers)
+        return next((object_of(place[name]) for place in places if name in place), {})
 
     def extension(self, name: str, default: Any = None) -> Any:
         """A root extension by its name without the prefix."""
@@ -96,11 +108,10 @@ def read_openapi(body: bytes, *, account: str, region: str, base_path: str | Non
         raise bad_document()
     api = ImportedApi(document, swagger, dict(_schemes(document, swagger)))
     _read_models(api)
-    prefix = _prefix(document, swagger, base_path)
+    prefix = _prefix(api, base_path)
     root = document.get("security")
-    for path, item in (document.get("paths") or {}).items():
-        if not isinstance(item, dict):
-            raise bad_document()
+    for path, given in object_of(document.get("paths")).items():
+        item = object_of(given)
         for key in VERBS:
             if isinstance(item.get(key), dict):
                 verb = "ANY" if key.endswith("any-method") else key.upper()
@@ -129,9 +140,27 @@ def _parse(text: str) -> Document:
             raise bad_document() from None
     except RecursionError:
         raise bad_document() from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not _is_plain(document):
         raise bad_document()
     return document
+
+
+def _is_plain(document: Any) -> bool:
+    """Whether a document is what JSON can say, and no deeper than any reader's stack."""
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return True
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+            elif not (node is None or isinstance(node, str | int) or (isinstance(node, float) and math.isfinite(node))):
+                return False
+        level = below
+    return False
 
 
 def _refuse_explosive(text: str) -> None:
@@ -157,12 +186,12 @@ _TextLoader.yaml_implicit_resolvers = {
 
 
 def _schemes(document: Document, swagger: bool) -> Iterator[tuple[str, Scheme]]:
-    found = (
-        document.get("securityDefinitions") if swagger else (document.get("components") or {}).get("securitySchemes")
-    )
-    for name, scheme in (found or {}).items():
+    components = object_of(document.get("components"))
+    found = document.get("securityDefinitions") if swagger else components.get("securitySchemes")
+    for name, given in object_of(found).items():
+        scheme = object_of(given)
         authorizer = scheme.get(f"{EXTENSION}authorizer")
-        auth_type = scheme.get(f"{EXTENSION}authtype")
+        auth_type = text_of(scheme.get(f"{EXTENSION}authtype"))
         header, place = str(scheme.get("name", "")), str(scheme.get("in", ""))
         if isinstance(authorizer, dict) and authorizer.get("type"):
             kind = "authorizer"
@@ -172,7 +201,8 @@ def _schemes(document: Document, swagger: bool) -> Iterator[tuple[str, Scheme]]:
             kind = "api_key"
         else:
             kind = "other"
-        yield name, Scheme(name, kind, header, place, auth_type, authorizer, scheme.get("openIdConnectUrl"))
+        url = text_of(scheme.get("openIdConnectUrl"))
+        yield name, Scheme(name, kind, header, place, auth_type, authorizer if kind == "authorizer" else None, url)
 
 
 # Operations
@@ -181,24 +211,23 @@ def _schemes(document: Document, swagger: bool) -> Iterator[tuple[str, Scheme]]:
 def _operation(
     api: ImportedApi, prefix: str, path: str, verb: str, item: Document, operation: Document, root: Any
 ) -> ImportedOperation:
-    resolved = [
-        _resolve(api, parameter) for parameter in (*item.get("parameters", ()), *operation.get("parameters", ()))
-    ]
+    given = (*list_of(item.get("parameters")), *list_of(operation.get("parameters")))
+    resolved = [_resolve(api, object_of(parameter)) for parameter in given]
     parameters: dict[str, bool] = {}
     models: dict[str, str] = {}
     for parameter in resolved:
         place = {"query": "querystring", "path": "path", "header": "header"}.get(str(parameter.get("in")))
         if place is not None:
             required = place == "path" or bool(parameter.get("required", False))
-            parameters[f"method.request.{place}.{parameter['name']}"] = required
+            parameters[f"method.request.{place}.{text_of(parameter.get('name'))}"] = required
         elif parameter.get("in") == "body":
-            for media in operation.get("consumes") or api.document.get("consumes") or [_MEDIA]:
+            for media in media_types(api, operation, "consumes"):
                 _add_model(api, models, media, parameter.get("schema"))
     for name, _ in _PATH_VARIABLE.findall(path):
         parameters.setdefault(f"method.request.path.{name}", True)
-    body = _resolve(api, operation.get("requestBody") or {})
-    for media, content in (body.get("content") or {}).items():
-        _add_model(api, models, media, (content or {}).get("schema"))
+    body = _resolve(api, object_of(operation.get("requestBody")))
+    for media, content in object_of(body.get("content")).items():
+        _add_model(api, models, media, object_of(content).get("schema"))
     security = _security(api, operation, root)
     return ImportedOperation(_join(prefix, path), verb, security, parameters, models, operation)
 
@@ -218,12 +247,12 @@ def _security(api: ImportedApi, operation: Document, root: Any) -> Security:
             return Security(Scheme("AWS_IAM", "iam", "", "", None, None, None), (), False)
         if word == "NONE":
             return Security(None, (), False)
-    requirements = operation.get("security", root) or []
+    requirements = list_of(operation.get("security", root))
     chosen: Scheme | None = None
     scopes: tuple[str, ...] = ()
     api_key = False
     for requirement in requirements:
-        for name, asked in requirement.items():
+        for name, asked in object_of(requirement).items():
             scheme = api.schemes.get(name)
             if scheme is None:
                 if name.upper() == "NONE":  # SAM's word for an open operation, with no scheme of that name
@@ -235,7 +264,7 @@ def _security(api: ImportedApi, operation: Document, root: Any) -> Security:
                 why = f"Security scheme '{name}' has no authorizer: it would protect nothing"
                 raise bad_document(f"Errors found during import:\n\t{why}")
             elif chosen is None:
-                chosen, scopes = scheme, tuple(asked or ())
+                chosen, scopes = scheme, tuple(str(scope) for scope in list_of(asked))
             elif chosen.name != scheme.name:
                 raise bad_document(
                     "Errors found during import:\n\tAn operation may name one authorizer, "
@@ -248,10 +277,12 @@ def _security(api: ImportedApi, operation: Document, root: Any) -> Security:
 
 
 def _read_models(api: ImportedApi) -> None:
-    found = api.document.get("definitions") if api.swagger else (api.document.get("components") or {}).get("schemas")
-    for name, schema in (found or {}).items():
+    components = object_of(api.document.get("components"))
+    found = api.document.get("definitions") if api.swagger else components.get("schemas")
+    for name, schema in object_of(found).items():
         clean = re.sub(r"[^A-Za-z0-9]", "", name)
-        api.models[clean] = (schema, schema.get("description") if isinstance(schema, dict) else None)
+        description = text_of(schema.get("description")) if isinstance(schema, dict) else None
+        api.models[clean] = (schema, description)
 
 
 def _add_model(api: ImportedApi, models: dict[str, str], media: str, schema: Any) -> None:
@@ -305,18 +336,31 @@ def _resolve(api: ImportedApi, value: Document) -> Document:
 def find_integration(api: ImportedApi, operation: ImportedOperation) -> Document | None:
     """The integration of an operation, by itself or by `$ref`; None when it has none."""
     integration = operation.document.get(f"{EXTENSION}integration")
-    return _resolve(api, integration) if isinstance(integration, dict) else None
+    if integration is None:
+        return None
+    if not isinstance(integration, dict):
+        raise malformed_integration(operation)
+    return _resolve(api, integration)
 
 
-def _prefix(document: Document, swagger: bool, mode: str | None) -> str:
+def malformed_integration(operation: ImportedOperation) -> AwsError:
+    return bad_document(f"Unable to parse API definition because of a malformed integration at path {operation.path}.")
+
+
+def media_types(api: ImportedApi, operation: Document, member: str) -> list[str]:
+    """Swagger's `consumes` or `produces` of an operation."""
+    return [str(media) for media in list_of(operation.get(member)) or list_of(api.document.get(member)) or [_MEDIA]]
+
+
+def _prefix(api: ImportedApi, mode: str | None) -> str:
     """What base path handling puts before every path."""
     if mode not in ("prepend", "split"):
         return ""
-    if swagger:
-        base = str(document.get("basePath", ""))
+    if api.swagger:
+        base = str(api.document.get("basePath", ""))
     else:
-        server = (document.get("servers") or [{}])[0]
-        variable = (server.get("variables") or {}).get("basePath")
+        server = (api.servers or [{}])[0]
+        variable = object_of(object_of(server.get("variables")).get("basePath"))
         url = str(server.get("url", ""))
         base = str(variable.get("default", "")) if variable else re.sub(r"^[a-z]+://[^/]*", "", url)
     segments = [segment for segment in base.split("/") if segment]
@@ -325,10 +369,37 @@ def _prefix(document: Document, swagger: bool, mode: str | None) -> str:
     return "".join(f"/{segment}" for segment in segments)
 
 
+def object_of(value: Any) -> Document:
+    """An object, empty when absent. Raises AwsError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise bad_document()
+    return value
+
+
+def list_of(value: Any) -> list[Any]:
+    """A list, empty when absent. Raises AwsError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise bad_document()
+    return value
+
+
+def flag_of(value: Any) -> bool | None:
+    """A boolean that may be written as text."""
+    return None if value is None else str(value).lower() == "true"
+
+
 def text_of(value: Any) -> str | None:
-    """Text, numbers and lists of the extensions, as the operations want text."""
+    """Text, numbers and lists of the extensions, as the operations want text. Raises AwsError for an object."""
     if value is None:
         return None
+    if isinstance(value, dict):
+        raise bad_document()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return str(value)
@@ -340,7 +411,7 @@ def whole_of(value: Any) -> int | None:
         return None
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad_document(f"Errors found during import:\n\t{value!r} is not a whole number") from None
 
 

@@ -317,12 +317,18 @@ def _remove_provider(draft: Draft, patch: Patch) -> None:
 
 
 def _replace_jwt(draft: Draft, patch: Patch) -> None:
+    draft.document["jwtConfiguration"] = parse_jwt_configuration(patch.value)
+
+
+def parse_jwt_configuration(text: str | None) -> dict[str, Any]:
+    """A whole JWT configuration from JSON text. Raises AwsError: not one."""
     try:
-        configuration = json.loads(patch.value or "")
+        configuration: dict[str, Any] = json.loads(text or "")
         issuers = configuration["issuers"]
         clean = all(
             isinstance(each["issuer"], str)
             and isinstance(each["audiences"], list)
+            and all(isinstance(audience, str) for audience in each["audiences"])
             and "jwksUri" not in each
             and all(isinstance(claim["claimName"], str) for claim in each.get("additionalClaims") or [])
             for each in issuers
@@ -332,7 +338,7 @@ def _replace_jwt(draft: Draft, patch: Patch) -> None:
         clean = False
     if not clean:
         raise bad_request("Invalid Authorizer: jwtConfiguration must be a complete JWT configuration as JSON text")
-    draft.document["jwtConfiguration"] = configuration
+    return configuration
 
 
 _PATCHES: Final = PatchTable(

@@ -74,15 +74,13 @@ def create_rest_api(call: Call, request: Shape) -> Shape:
     if request.get("binaryMediaTypes"):
         document["binaryMediaTypes"] = list(dict.fromkeys(request["binaryMediaTypes"]))
     if (size := request.get("minimumCompressionSize")) is not None:
-        if not 0 <= size <= _MAXIMUM_COMPRESSION_SIZE:
-            raise bad_request(_BAD_COMPRESSION_SIZE)
-        document["minimumCompressionSize"] = size
+        document["minimumCompressionSize"] = check_compression_size(size)
     if request.get("policy"):
         document["policy"] = parse_policy(request["policy"], call.region, call.account, api_id)
     if tags:
         document["tags"] = tags
     document["securityPolicy"] = request.get("securityPolicy") or _default_security_policy(document)
-    _check_access_mode(document)
+    check_access_mode(document)
     queries.put_api(call.tx, call.account, call.region, PROTOCOL, api_id, document)
     if source is None:
         _put_new_parts(call, api_id, root_id)
@@ -105,7 +103,7 @@ def get_rest_apis(call: Call, request: Shape) -> Shape:
 def update_rest_api(call: Call, request: Shape) -> Shape:
     """UpdateRestApi."""
     document = apply_patches(_PATCHES, call, request["restApiId"], api_of(call, request), request)
-    _check_access_mode(document)
+    check_access_mode(document)
     queries.put_api(call.tx, call.account, call.region, PROTOCOL, document["id"], document)
     return _rendered(document, tags=True)
 
@@ -116,6 +114,12 @@ def delete_rest_api(call: Call, request: Shape) -> Shape:
     drop_api_stages(call, request["restApiId"])
     queries.delete_api(call.tx, request["restApiId"])
     return {}
+
+
+def check_compression_size(size: int) -> int:
+    if not 0 <= size <= _MAXIMUM_COMPRESSION_SIZE:
+        raise bad_request(_BAD_COMPRESSION_SIZE)
+    return size
 
 
 def _rendered(document: Document, *, tags: bool = False) -> Shape:
@@ -150,7 +154,7 @@ def _default_security_policy(document: Document) -> str:
     return "TLS_1_2" if document["endpointConfiguration"]["types"] == ["PRIVATE"] else "TLS_1_0"
 
 
-def _check_access_mode(document: Document) -> None:
+def check_access_mode(document: Document) -> None:
     if document["securityPolicy"].startswith("SecurityPolicy_") and "endpointAccessMode" not in document:
         raise bad_request(_ACCESS_MODE)
 
@@ -288,7 +292,7 @@ def _set_policy(draft: Draft, patch: Patch) -> None:
     draft.document["policy"] = parse_policy(patch.value, call.region, call.account, draft.api_id)
 
 
-_SECURITY_POLICIES: Final = (
+SECURITY_POLICIES: Final = (
     "TLS_1_0",
     "TLS_1_2",
     "SecurityPolicy_TLS13_1_3_2025_09",
@@ -346,7 +350,7 @@ _PATCHES: Final = PatchTable(
         flag_rule("/disableExecuteApiEndpoint"),
         Rule(
             "/securityPolicy",
-            {"replace": set_choice("securityPolicy", _SECURITY_POLICIES, "Invalid security policy specified")},
+            {"replace": set_choice("securityPolicy", SECURITY_POLICIES, "Invalid security policy specified")},
         ),
         Rule(
             "/endpointAccessMode",
