@@ -1,14 +1,19 @@
 """SAM → CloudFormation by AWS's own translator, in a short-lived child: its import is heavy and must not stay.
 
 As a program (`python -m scopegate.stacks.sam`) it reads {"template", "parameters", "region"} as JSON from standard
-input and writes {"template"} or {"errors": [{"logical_id", "message"}]}.
+input and writes {"template"}, {"errors": [{"logical_id", "message"}]} or {"unknown": [{"path", "message"}]}.
+
+The translator passes over keys that it does not know below the first level: an `Auth` with a misspelt `Authorizer`
+would be an open route. So templates are held against SAM's own schema first.
 """
 
 import asyncio
+import difflib
+import importlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from scopegate.stacks.read import Path, Template, TemplateError
@@ -35,6 +40,8 @@ async def translate(template: Template, parameters: Mapping[str, Any], region: s
     if child.returncode != 0:
         raise TemplateError(f"The SAM translator failed: {err.decode(errors='replace').strip().splitlines()[-1:]}")
     answer = json.loads(out)
+    for unknown in answer.get("unknown", ()):
+        raise template.error(unknown["message"], *unknown["path"])
     if errors := answer.get("errors"):
         first = errors[0]
         path = _place(template, first)
@@ -53,6 +60,45 @@ def _place(template: Template, error: Mapping[str, str]) -> Path:
     return template.find_key(named[named.lastindex or 0], *resource) if named else resource
 
 
+_SCHEMAS: Final = {
+    "AWS::Serverless::Api": "aws_serverless_api",
+    "AWS::Serverless::Function": "aws_serverless_function",
+    "AWS::Serverless::HttpApi": "aws_serverless_httpapi",
+}
+
+
+def _unknown_keys(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keys that SAM's schema does not have in any model: their paths and what to say."""
+    schemas = {
+        kind: importlib.import_module(f"samtranslator.internal.schema_source.{name}") for kind, name in _SCHEMAS.items()
+    }
+    models = [each for schema in schemas.values() for each in vars(schema).values() if hasattr(each, "__fields__")]
+    known = {field.alias for model in models for field in model.__fields__.values()}
+    for logical_id, resource in document["Resources"].items():
+        if schema := schemas.get(resource["Type"]):
+            yield from _extra(schema.Properties, document, ("Resources", logical_id, "Properties"), known)
+    for kind, schema in schemas.items():
+        yield from _extra(schema.Globals, document, ("Globals", kind.rpartition(":")[2]), known)
+
+
+def _extra(model: Any, document: Any, place: tuple[str, ...], known: Collection[str]) -> Iterator[dict[str, Any]]:
+    """What stands at a place and no model knows. A value that a union of models may be has more than most of them."""
+    value = document
+    for step in place:
+        value = (value.get(step) if isinstance(value, dict) else None) or {}
+    try:
+        model.parse_obj(value)
+    except ValueError as error:
+        details: list[dict[str, Any]] = error.errors()  # type: ignore[attr-defined]  # pydantic's, which has no stubs
+        for detail in details:
+            key = str(detail["loc"][-1])
+            if detail["type"] == "value_error.extra" and key not in known and not key.startswith(("Fn::", "Ref")):
+                where = place[1] if place[0] == "Resources" else ".".join(place)
+                close = difflib.get_close_matches(key, known, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                yield {"path": [*place, *detail["loc"]], "message": f"{where}: SAM knows no {key} here{hint}"}
+
+
 def _main() -> None:
     # Imported here because only the child may hold them in memory.
     import boto3  # noqa: PLC0415
@@ -61,6 +107,9 @@ def _main() -> None:
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
     request = json.load(sys.stdin)
+    if unknown := list(_unknown_keys(request["template"])):
+        json.dump({"unknown": unknown}, sys.stdout)
+        return
 
     session = boto3.session.Session(region_name=request["region"])
     translator = Translator({}, Parser(), boto_session=session)

@@ -339,7 +339,42 @@ SAM_CASES = {
               Handlr: index.handler
               Runtime: python3.12
         """,
-        "7: SAM refuses Function",
+        "7: Function: SAM knows no Handlr here; did you mean Handler?",
+    ),
+    "misspelt authorizer, which would be an open route": (
+        """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Function:
+            Type: AWS::Serverless::Function
+            Properties:
+              InlineCode: x
+              Handler: index.handler
+              Runtime: python3.12
+              Events:
+                Get:
+                  Type: Api
+                  Properties:
+                    Path: /
+                    Method: get
+                    Auth:
+                      Authorizr: AWS_IAM
+        """,
+        "16: Function: SAM knows no Authorizr here; did you mean Authorizer?",
+    ),
+    "misspelt scopes of all APIs": (
+        """
+        Transform: AWS::Serverless-2016-10-31
+        Globals:
+          HttpApi:
+            Auth:
+              Authorizers:
+                Jwt:
+                  AuthorizationScope: [a]
+        Resources:
+          Api: {Type: AWS::Serverless::HttpApi}
+        """,
+        "7: Globals.HttpApi: SAM knows no AuthorizationScope here; did you mean AuthorizationScopes?",
     ),
     "authorizer that SAM does not know": (
         """
