@@ -429,6 +429,20 @@ def test_routes_that_cannot_be_enforced_are_closed(http: HttpApi) -> None:
         assert_http(http.call("GET", path), 500, "Internal Server Error")
 
 
+def test_what_decides_over_a_whole_api_and_is_not_built_closes_it(server: Server, web: Web) -> None:
+    """A private API is for VPC endpoints, a resource policy for whom it names: neither is served to everybody."""
+    nobody = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}
+    for members in (
+        {"endpointConfiguration": {"types": ["PRIVATE"]}},
+        {"policy": json.dumps({"Version": "2012-10-17", **nobody})},
+    ):
+        api = RestApi(server, **members)
+        api.web("GET", "/x", web.url)
+        api.deploy()
+        answer = api.call("GET", "/x")
+        assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
+
+
 def test_rest_an_authorizer_whose_pool_is_gone_is_a_configuration_error(server: Server, web: Web) -> None:
     """Row 13 and 14: neither an authorizer that was deleted nor a pool that was opens a method."""
     pool = make_pool(server, "gone")
@@ -486,6 +500,20 @@ def test_rest_a_function_slower_than_the_integration(rest: RestApi) -> None:
 
     body = b'{"message": "Endpoint request timed out"}'
     assert_rest(answer, 504, body, "InternalServerErrorException", traced=True)
+
+
+def test_a_function_without_concurrency_is_not_told_apart_from_a_failing_one(
+    server: Server, rest: RestApi, http: HttpApi
+) -> None:
+    """Lambda says 429; its own error type is not passed on."""
+    lambda_ = server.aws("lambda")
+    lambda_.put_function_concurrency(FunctionName="refusals-brief", ReservedConcurrentExecutions=0)
+
+    answer = rest.call("GET", "/open/brief")
+    assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
+    assert_http(http.call("GET", "/brief"), 503, "Service Unavailable")
+    lambda_.delete_function_concurrency(FunctionName="refusals-brief")
+    assert (rest.call("GET", "/open/brief").status, http.call("GET", "/brief").status) == (200, 200)
 
 
 @pytest.mark.parametrize("path", ["/open", "/open1"])

@@ -270,12 +270,11 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     validators = {one["id"]: one for one in snapshot.get("request_validators") or ()}
     models = {one["name"]: one.get("schema") or "{}" for one in snapshot.get("models") or ()}
     settings = stage.get("methodSettings") or {}
-    policy = snapshot["api"].get("policy")
-    closed = "resource policies are not built yet" if policy else ""
+    closed = _closed_api(snapshot["api"])
     binary_types = frozenset(
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
-    warnings = _stage_warnings(stage)
+    warnings = _stage_warnings(stage, snapshot["api"])
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[RoutePlan] = []
     for resource in snapshot["resources"]:
@@ -329,9 +328,21 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     )
 
 
-def _stage_warnings(stage: Document) -> tuple[str, ...]:
-    """Settings of a REST stage that change nothing about who may call, and that are not acted on yet."""
+def _closed_api(api: Document) -> str:
+    """Why nobody may call any method of a REST API: what decides over that is not built."""
+    if api.get("policy"):
+        return "resource policies are not built yet"
+    if "PRIVATE" in ((api.get("endpointConfiguration") or {}).get("types") or ()):
+        # Reachable from VPC endpoints alone, and without a policy from nowhere (reference, "REST: resource policy").
+        return "private APIs are not built yet"
+    return ""
+
+
+def _stage_warnings(stage: Document, api: Document) -> tuple[str, ...]:
+    """Settings of a REST stage and its API that say nothing about who may call, and that are not acted on yet."""
     warnings: list[str] = []
+    if api.get("minimumCompressionSize") is not None:
+        warnings.append("compression is not built yet: bodies are passed on as they come")
     if (stage.get("canarySettings") or {}).get("percentTraffic"):
         warnings.append("canary releases are not built yet: every call is served by the stage's own deployment")
     if any(one.get("cachingEnabled") for one in (stage.get("methodSettings") or {}).values()):

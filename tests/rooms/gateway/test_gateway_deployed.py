@@ -120,6 +120,15 @@ def test_a_resource_policy_closes_every_method() -> None:
     assert gateway.call("GET", "/prod/o").status == 500
 
 
+def test_a_private_api_is_closed() -> None:
+    """It is for VPC endpoints alone, which are not here."""
+    gateway = Gateway()
+    gateway.put_rest({"/o": {"GET": lambda_method()}}, api={"endpointConfiguration": {"types": ["PRIVATE"]}})
+
+    assert gateway.call("GET", "/prod/o").status == 500
+    assert not gateway.invoked.invocations
+
+
 def test_a_stage_that_cannot_be_compiled_is_closed_and_says_so() -> None:
     gateway = Gateway()
     gateway.put_rest({"/o": {"GET": lambda_method()}})
@@ -199,11 +208,14 @@ def test_stage_settings_that_are_not_acted_on_are_warned_of() -> None:
             "methodSettings": {"*/*": {"cachingEnabled": True}},
             "clientCertificateId": "c1",
         },
+        api={"minimumCompressionSize": 0},
     )
 
     (plan,) = gateway_compile.plans(gateway.view)
 
-    assert [warning.split(" ")[0] for warning in plan.warnings] == ["canary", "response", "client"]
+    assert [warning.split(" ")[0] for warning in plan.warnings] == [
+        "compression", "canary", "response", "client",
+    ]  # fmt: skip
     assert gateway.call("GET", "/prod/o").status == 200
 
 
