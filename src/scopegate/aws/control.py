@@ -13,7 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from scopegate.aws import policy, protocols, sigv4
+from scopegate.aws import protocols, rights, sigv4
 from scopegate.aws.coerce import coerce
 from scopegate.aws.constraints import validate
 from scopegate.aws.models import Models, Operation, Service, Target, UnknownOperation
@@ -117,7 +117,7 @@ class Control(Generic[PortsT]):
         # 3
         function = self.table.get((operation.service.name, operation.name))
         shape = protocols.parse(target, request) if function is not None else {}
-        policy.authorise(signer.caller, operation, shape, request, signer.region)
+        rights.authorise(signer.caller, operation, shape, request, signer.region)
         if function is None:
             raise _not_built(operation)
         # 4
@@ -160,7 +160,7 @@ class Control(Generic[PortsT]):
         try:
             signer = self.authenticate(request, OWN_SERVICE)
             if signer.caller.role is not None:
-                policy.deny(signer.caller, f"{OWN_SERVICE}:{request.method}", "*")
+                rights.deny(signer.caller, f"{OWN_SERVICE}:{request.method}", "*")
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, "rest-json") from None
         return signer
@@ -189,7 +189,7 @@ class Control(Generic[PortsT]):
             raise _not_built(known)
         shape = coerce(known.model.input_shape, request)
         try:
-            policy.authorise(caller, known, shape, None, region)
+            rights.authorise(caller, known, shape, None, region)
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, known.service.protocol) from None
         validate(known, shape)

@@ -1,81 +1,301 @@
-"""What a caller may do.
+"""Policy documents: statements that allow or deny an action on a resource. The one evaluator of them.
 
-An operator's key may do everything. A function's session may, until the policies of its role are evaluated, ask who it
-is and invoke functions; it is denied the rest, in IAM's words. Operations that need no signature never come here.
-Source: design, "Functions run as processes"; attack row U5; reference, lambda 6.2 and control plane 3.1 (texts).
+A document is compiled whole or not at all: what is not understood raises `InvalidPolicy`, so that no Deny is passed
+over. Deny wins over Allow; what no statement names is not allowed. Policy variables (`${aws:username}`) are refused;
+principals are not looked at: whoever asks knows whose policies these are.
+Source: IAM User Guide, "Policy evaluation logic", "JSON policy elements", "Condition operators"; reference, "REST: what
+the authorizer's answer does".
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
-from scopegate.aws.models import Operation
-from scopegate.aws.operations import Caller
-from scopegate.aws.sigv4 import SignatureRefused
-from scopegate.base import names
-from scopegate.http.message import Request
+Context = Mapping[str, Sequence[str]]
+"""Condition keys, lower case → values. A key that is absent has no entry."""
 
-_OF_SESSIONS: Final = frozenset(
-    {
-        ("sts", "GetCallerIdentity"),
-        ("lambda", "Invoke"),
-        ("lambda", "InvokeAsync"),
-        ("lambda", "InvokeWithResponseStream"),
-    }
+_ELEMENTS: Final = frozenset(
+    {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 
-# IAM's action where it is not the operation's name.
-_ACTIONS: Final[Mapping[tuple[str, str], str]] = {
-    ("lambda", "Invoke"): "InvokeFunction",
-    ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
-}
+
+class InvalidPolicy(ValueError):
+    """A document that cannot be enforced as it is written; the text says which part."""
 
 
-def authorise(
-    caller: Caller, operation: Operation, labels: Mapping[str, Any], request: Request | None, region: str
-) -> None:
-    """Raises SignatureRefused("denied") naming action and resource when the caller may not call this operation.
+class Verdict(Enum):
+    """What a set of policies says of one action on one resource."""
 
-    labels: what is known of the request's members; request: the HTTP request, None for a call from inside.
-    """
-    if caller.role is None or (operation.service.name, operation.name) in _OF_SESSIONS:
-        return
-    deny(caller, *_action_and_resource(operation, labels, request, region, caller.account))
+    ALLOW = "allow"
+    EXPLICIT_DENY = "explicit deny"
+    IMPLICIT_DENY = "implicit deny"
 
 
-def deny(caller: Caller, action: str, resource: str) -> None:
-    """Raises IAM's denial."""
-    raise SignatureRefused(
-        "denied",
-        f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "
-        f"because no identity-based policy allows the {action} action",
+_Test = Callable[[Context], bool]
+_Match = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    allows: bool
+    action: _Match
+    resource: _Match
+    conditions: tuple[_Test, ...]
+
+    def applies(self, action: str, resource: str, context: Context) -> bool:
+        return self.action(action) and self.resource(resource) and all(test(context) for test in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A compiled document."""
+
+    statements: tuple[_Statement, ...]
+
+
+def evaluate(policies: Iterable[Policy], action: str, resource: str, context: Context) -> Verdict:
+    """Whether `action` (`execute-api:Invoke`) on `resource` (an ARN) is allowed."""
+    verdict = Verdict.IMPLICIT_DENY
+    for policy in policies:
+        for statement in policy.statements:
+            if statement.applies(action, resource, context):
+                if not statement.allows:
+                    return Verdict.EXPLICIT_DENY
+                verdict = Verdict.ALLOW
+    return verdict
+
+
+def compile_policy(document: Any) -> Policy:
+    """A policy document, parsed JSON. Raises InvalidPolicy."""
+    if not isinstance(document, dict):
+        raise InvalidPolicy("the policy is no object")
+    version = document.get("Version", "2008-10-17")
+    if version not in ("2012-10-17", "2008-10-17"):
+        raise InvalidPolicy(f"the policy has version {version!r}")
+    statements = document.get("Statement")
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise InvalidPolicy("the policy has no Statement")
+    return Policy(tuple(_compile_statement(statement) for statement in statements))
+
+
+def _compile_statement(statement: Any) -> _Statement:
+    if not isinstance(statement, dict):
+        raise InvalidPolicy("a Statement is no object")
+    if unknown := statement.keys() - _ELEMENTS:
+        raise InvalidPolicy(f"a Statement has {', '.join(sorted(map(str, unknown)))}")
+    effect = statement.get("Effect")
+    if effect not in ("Allow", "Deny"):
+        raise InvalidPolicy(f"a Statement has Effect {effect!r}")
+    return _Statement(
+        effect == "Allow",
+        _compile_choice(statement, "Action"),
+        _compile_choice(statement, "Resource"),
+        _compile_conditions(statement.get("Condition")),
     )
 
 
-def _action_and_resource(
-    operation: Operation, members: Mapping[str, Any], request: Request | None, region: str, account: str
-) -> tuple[str, str]:
-    service = operation.service.name
-    partition = names.partition_of(region)
-    if service in ("apigateway", "apigatewayv2"):
-        method = str(operation.model.http["method"])
-        path = request.path.decode("latin-1") if request is not None else str(operation.model.http["requestUri"])
-        return f"apigateway:{method}", f"arn:{partition}:apigateway:{region}::{_printable(path)}"
-    action = f"{service}:{_ACTIONS.get((service, operation.name), operation.name)}"
-    resource = "*"
-    if service == "cognito-idp" and isinstance(members.get("UserPoolId"), str):
-        resource = names.user_pool_arn(region, account, members["UserPoolId"])
-    elif service == "lambda" and isinstance(members.get("FunctionName"), str):
-        name = members["FunctionName"]
-        resource = name if name.startswith("arn:") else names.function_arn(region, account, name)
-    elif service == "iam":
-        for member, kind in (("RoleName", "role"), ("UserName", "user"), ("PolicyName", "policy")):
-            if isinstance(members.get(member), str):
-                resource = f"arn:{partition}:iam::{account}:{kind}/{members[member]}"
-                break
+def _compile_choice(statement: Mapping[str, Any], name: str) -> _Match:
+    """`Action` or `NotAction`, exactly one of them; the same for resources."""
+    given = [key for key in (name, f"Not{name}") if key in statement]
+    if len(given) != 1:
+        raise InvalidPolicy(f"a Statement has not exactly one of {name} and Not{name}")
+    patterns = _texts(statement[given[0]], given[0])
+    if not patterns:
+        raise InvalidPolicy(f"a Statement has an empty {given[0]}")
+    matches = [_compile_wildcards(pattern) for pattern in patterns]
+    if given[0] == name:
+        return lambda text: any(match(text) for match in matches)
+    return lambda text: not any(match(text) for match in matches)
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) for one in values):
+        raise InvalidPolicy(f"{name} is neither text nor a list of texts")
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _compile_wildcards(pattern: str, *, fold: bool = False) -> _Match:
+    """`*` stands for any run of characters, `?` for one; linear in the text, whatever the pattern."""
+    if "${" in pattern:
+        raise InvalidPolicy(f"policy variables are not evaluated yet: {pattern!r}")
+    if pattern == "*":
+        return lambda _: True
+    match = re.compile(fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE if fold else 0).match
+    return lambda text: match(text) is not None
+
+
+# conditions
+
+
+def _compile_conditions(conditions: Any) -> tuple[_Test, ...]:
+    if conditions is None:
+        return ()
+    if not isinstance(conditions, dict):
+        raise InvalidPolicy("a Condition is no object")
+    tests: list[_Test] = []
+    for operator, keys in conditions.items():
+        if not isinstance(keys, dict):
+            raise InvalidPolicy(f"the Condition {operator} is no object")
+        tests += [_compile_condition(operator, key, value) for key, value in keys.items()]
+    return tuple(tests)
+
+
+def _compile_condition(operator: str, key: str, value: Any) -> _Test:
+    """One operator and key: any of the values suffices, of a negated operator none may match."""
+    quantifier, colon, name = operator.rpartition(":")
+    if colon and quantifier not in ("ForAnyValue", "ForAllValues"):
+        raise InvalidPolicy(f"the condition operator {operator} is unknown")
+    values = _condition_values(value, operator)
+    lower = key.lower()
+    if name == "Null":
+        wants_absent = _boolean(values[0])
+        return lambda context: (not context.get(lower)) is wants_absent
+    if_exists = name.endswith("IfExists")
+    name = name.removesuffix("IfExists")
+    operation = _OPERATORS.get(name)
+    if operation is None:
+        raise InvalidPolicy(f"the condition operator {operator} is unknown")
+    compile_value, negated = operation
+    matches = [compile_value(one) for one in values]
+
+    def holds(got: str) -> bool:
+        return any(match(got) for match in matches) is not negated
+
+    def test(context: Context) -> bool:
+        got = context.get(lower)
+        if not got:
+            # An absent key fails a condition, but those that say otherwise: negated ones, IfExists, ForAllValues.
+            return if_exists or negated or quantifier == "ForAllValues"
+        if quantifier == "ForAnyValue":
+            return any(map(holds, got))
+        return all(map(holds, got))
+
+    return test
+
+
+def _condition_values(value: Any, operator: str) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    texts: list[str] = []
+    for one in values:
+        if isinstance(one, bool):
+            texts.append("true" if one else "false")
+        elif isinstance(one, str | int | float):
+            texts.append(str(one))
         else:
-            resource = str(members.get("PolicyArn", "*"))
-    return action, _printable(resource)
+            raise InvalidPolicy(f"the Condition {operator} has a value that is no text")
+    if not texts:
+        raise InvalidPolicy(f"the Condition {operator} has no value")
+    if any("${" in text for text in texts):
+        raise InvalidPolicy("policy variables are not evaluated yet")
+    return texts
 
 
-def _printable(text: str) -> str:
-    return "".join(character for character in text[:512] if character.isprintable())
+def _equals(value: str) -> _Match:
+    return lambda got: got == value
+
+
+def _equals_folded(value: str) -> _Match:
+    folded = value.casefold()
+    return lambda got: got.casefold() == folded
+
+
+def _boolean(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise InvalidPolicy(f"{value!r} is neither true nor false")
+    return value.lower() == "true"
+
+
+def _is_boolean(value: str) -> _Match:
+    expected = _boolean(value)
+    return lambda got: got.lower() == ("true" if expected else "false")
+
+
+def _address(value: str) -> _Match:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise InvalidPolicy(f"{value!r} is no network") from None
+
+    def match(got: str) -> bool:
+        try:
+            return ipaddress.ip_address(got) in network
+        except ValueError:
+            return False
+
+    return match
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidPolicy(f"{text!r} is no number") from None
+
+
+def _moment(text: str) -> float:
+    """A time, ISO 8601 or epoch seconds."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        raise InvalidPolicy(f"{text!r} is no time") from None
+
+
+def _compared(parse: Callable[[str], float], holds: Callable[[float, float], bool]) -> Callable[[str], _Match]:
+    def compile_value(value: str) -> _Match:
+        limit = parse(value)
+
+        def match(got: str) -> bool:
+            try:
+                return holds(parse(got), limit)
+            except InvalidPolicy:
+                return False
+
+        return match
+
+    return compile_value
+
+
+_ORDER: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "Equals": lambda got, limit: got == limit,
+    "LessThan": lambda got, limit: got < limit,
+    "LessThanEquals": lambda got, limit: got <= limit,
+    "GreaterThan": lambda got, limit: got > limit,
+    "GreaterThanEquals": lambda got, limit: got >= limit,
+}
+
+# Operator → (value → match, negated).
+_OPERATORS: Final[Mapping[str, tuple[Callable[[str], _Match], bool]]] = {
+    "StringEquals": (_equals, False),
+    "StringNotEquals": (_equals, True),
+    "StringEqualsIgnoreCase": (_equals_folded, False),
+    "StringNotEqualsIgnoreCase": (_equals_folded, True),
+    "StringLike": (_compile_wildcards, False),
+    "StringNotLike": (_compile_wildcards, True),
+    "ArnEquals": (_compile_wildcards, False),
+    "ArnNotEquals": (_compile_wildcards, True),
+    "ArnLike": (_compile_wildcards, False),
+    "ArnNotLike": (_compile_wildcards, True),
+    "Bool": (_is_boolean, False),
+    "IpAddress": (_address, False),
+    "NotIpAddress": (_address, True),
+    **{f"Numeric{name}": (_compared(_number, holds), False) for name, holds in _ORDER.items()},
+    "NumericNotEquals": (_compared(_number, _ORDER["Equals"]), True),
+    **{f"Date{name}": (_compared(_moment, holds), False) for name, holds in _ORDER.items()},
+    "DateNotEquals": (_compared(_moment, _ORDER["Equals"]), True),
+}

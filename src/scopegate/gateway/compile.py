@@ -17,7 +17,7 @@ import structlog
 
 from scopegate.base.errors import GatewayRefusal
 from scopegate.gateway import queries
-from scopegate.gateway.authorizers import AUTHORIZERS
+from scopegate.gateway.authorizers import AUTHORIZERS, TYPES
 from scopegate.gateway.cors import compile_cors
 from scopegate.gateway.integrations import INTEGRATIONS
 from scopegate.gateway.locate import compile_locate
@@ -201,7 +201,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         known.audiences,
         label,
         closed,
-        draft.warnings + (() if integration is None else integration.warnings),
+        draft.warnings + known.warnings + (() if integration is None else integration.warnings),
     )
     return route, RoutePlan(plan, known.pool_arns)
 
@@ -209,6 +209,8 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
 def _because(draft: _Draft) -> str:
     if draft.authorization == "NONE":
         return "the route is open: it has no authorizer"
+    if draft.authorization == "CUSTOM":
+        return "the authorizer function allows the call"
     return f"the token has one of the scopes {' '.join(draft.scopes)}" if draft.scopes else "the token is valid"
 
 
@@ -238,21 +240,21 @@ def _compile_integration(draft: _Draft) -> Integration:
     return compile_one(draft.integration, draft.spec)
 
 
-_KIND_OF_AUTHORIZER: Final = {"COGNITO_USER_POOLS": ("type", "COGNITO_USER_POOLS"), "JWT": ("AuthorizerType", "JWT")}
-
-
 def _compile_authorizer(draft: _Draft) -> Authorizer:
     kind = draft.authorization
     if kind == "NONE":
         return Authorizer(None, "open")
-    compile_one = AUTHORIZERS.get(kind)
-    if compile_one is None:
+    types = TYPES.get(kind)
+    if types is None:
         raise Closed(f"{kind} authorization is not built yet")
     if draft.authorizer is None:
         raise Closed(f"authorizer {draft.authorizer_id} does not exist")
-    member, expected = _KIND_OF_AUTHORIZER[kind]
-    if draft.authorizer.get(member) != expected:
-        raise Closed(f"authorizer {draft.authorizer_id} is not of type {expected}")
+    found = draft.authorizer.get("type") or draft.authorizer.get("AuthorizerType") or ""
+    if found not in types:
+        raise Closed(f"authorizer {draft.authorizer_id} is not of type {' or '.join(sorted(types))}")
+    compile_one = AUTHORIZERS.get((draft.spec.kind, found))
+    if compile_one is None:
+        raise Closed(f"{found} authorizers are not built yet")
     return compile_one(draft.authorizer, draft.scopes, draft.spec)
 
 
@@ -275,6 +277,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
     warnings = _stage_warnings(stage, snapshot["api"])
+    memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[RoutePlan] = []
     for resource in snapshot["resources"]:
@@ -294,6 +297,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
                 binary_types,
                 method.get("operationName"),
                 method.get("methodResponses") or {},
+                memories,
             )
             integration = method.get("methodIntegration") or {}
             bucket = find_bucket(
@@ -390,6 +394,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     variables = dict(stage.get("StageVariables") or {})
     authorizers = {one["AuthorizerId"]: one for one in snapshot.get("authorizers") or ()}
     integrations = {one["IntegrationId"]: one for one in snapshot.get("integrations") or ()}
+    memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[RoutePlan] = []
     default: Route | None = None
@@ -410,6 +415,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
             frozenset(),
             document.get("OperationName"),
             _NOTHING,
+            memories,
         )
         integration = integrations.get((document.get("Target") or "").removeprefix("integrations/"), _NOTHING)
         # A route's own settings replace the stage's as a whole (reference, control plane, section 4.2).

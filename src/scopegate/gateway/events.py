@@ -15,7 +15,7 @@ import orjson
 
 from scopegate.gateway import headers
 from scopegate.gateway.mapping import domain_prefix
-from scopegate.gateway.model import ApiCall
+from scopegate.gateway.model import ApiCall, RouteSpec
 from scopegate.gateway.times import request_time
 
 BuildEvent = Callable[[ApiCall], bytes]
@@ -250,7 +250,7 @@ def compile_http_event_2(
                 _dumps(joined),
                 query,
                 account_json,
-                b"" if call.authorizer_json is None else b',"authorizer":{"jwt":' + call.authorizer_json + b"}",
+                b"" if call.authorizer_json_2 is None else b',"authorizer":' + call.authorizer_json_2,
                 b',"domainName":',
                 _dumps(host),
                 b',"domainPrefix":',
@@ -348,3 +348,87 @@ def compile_http_event_1(
         )
 
     return build
+
+
+# Lambda authorizers: the event of the call without its body, and what an authorizer is told beside
+
+BuildAuthorizerEvent = Callable[[ApiCall, str], bytes]
+"""(call, method ARN) → event."""
+
+
+def compile_rest_authorizer_event(spec: RouteSpec) -> BuildAuthorizerEvent:
+    """A REST API's REQUEST event: maps that are empty are `{}`, Content-Length stays."""
+    build = compile_rest_event(
+        spec.stage_name,
+        spec.deployment_id,
+        spec.variables,
+        frozenset(),
+        account=spec.account,
+        api_id=spec.api_id,
+        resource=spec.template,
+        resource_id=spec.resource_id,
+        operation_name=spec.operation_name,
+    )
+
+    def build_for_authorizer(call: ApiCall, method_arn: str) -> bytes:
+        event = _without_body(build(call))
+        length = call.request.find_text(b"content-length")
+        if length is not None:
+            event["headers"]["Content-Length"] = length
+            event["multiValueHeaders"]["Content-Length"] = [length]
+        return _dumps({"type": "REQUEST", "methodArn": method_arn, **event})
+
+    return build_for_authorizer
+
+
+def compile_http_authorizer_event_1(spec: RouteSpec) -> Callable[[ApiCall, str, list[str]], bytes]:
+    """An HTTP API's REQUEST event, payload format 1.0: as a REST API's, and the identity as text."""
+    build = compile_http_event_1(
+        spec.stage_name,
+        spec.variables,
+        account=spec.account,
+        api_id=spec.api_id,
+        route_key=spec.key,
+        template=spec.template,
+    )
+
+    def build_for_authorizer(call: ApiCall, method_arn: str, identity: list[str]) -> bytes:
+        event = _without_body(build(call))
+        told = ",".join(identity)
+        asked = {"type": "REQUEST", "methodArn": method_arn, "identitySource": told, "authorizationToken": told}
+        return _dumps({"version": event.pop("version"), **asked, **event})
+
+    return build_for_authorizer
+
+
+def compile_http_authorizer_event_2(spec: RouteSpec) -> Callable[[ApiCall, str, list[str]], bytes]:
+    """An HTTP API's REQUEST event, payload format 2.0."""
+    build = compile_http_event_2(
+        spec.stage_name, spec.variables, account=spec.account, api_id=spec.api_id, route_key=spec.key
+    )
+
+    def build_for_authorizer(call: ApiCall, method_arn: str, identity: list[str]) -> bytes:
+        event = orjson.loads(build(call))
+        event.pop("body", None)
+        del event["isBase64Encoded"]
+        asked = {"type": "REQUEST", "routeArn": method_arn, "identitySource": identity or None}
+        return _dumps({"version": event.pop("version"), **asked, **event})
+
+    return build_for_authorizer
+
+
+_MAPS: Final = (
+    "headers",
+    "multiValueHeaders",
+    "queryStringParameters",
+    "multiValueQueryStringParameters",
+    "pathParameters",
+    "stageVariables",
+)
+
+
+def _without_body(event: bytes) -> dict[str, Any]:
+    """An event of format 1.0 as an authorizer sees it: no body, and no map is null."""
+    plain: dict[str, Any] = orjson.loads(event)
+    del plain["body"], plain["isBase64Encoded"]
+    return {key: value or {} if key in _MAPS else value for key, value in plain.items()}

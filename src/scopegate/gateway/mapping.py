@@ -72,6 +72,7 @@ _CONTEXT: Final[Mapping[str, Callable[[ApiCall], str | None]]] = {
     "stage": lambda call: None if call.stage is None else call.stage.name,
     "xrayTraceId": lambda call: call.trace,
 }
+_AUTHORIZER: Final = "authorizer."
 _CLAIM: Final = "authorizer.claims."
 
 
@@ -83,6 +84,9 @@ def compile_context(name: str) -> Callable[[ApiCall], str | None]:
     if name.startswith(_CLAIM):
         claim = name[len(_CLAIM) :]
         return lambda call: call.claims.get(claim)
+    if name.startswith(_AUTHORIZER):
+        key = name[len(_AUTHORIZER) :]
+        return lambda call: call.authorizer.get(key)
     return lambda call: call.context.get(name)
 
 

@@ -134,8 +134,9 @@ class ApiCall:
     raw_path: after host forms are resolved, the stage in it. method: after `X-HTTP-Method-Override` (REST).
     path: REST: after the stage, escapes kept; HTTP: `rawPath`, decoded once, with a named stage.
     stage_path: with the stage, as sent. match_path, segments: what the route was chosen by.
-    authorizer_json: the value of `requestContext.authorizer` in events, None when there is none.
-    claims: claims as text, for `$context.authorizer.claims`. response: set by the integration or a refusal.
+    authorizer_json: the value of `requestContext.authorizer` in events of REST APIs and format 1.0, None when there is
+    none; authorizer_json_2: in format 2.0. claims, authorizer: for `$context.authorizer.claims` and
+    `$context.authorizer`, as text. response: set by the integration or a refusal.
     accept: takes the answer that the integration waits for Later.
     """
 
@@ -146,7 +147,9 @@ class ApiCall:
         "_trace",
         "accept",
         "api",
+        "authorizer",
         "authorizer_json",
+        "authorizer_json_2",
         "claims",
         "context",
         "edge",
@@ -181,6 +184,8 @@ class ApiCall:
         self.segments: Sequence[str] = ()
         self.path_values: PathValues = ()
         self.authorizer_json: bytes | None = None
+        self.authorizer_json_2: bytes | None = None
+        self.authorizer: Mapping[str, str] = NO_STRINGS
         self.claims: Mapping[str, str] = NO_STRINGS
         self.is_preflight = False
         self.context: dict[str, str] = {}  # `$context` names that only one step knows (error.message, …)
@@ -250,6 +255,7 @@ class RouteSpec:
 
     key: `GET /pets/{id}` or `$default`; of a REST method, verb and template.
     binary_types: `binaryMediaTypes`, lower case, left wildcards left out. method_responses: by status. Both REST.
+    memories: what the stage's Lambda authorizers remember, by authorizer, for all of its routes.
     """
 
     kind: str
@@ -266,6 +272,7 @@ class RouteSpec:
     binary_types: frozenset[str]
     operation_name: str | None
     method_responses: Mapping[str, Document]
+    memories: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,3 +293,4 @@ class Authorizer:
     issuers: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
     pool_arns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

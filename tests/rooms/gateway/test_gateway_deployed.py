@@ -37,7 +37,7 @@ def aws_proxy(**integration: Any) -> dict[str, Any]:
     ("method", "reason"),
     [
         (lambda_method(authorizationType="AWS_IAM"), "AWS_IAM authorization is not built yet"),
-        (lambda_method(authorizationType="CUSTOM", authorizerId="x"), "CUSTOM authorization is not built yet"),
+        (lambda_method(authorizationType="CUSTOM", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="COGNITO_USER_POOLS", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="SOMETHING"), "SOMETHING authorization is not built yet"),
         (lambda_method(apiKeyRequired=True), "API keys and usage plans are not built yet"),
@@ -81,7 +81,7 @@ def test_what_cannot_be_enforced_is_deployed_closed(method: dict[str, Any], reas
     ("route", "reason"),
     [
         ({"AuthorizationType": "AWS_IAM"}, "AWS_IAM authorization is not built yet"),
-        ({"AuthorizationType": "CUSTOM"}, "CUSTOM authorization is not built yet"),
+        ({"AuthorizationType": "CUSTOM"}, "authorizer None does not exist"),
         (jwt_route(AuthorizerId="gone"), "authorizer gone does not exist"),
         (jwt_route(AuthorizerId="lambda"), "authorizer lambda is not of type JWT"),
         ({"Target": ""}, "the route has no integration"),

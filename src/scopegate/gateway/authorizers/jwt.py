@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -110,7 +110,7 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
             challenge = f'Bearer scope="{scope_text}" error="insufficient_scope" error_description="{expected}"'
             reason = f"the token has none of the route's scopes; {expected}"
             raise GatewayRefusal("ACCESS_DENIED", "Forbidden", www_authenticate=challenge, reason=reason)
-        call.claims, call.authorizer_json = _render(claims, facts, bool(scopes))
+        call.claims, call.authorizer_json, call.authorizer_json_2 = _render(claims, facts, bool(scopes))
 
     async def decide_later(call: ApiCall, value: bytes, kid: str, issuer_keys: IssuerKeys) -> None:
         try:
@@ -194,12 +194,12 @@ def _read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_words(claims.get("scp")) + _words(claims.get("scope"))))
 
 
-def _render(claims: Mapping[str, Any], facts: Facts, with_scopes: bool) -> tuple[dict[str, str], bytes]:
-    """(claims as text, `{"claims":…,"scopes":…}`); scopes is null on a route that asks for none."""
+def _render(claims: Mapping[str, Any], facts: Facts, with_scopes: bool) -> tuple[dict[str, str], bytes, bytes]:
+    """(claims as text, `{"claims":…,"scopes":…}`, the same under `jwt`); scopes is null on a route without."""
     style = "go+scopes" if with_scopes else "go"
     rendered = facts.rendered.get(style)
     if rendered is None:
         texts = go_claims(claims)
         shown = orjson.dumps({"claims": texts, "scopes": list(facts.held) if with_scopes else None})
-        rendered = facts.rendered[style] = (texts, shown)
-    return rendered
+        rendered = facts.rendered[style] = (texts, shown, b'{"jwt":' + shown + b"}")
+    return cast("tuple[dict[str, str], bytes, bytes]", rendered)

@@ -38,7 +38,7 @@ class Facts:
         client_id, jti = claims.get("client_id", claims.get("aud")), claims.get("jti")
         self.client_id = client_id if isinstance(client_id, str) else ""
         self.jti = jti if isinstance(jti, str) else ""
-        self.rendered: dict[str, tuple[dict[str, str], bytes]] = {}
+        self.rendered: dict[str, tuple[Any, ...]] = {}
         try:
             self.expires_at: int | None = find_time(claims, "exp")
             self.not_before: int | None = max(find_time(claims, "nbf") or 0, find_time(claims, "iat") or 0)

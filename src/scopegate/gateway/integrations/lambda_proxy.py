@@ -117,7 +117,7 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         operation_name=spec.operation_name,
     )
     timeout_ms = document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")
-    principal, warnings = _principal(document.get("credentials"), function)
+    principal, warnings = principal_of(document.get("credentials"), function)
 
     def render(call: ApiCall, payload: bytes) -> Response:
         return render_rest(call, payload, spec.binary_types)
@@ -159,7 +159,7 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     if mappings:
         render = _mapped(render, mappings)
     timeout_ms = document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")
-    principal, warnings = _principal(document.get("CredentialsArn"), function)
+    principal, warnings = principal_of(document.get("CredentialsArn"), function)
     step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
     return Integration(step, f"AWS_PROXY {function}", warnings)
 
@@ -175,7 +175,7 @@ def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
     return render_mapped
 
 
-def _principal(credentials: str | None, function: str) -> tuple[str | None, tuple[str, ...]]:
+def principal_of(credentials: str | None, function: str) -> tuple[str | None, tuple[str, ...]]:
     """As whom the function is invoked: as API Gateway, by the function's policy; as a role, by the role's."""
     if not credentials:
         return PRINCIPAL, ()

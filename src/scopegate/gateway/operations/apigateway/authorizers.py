@@ -70,7 +70,7 @@ _MEMBERS: Final = (
 def create_authorizer(call: Call, request: Shape) -> Shape:
     """CreateAuthorizer. An unknown API is told as a concurrent modification, as on AWS.
 
-    Partly: methods with a TOKEN, REQUEST or JWT authorizer are deployed closed; discovery of a JWT issuer is not tried.
+    Partly: methods with a JWT authorizer are deployed closed; discovery of its issuer is not tried.
     """
     busy = conflict("Unable to complete operation due to concurrent modification. Please try again later.")
     api_id = api_of(call, request, busy)["id"]

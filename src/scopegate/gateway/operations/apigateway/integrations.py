@@ -54,7 +54,7 @@ _NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 def put_integration(call: Call, request: Shape) -> Shape:
     """PutIntegration: makes or replaces. A mock goes nowhere: its URI and method are dropped, as on AWS.
 
-    Partly: methods with an integration of type AWS or HTTP are deployed closed.
+    Partly: methods with an integration of type AWS, and with a template in VTL, are deployed closed.
     """
     resource, method = method_of(call, request)
     integration: Document = {
