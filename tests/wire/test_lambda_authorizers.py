@@ -106,7 +106,7 @@ def test_rest(server: Server, rest: tuple[str, str]) -> None:
         return answer.status_code, json.loads(answer.text)
 
     status, told = call("allow")
-    assert status == 200
+    assert status == 200, told
     assert type(told.pop("integrationLatency")) is int
     assert told == {"principalId": "caller", "tier": "gold"}
     assert call("allow")[1]["integrationLatency"] == 0
