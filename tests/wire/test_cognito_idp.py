@@ -24,22 +24,21 @@ def error_of(call: Any, **request: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def post(server: Server, operation: str, body: Any, **headers: str) -> requests.Response:
-    """One call as the wire has it, with an unproven signature of the right shape."""
+def call_headers(operation: str) -> dict[str, str]:
+    """The headers of one call, with an unproven signature of the right shape."""
     credential = f"AKIDEXAMPLE/20261124/{REGION}/cognito-idp/aws4_request"
     signed = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
-    return server.http(
-        "POST",
-        "/",
-        data=json.dumps(body),
-        headers={
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
-            "X-Amz-Date": "20261124T000000Z",
-            "Authorization": signed,
-            **headers,
-        },
-    )
+    return {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
+        "X-Amz-Date": "20261124T000000Z",
+        "Authorization": signed,
+    }
+
+
+def post(server: Server, operation: str, body: Any, **headers: str) -> requests.Response:
+    """One call as the wire has it."""
+    return server.http("POST", "/", data=json.dumps(body), headers=call_headers(operation) | headers)
 
 
 def test_the_machine_to_machine_story_is_set_up_by_boto3(server: Server) -> None:
@@ -110,6 +109,23 @@ def test_an_operation_without_output_answers_an_empty_object(pool: Pool) -> None
     answer = post(pool.server, "TagResource", {"ResourceArn": pool.arn, "Tags": {"team": "orders"}})
 
     assert (answer.status_code, answer.text) == (200, "{}")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_only_post_calls_an_operation(server: Server, method: str) -> None:
+    """AWS JSON 1.1: a call is a POST; a link or a crawler makes nothing."""
+    idp = server.aws("cognito-idp")
+    before = len(idp.list_user_pools(MaxResults=60)["UserPools"])
+
+    answer = server.http(
+        method,
+        "/",
+        data=json.dumps({"PoolName": "by-another-method"}),
+        headers=call_headers("CreateUserPool"),
+    )
+
+    assert answer.status_code in (400, 404)
+    assert len(idp.list_user_pools(MaxResults=60)["UserPools"]) == before
 
 
 def test_paginators_of_boto3_go_through_every_page(pool: Pool) -> None:

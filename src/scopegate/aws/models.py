@@ -286,14 +286,14 @@ class Models:
 
         signing_name: the service that its credential names, None without one. admit: is asked before the model of a
         service that is not ours is opened (some are large), and raises for a caller who is not worth it.
-        1. `X-Amz-Target` of a service of ours; 2. `Action` with a `Version` of ours; 3. method and path. Whether the
-        credential names the service found so is judged by the caller. 4. What fits none is looked up in the service
-        that the credential names.
+        1. A POST with `X-Amz-Target` of a service of ours; 2. `Action` with a `Version` of ours; 3. method and path.
+        Whether the credential names the service found so is judged by the caller. 4. What fits none is looked up in
+        the service that the credential names.
         Raises UnknownOperation, and what `admit` raises.
         """
         # 1
         target = request.find_text(b"x-amz-target")
-        if target is not None:
+        if target is not None and request.method == "POST":
             prefix, _, name = target.rpartition(".")
             service = self._service_of_target(prefix, signing_name, admit)
             if service is None:

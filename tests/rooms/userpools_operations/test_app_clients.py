@@ -265,6 +265,20 @@ def test_what_no_client_can_have_is_refused(pool: Pool, members: dict[str, Any],
     assert pool.client.list_user_pool_clients(UserPoolId=pool.id) == {"UserPoolClients": []}
 
 
+def test_an_analytics_application_gets_the_service_s_own_role_and_may_be_sent_back_with_it(pool: Pool) -> None:
+    """As AWS was recorded: with `ApplicationArn` alone it fills in its service-linked role, of the pool's account."""
+    made = pool.app_client(AnalyticsConfiguration={"ApplicationArn": APPLICATION})
+
+    linked = (
+        "arn:aws:iam::000000000000:role/aws-service-role/cognito-idp.amazonaws.com/AWSServiceRoleForAmazonCognitoIdp"
+    )
+    assert made["AnalyticsConfiguration"] == {"ApplicationArn": APPLICATION, "RoleArn": linked}
+    updated = pool.client.update_user_pool_client(
+        UserPoolId=pool.id, ClientId=made["ClientId"], AnalyticsConfiguration=made["AnalyticsConfiguration"]
+    )
+    assert updated["UserPoolClient"]["AnalyticsConfiguration"] == made["AnalyticsConfiguration"]
+
+
 def test_an_unknown_provider_is_refused(pool: Pool) -> None:
     refused = refusal(pool.app_client, SupportedIdentityProviders=["COGNITO", "Google"])
 

@@ -105,6 +105,7 @@ def test_names_outside_the_pattern_are_refused(pool: Pool, members: dict[str, An
     "members",
     [
         pytest.param({"Identifier": "aws.cognito"}, id="reserved"),
+        pytest.param({"Identifier": "aws.cognito/dcr"}, id="reserved_before_a_slash"),
         pytest.param({"Scopes": [{"ScopeName": "read", "ScopeDescription": "x"}] * 2}, id="scope_twice"),
     ],
 )

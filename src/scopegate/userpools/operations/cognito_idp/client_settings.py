@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from scopegate.aws.operations import Shape
 from scopegate.base.limits import limit
+from scopegate.base.names import find_arn
 from scopegate.store.documents import Document
 from scopegate.userpools.model import STANDARD_SCOPES
 from scopegate.userpools.operations.cognito_idp import refusals
@@ -61,7 +62,6 @@ _LISTS: Final = (
 )
 _ECHOED: Final = (
     "DefaultRedirectURI",
-    "AnalyticsConfiguration",
     "PreventUserExistenceErrors",
     "RefreshTokenRotation",
 )
@@ -77,6 +77,7 @@ _DEFAULT_SESSION_MINUTES: Final = 3
 # No user writes these, so no client may.
 _UNWRITABLE: Final = frozenset({"sub", "email_verified", "phone_number_verified", "identities"})
 
+_LINKED_ROLE: Final = "aws-service-role/cognito-idp.amazonaws.com/AWSServiceRoleForAmazonCognitoIdp"
 _BUILT_IN_PROVIDER: Final = "COGNITO"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PLAIN_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
@@ -98,7 +99,7 @@ def render_client_settings(
     _check_urls(lists, request)
     _check_attributes(lists, pool)
     _check_providers(lists["SupportedIdentityProviders"], pool["Id"])
-    _check_analytics(request.get("AnalyticsConfiguration"))
+    analytics = _render_analytics(request.get("AnalyticsConfiguration"), pool)
     if request.get("EnablePropagateAdditionalUserContextData") and not has_secret:
         raise refusals.invalid(
             "EnablePropagateAdditionalUserContextData can only be activated for a client that has a client secret."
@@ -107,6 +108,7 @@ def render_client_settings(
         **_render_validity(request),
         **{member: value for member, value in lists.items() if value},
         **{member: request[member] for member in _ECHOED if request.get(member)},
+        **({"AnalyticsConfiguration": analytics} if analytics else {}),
         "AllowedOAuthFlowsUserPoolClient": request.get("AllowedOAuthFlowsUserPoolClient", False),
         "EnableTokenRevocation": request.get("EnableTokenRevocation", True),
         "EnablePropagateAdditionalUserContextData": request.get("EnablePropagateAdditionalUserContextData", False),
@@ -220,13 +222,23 @@ def _check_providers(providers: Sequence[str], pool_id: str) -> None:
             raise refusals.invalid(f"The provider {provider} does not exist for User Pool {pool_id}.")
 
 
-def _check_analytics(analytics: Shape | None) -> None:
+def _render_analytics(analytics: Shape | None, pool: Document) -> Shape | None:
+    """As AWS shows it: an application by its ARN alone is written to under the service's own role in the account.
+
+    That role may be sent back with the ARN. Raises InvalidParameterException.
+    """
     if not analytics:
-        return
-    parts = [name for name in ("ApplicationId", "RoleArn", "ExternalId") if analytics.get(name)]
-    by_arn = bool(analytics.get("ApplicationArn"))
-    if not (by_arn and not parts) and not (not by_arn and len(parts) == 3):
-        raise refusals.invalid(
-            "Invalid analytics configuration given, either <application arn> or "
-            "<application id, role arn, external id> are valid"
-        )
+        return None
+    parts = {name: analytics[name] for name in ("ApplicationId", "RoleArn", "ExternalId") if analytics.get(name)}
+    if analytics.get("ApplicationArn"):
+        arn = find_arn(pool["Arn"])
+        assert arn is not None
+        linked = {"RoleArn": f"arn:{arn.partition}:iam::{arn.account}:role/{_LINKED_ROLE}"}
+        if parts in ({}, linked):
+            return analytics | linked
+    elif len(parts) == 3:
+        return analytics
+    raise refusals.invalid(
+        "Invalid analytics configuration given, either <application arn> or "
+        "<application id, role arn, external id> are valid"
+    )

@@ -16,7 +16,7 @@ from scopegate.userpools.operations.cognito_idp.lookup import get_pool
 from scopegate.userpools.operations.cognito_idp.paging import read_page
 
 _LIST_SIZE: Final = 50
-_RESERVED: Final = "aws.cognito"  # the service's own scopes
+_RESERVED: Final = "aws.cognito"  # the service's own scopes, with whatever follows a slash
 
 
 def _get_server(call: Call, pool_id: str, identifier: str) -> Document:
@@ -44,7 +44,7 @@ def create_resource_server(call: Call, request: Shape) -> Shape:
     identifier = request["Identifier"]
     if queries.find_resource_server(call.tx, pool_id, identifier) is not None:
         raise refusals.invalid(f"{identifier} already exists in user pool {pool_id}.")
-    if identifier == _RESERVED:
+    if identifier.partition("/")[0] == _RESERVED:
         raise refusals.invalid(f"{identifier} is reserved for Amazon Cognito.")
     too_many = queries.count_resource_servers(call.tx, pool_id) >= limit("userpools.resource_servers")
     if call.settings.aws_quotas and too_many:
