@@ -208,9 +208,8 @@ def _compile(
     name = document.get("name" if rest else "Name") or ""
     authorizer_id = document["id" if rest else "AuthorizerId"]
     function = function_of(document.get("authorizerUri" if rest else "AuthorizerUri") or "", spec.variables)
-    principal, warnings = principal_of(
-        document.get("authorizerCredentials" if rest else "AuthorizerCredentialsArn"), function
-    )
+    credentials = document.get("authorizerCredentials" if rest else "AuthorizerCredentialsArn") or ""
+    principal, warnings = principal_of(credentials, spec, function)
     ttl_s = document.get("authorizerResultTtlInSeconds" if rest else "AuthorizerResultTtlInSeconds")
     if ttl_s is None:
         ttl_s = _REST_TTL_S if rest else 0

@@ -117,7 +117,7 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         operation_name=spec.operation_name,
     )
     timeout_ms = document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")
-    principal, warnings = principal_of(document.get("credentials"), function)
+    principal, warnings = principal_of(document.get("credentials") or "", spec, function)
 
     def render(call: ApiCall, payload: bytes) -> Response:
         return render_rest(call, payload, spec.binary_types)
@@ -159,7 +159,7 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     if mappings:
         render = _mapped(render, mappings)
     timeout_ms = document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")
-    principal, warnings = principal_of(document.get("CredentialsArn"), function)
+    principal, warnings = principal_of(document.get("CredentialsArn") or "", spec, function)
     step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
     return Integration(step, f"AWS_PROXY {function}", warnings)
 
@@ -175,14 +175,17 @@ def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
     return render_mapped
 
 
-def principal_of(credentials: str | None, function: str) -> tuple[str | None, tuple[str, ...]]:
+def principal_of(text: str, spec: RouteSpec, function: str) -> tuple[str | None, tuple[str, ...]]:
     """As whom the function is invoked: as API Gateway, by the function's policy; as a role, by the role's."""
-    if not credentials:
+    if not text:
         return PRINCIPAL, ()
+    credentials = put_stage_variables(text, spec.variables)
     if "*" in credentials:
         raise Closed("a caller's credentials cannot be passed on yet")
     role, called = find_arn(credentials), find_arn(function)
-    if role is None or called is None or role.account != called.account:
+    if role is None or role.service != "iam" or called is None:
+        raise Closed(f"the credentials {credentials!r} are no role")
+    if role.account != called.account:
         raise Closed(f"whether {credentials} may invoke a function of another account is not evaluated yet")
     return None, (f"the policies of {credentials} are not evaluated yet: it may invoke the function",)
 
