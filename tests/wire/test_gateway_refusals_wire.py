@@ -600,9 +600,14 @@ def test_o24_a_role_of_one_account_opens_no_function_of_another(server: Server, 
     for path, function in (("/mine", unpermitted), ("/theirs", made["FunctionArn"])):
         rest.function("GET", path, function, {"credentials": role})
         http.function(f"GET {path}", function, {"CredentialsArn": role})
-    rest.deploy()
+    rest.function("GET", "/variable", unpermitted, {"credentials": "${stageVariables.role}"})
+    rest.deploy(variables={"role": role})
 
     assert [api.call("GET", "/mine").status for api in (rest, http)] == [200, 200]
+    assert rest.call("GET", "/variable").status == 200
+    change = {"op": "replace", "path": "/variables/role", "value": "nobody"}
+    rest.client.update_stage(restApiId=rest.id, stageName="prod", patchOperations=[change])
+    assert rest.call("GET", "/variable").status == 500
     answer = rest.call("GET", "/theirs")
     assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
     assert_http(http.call("GET", "/theirs"), 500, "Internal Server Error")
