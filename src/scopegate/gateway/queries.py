@@ -14,14 +14,15 @@ A REST snapshot is {"api", "resources": [Resource…], "models": [Model…], "re
 "gateway_responses": [GatewayResponse…]}; authorizers are live by id. An HTTP snapshot is {"api", "routes",
 "integrations", "authorizers"}: lists of documents.
 
-Each write of an API or its parts says `changed("api", api_id)`.
+Each write of an API, or of a part that its stages are compiled from, says `changed("api", api_id)`; a draft is nothing
+to the data plane until it is deployed.
 
 Beside APIs, an account has in a region, by (kind, part id): `account` "" → Account (v1); `api_key` id; `usage_plan` id;
 `usage_plan_key` "PlanId KeyId". No compiled view holds these.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -29,6 +30,9 @@ from scopegate.store import documents
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
 from scopegate.store.tables import api_parts, apis, gateway_account_parts
+
+_LIVE: Final = frozenset({"authorizer", "deployment", "stage"})
+"""The kinds of parts that a compiled view reads."""
 
 
 def find_api(tx: Tx, account: str, region: str, protocol: str, api_id: str) -> Document | None:
@@ -73,12 +77,14 @@ def find_part(tx: Tx, api_id: str, kind: str, part_id: str) -> Document | None:
 
 def put_part(tx: Tx, api_id: str, kind: str, part_id: str, document: dict[str, Any]) -> None:
     documents.put(tx, api_parts, document, api_id=api_id, kind=kind, part_id=part_id)
-    tx.changed("api", api_id)
+    if kind in _LIVE:
+        tx.changed("api", api_id)
 
 
 def delete_part(tx: Tx, api_id: str, kind: str, part_id: str) -> bool:
     removed = documents.remove(tx, api_parts, api_id=api_id, kind=kind, part_id=part_id)
-    tx.changed("api", api_id)
+    if kind in _LIVE:
+        tx.changed("api", api_id)
     return removed > 0
 
 

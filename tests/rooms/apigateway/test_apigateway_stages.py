@@ -441,6 +441,8 @@ def test_an_unknown_path_is_a_bad_method_setting(api: Api, path: str) -> None:
         (("replace",), "Invalid patch path null"),
         (("replace", "/canarySettings/deploymentId", "unknown"), "Deployment id does not exist"),
         (("replace", "/canarySettings/percentTraffic", "101"), "Percent traffic must be between 0.0 and 100.0"),
+        (("replace", "/canarySettings/percentTraffic", "1_0"), "Percent traffic must be between 0.0 and 100.0"),
+        (("replace", "/*/*/throttling/rateLimit", "1_0"), "Invalid throttling rate limit specified"),
         (("replace", "/canarySettings/percentTraffic", "nan"), "Percent traffic must be between 0.0 and 100.0"),
         (("replace", "/*/*/throttling/rateLimit", "nan"), "Invalid throttling rate limit specified"),
         (("replace", "/*/*/throttling/rateLimit", "inf"), "Invalid throttling rate limit specified"),
@@ -499,3 +501,19 @@ def test_the_quota_of_stages_binds_with_aws_quotas() -> None:
     refused = refusal(strict.client.create_deployment, restApiId=strict.id, stageName="one-more")
 
     assert refused[0] == "LimitExceededException"
+
+
+def test_a_draft_is_nothing_to_the_data_plane(api: Api) -> None:
+    """Reference 4.1: only what stages show is compiled anew; a draft of hundreds of methods is not, at each change."""
+    api.deployed()
+    resource = api.resource("draft")
+    seen = [list(api.client.changes)]
+    for write in (api.method, api.integration):
+        write(resource)
+        seen.append(list(api.client.changes))
+    assert seen == [[], [], []]
+
+    api.authorizer()
+    assert api.client.changes == [("api", api.id)]
+    api.deployed()
+    assert ("api", api.id) in api.client.changes

@@ -233,6 +233,7 @@ def test_limits_change_one_by_one(api: Api) -> None:
             ),
         ),
         (("add", "/throttle/rateLimit", "-1"), ("BadRequestException", "Invalid throttle settings specified")),
+        (("add", "/throttle/rateLimit", "1_0"), ("BadRequestException", "Invalid throttle settings specified")),
         (("add", "/throttle/rateLimit", "nan"), ("BadRequestException", "Invalid throttle settings specified")),
         (("add", "/throttle/burstLimit", "1.5"), ("BadRequestException", "Invalid throttle settings specified")),
         (

@@ -6,6 +6,7 @@ Source: reference, control plane, section 2.
 """
 
 import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -16,6 +17,7 @@ from scopegate.ports import Call
 from scopegate.store.documents import Document
 
 _OPS: Final = ("add", "replace", "remove")
+_DECIMAL: Final = re.compile(r"-?\d{1,15}(\.\d{0,15})?([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,13 @@ def parse_number(text: str | None, lowest: int, highest: int, refusal: str) -> i
     if not (digits.isascii() and digits.isdigit() and len(digits) < 12) or not lowest <= int(text or "") <= highest:
         raise bad_request(refusal)
     return int(text or "")
+
+
+def parse_decimal(text: str | None, lowest: float, highest: float, refusal: str) -> float:
+    """A number in text. Raises AwsError with `refusal` when it is none, or out of range."""
+    if _DECIMAL.fullmatch(text or "") is None or not lowest <= float(text or "") <= highest:
+        raise bad_request(refusal)
+    return float(text or "")
 
 
 def remove(member: str) -> Effect:

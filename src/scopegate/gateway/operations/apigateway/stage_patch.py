@@ -11,11 +11,17 @@ from typing import Any, Final
 from scopegate.aws.operations import Shape
 from scopegate.base.errors import AwsError
 from scopegate.gateway import queries
-from scopegate.gateway.operations.apigateway.patch import Patch, is_true, parse_number, parse_patches
+from scopegate.gateway.operations.apigateway.patch import (
+    Patch,
+    is_true,
+    parse_decimal,
+    parse_number,
+    parse_patches,
+)
 from scopegate.gateway.operations.apigateway.refusals import bad_request
 from scopegate.gateway.operations.apigateway.stage_settings import (
+    BAD_PERCENT,
     DEFAULT_METHOD_SETTINGS,
-    check_percent,
     check_variable,
     new_canary,
 )
@@ -47,6 +53,7 @@ _CACHE_SIZES: Final = ("0.5", "1.6", "6.1", "13.5", "28.4", "58.2", "118", "237"
 _NO_LOG_ROLE: Final = "CloudWatch Logs role ARN must be set in account settings to enable logging"
 _MOST_TTL_S: Final = 3_600
 _MOST_BURST: Final = 2**31 - 1
+_MOST_RATE: Final = 1e15
 
 
 def apply_stage_patches(call: Call, api_id: str, document: Document, request: Shape) -> Document:
@@ -147,12 +154,7 @@ def _put_canary(call: Call, api_id: str, stage: Document, patch: Patch) -> None:
     canary = stage.get("canarySettings") or new_canary({}, stage["deploymentId"])
     match patch.tokens[1:]:
         case ("percentTraffic",):
-            try:
-                percent = float(patch.value or "")
-            except ValueError:
-                percent = -1.0
-            check_percent(percent)
-            canary["percentTraffic"] = percent
+            canary["percentTraffic"] = parse_decimal(patch.value, 0.0, 100.0, BAD_PERCENT)
         case ("useStageCache",):
             canary["useStageCache"] = is_true(patch.value)
         case ("deploymentId",):
@@ -223,13 +225,7 @@ def _burst(text: str | None) -> int:
 
 
 def _rate(text: str | None) -> float:
-    try:
-        rate = float(text or "")
-    except ValueError:
-        rate = float("nan")
-    if not -1.0 <= rate < float("inf"):
-        raise bad_request("Invalid throttling rate limit specified")
-    return rate
+    return parse_decimal(text, -1.0, _MOST_RATE, "Invalid throttling rate limit specified")  # -1: not limited
 
 
 def _ttl(text: str | None) -> int:

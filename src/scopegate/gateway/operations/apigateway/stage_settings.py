@@ -23,6 +23,8 @@ DEFAULT_METHOD_SETTINGS: Final[Mapping[str, Any]] = {
     "unauthorizedCacheControlHeaderStrategy": "SUCCEED_WITH_RESPONSE_HEADER",
 }
 
+BAD_PERCENT: Final = "Percent traffic must be between 0.0 and 100.0"
+
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE_VALUE: Final = re.compile(r"[A-Za-z0-9\-._~:/?#&=,]+")
 
@@ -48,7 +50,8 @@ def new_canary(given: Mapping[str, Any], deployment_id: str) -> Document:
     overrides = given.get("stageVariableOverrides") or {}
     check_variables(overrides)
     percent = float(given.get("percentTraffic") or 0.0)
-    check_percent(percent)
+    if not 0.0 <= percent <= 100.0:
+        raise bad_request(BAD_PERCENT)
     canary: Document = {
         "percentTraffic": percent,
         "deploymentId": deployment_id,
@@ -57,8 +60,3 @@ def new_canary(given: Mapping[str, Any], deployment_id: str) -> Document:
     if overrides:
         canary["stageVariableOverrides"] = dict(overrides)
     return canary
-
-
-def check_percent(percent: float) -> None:
-    if not 0.0 <= percent <= 100.0:
-        raise bad_request("Percent traffic must be between 0.0 and 100.0")

@@ -20,6 +20,7 @@ from scopegate.gateway.operations.apigateway.patch import (
     PatchTable,
     Rule,
     apply_patches,
+    parse_decimal,
     parse_number,
     remove,
     set_text,
@@ -36,6 +37,7 @@ _BAD_THROTTLE: Final = "Invalid throttle settings specified"
 _BAD_QUOTA: Final = "Invalid quota settings specified"
 _BAD_STAGE: Final = "Invalid API Stage specified"
 _MOST: Final = 2**31 - 1
+_MOST_RATE: Final = 1e15
 
 
 def create_usage_plan(call: Call, request: Shape) -> Shape:
@@ -284,13 +286,7 @@ def _burst(text: str | None) -> int:
 
 
 def _rate(text: str | None) -> float:
-    try:
-        rate = float(text or "")
-    except ValueError:
-        rate = float("nan")
-    if not 0.0 <= rate < float("inf"):
-        raise bad_request(_BAD_THROTTLE)
-    return rate
+    return parse_decimal(text, 0.0, _MOST_RATE, _BAD_THROTTLE)
 
 
 _LIMITS: Final[Mapping[str, Callable[[str | None], Any]]] = {"burstLimit": _burst, "rateLimit": _rate}
