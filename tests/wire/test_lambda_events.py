@@ -313,7 +313,10 @@ def test_code_that_nobody_has_any_more_is_removed_at_start(start_server: Callabl
     """What is young stays: another process may be at it."""
     server = start_server("serve", "--dev")
     lambda_ = server.aws("lambda")
-    make_function(server, "kept", "def handler(event, context):\n    return 1\n")
+    layer = lambda_.publish_layer_version(LayerName="layer", Content={"ZipFile": zipped({"a": "b"})})
+    make_function(server, "kept", "def handler(event, context):\n    return 1\n", Layers=[layer["LayerVersionArn"]])
+    with contextlib.closing(lambda_.invoke(FunctionName="kept")["Payload"]) as payload:
+        payload.read()
     make_function(server, "gone", "def handler(event, context):\n    return 2\n")
     lambda_.delete_function(FunctionName="gone")
     code = server.data_dir / "code"
@@ -328,7 +331,9 @@ def test_code_that_nobody_has_any_more_is_removed_at_start(start_server: Callabl
     start_server("serve", "--dev")
 
     after = {path.name for path in code.iterdir()}
-    assert len(before) == 4
-    assert len(after) == 2
+    assert len(before) == 6
+    assert after < before
+    assert len(after) == 4
+    assert any(name.startswith("layers-") for name in after)
     assert young.name in after
     assert cut_short.name not in after

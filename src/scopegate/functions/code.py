@@ -1,13 +1,15 @@
 """Where a function's package lies unpacked on this machine; fetched from the store when it is not here yet."""
 
 import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.functions import package, queries
-from scopegate.store.port import Store
+from scopegate.store.port import Store, Tx
 
 _YOUNG_S: Final = 3600.0  # far beyond any unpacking, and any invocation
 
@@ -22,19 +24,36 @@ class CodeDirectory:
 
     async def ensure(self, sha256: str) -> Path:
         """The directory of a package. Raises AwsError when the store does not have it any more."""
-        directory = self._root / sha256
+        return await self._once(sha256, lambda: self._fetch(sha256))
+
+    async def ensure_layers(self, digests: Sequence[str]) -> Path:
+        """The directory of several packages over one another, the later over the earlier. Raises as `ensure`."""
+        name = _merged_name(digests)
+        return await self._once(name, lambda: self._merge(name, digests))
+
+    async def _once(self, name: str, make: Callable[[], Coroutine[Any, Any, Path]]) -> Path:
+        directory = self._root / name
         if directory.is_dir():
             return directory
-        task = self._under_way.get(sha256)
+        task = self._under_way.get(name)
         if task is None:
-            task = self._under_way[sha256] = asyncio.ensure_future(self._fetch(sha256))
-            task.add_done_callback(lambda _: self._under_way.pop(sha256, None))
+            task = self._under_way[name] = asyncio.ensure_future(make())
+            task.add_done_callback(lambda _: self._under_way.pop(name, None))
         return await asyncio.shield(task)
 
+    async def _merge(self, name: str, digests: Sequence[str]) -> Path:
+        layers = [await self.ensure(digest) for digest in digests]
+        directory = self._root / name
+        await asyncio.to_thread(package.merge, layers, directory)
+        return directory
+
     async def sweep(self) -> None:
-        """Remove what lies here for an hour and is not in the store: packages of old, unpacking that was cut short."""
-        known = await self._store.read(queries.all_code)
-        await asyncio.to_thread(self._remove_unknown, known)
+        """Remove what lies here for an hour and no function has: packages of old, unpacking that was cut short."""
+
+        def known(tx: Tx) -> set[str]:
+            return queries.all_code(tx) | {_merged_name(digests) for digests in queries.all_layers(tx)}
+
+        await asyncio.to_thread(self._remove_unknown, await self._store.read(known))
 
     def _remove_unknown(self, known: set[str]) -> None:
         if not self._root.is_dir():
@@ -50,3 +69,7 @@ class CodeDirectory:
             raise AwsError("ResourceNotFoundException", "The code of the function is gone", status=404)
         unpacked = await asyncio.to_thread(package.unpack, packed, self._root)
         return unpacked.directory
+
+
+def _merged_name(digests: Sequence[str]) -> str:
+    return f"layers-{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"

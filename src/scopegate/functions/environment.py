@@ -27,7 +27,7 @@ from scopegate.functions import proc
 from scopegate.functions.model import Definition
 from scopegate.functions.runtime_api import Answer, Exchange, RuntimeApi
 from scopegate.functions.runtimes import Interpreter, Runtime
-from scopegate.functions.sandbox import Place, Sandbox
+from scopegate.functions.sandbox import OPT, Place, Sandbox
 
 log = structlog.get_logger()
 
@@ -60,6 +60,7 @@ _END_S: Final = 5.0  # how long the first process may take to end everything
 _REST_S: Final = 1.0  # how long what a process has posted may take to arrive
 _CREDENTIALS: Final = struct.Struct("iII")
 # Where nothing listens; Lambda's own address. Our bootstraps have an inherited socket instead.
+_SEARCHED: Final = frozenset({"LD_LIBRARY_PATH", "NODE_PATH", "PATH"})
 _NO_PORT: Final = "169.254.100.1:9001"
 
 
@@ -134,14 +135,15 @@ class Environment:
 
     def _open(self) -> None:
         code_dir = Path(self.definition.code_dir)
-        self._place = self._sandbox.prepare(code_dir, self._name, self._user)
+        layers_dir = None if self.definition.layers_dir is None else Path(self.definition.layers_dir)
+        self._place = self._sandbox.prepare(code_dir, layers_dir, self._name, self._user)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         passwd = os.memfd_create("passwd")
         os.write(passwd, self._sandbox.passwd(self._user))
         os.lseek(passwd, 0, os.SEEK_SET)
         init = (f"{self._place.runtime_dir}/bootstrap_init.py", str(theirs.fileno()))
         command = self._sandbox.command(
-            init, code_dir, self._interpreter, self._user, self.definition.ephemeral_storage_mb, passwd
+            init, code_dir, layers_dir, self._interpreter, self._user, self.definition.ephemeral_storage_mb, passwd
         )
         try:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -286,7 +288,7 @@ class Environment:
         assert self._place is not None
         if self._interpreter.executable is None:
             inside = Path(self.definition.code_dir) / "bootstrap"
-            root = self._place.task_root if inside.exists() else "/opt"
+            root = self._place.task_root if inside.exists() else self._place.opt
             return [f"{root}/bootstrap"]
         arguments = self._runtime.command(Path(self._place.runtime_dir))
         command = [str(self._interpreter.executable), *arguments]
@@ -454,7 +456,9 @@ class Environment:
         return "/proc"
 
     def _pids(self) -> Iterator[str]:
-        """Process directories of the environment, its first process excepted."""
+        """Process directories of the environment, its first process excepted; none before that has come up."""
+        if not self._first_pid:
+            return
         table = self._proc()
         if self._sandbox.isolation == "bwrap":
             with contextlib.suppress(OSError):
@@ -519,6 +523,7 @@ def build_variables(
         "LAMBDA_TASK_ROOT": place.task_root,
         "LAMBDA_RUNTIME_DIR": place.runtime_dir,
         "_SCOPEGATE_SDK": place.sdk,
+        "_SCOPEGATE_OPT": place.opt,
     }
     managed = runtime.own_bootstrap
     defaults = {
@@ -537,10 +542,13 @@ def build_variables(
     if definition.log_format == "JSON":
         defaults["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         defaults["AWS_LAMBDA_LOG_LEVEL"] = definition.application_log_level
+    if place.opt != OPT:
+        # No file system of its own: what Lambda's variables say of /opt lies elsewhere.
+        defaults |= {name: text.replace(OPT, place.opt) for name, text in defaults.items() if name in _SEARCHED}
     if managed:
         defaults |= {"PWD": place.task_root, "SHLVL": "0"}
     else:
-        del lambda_own["_SCOPEGATE_SDK"]
+        del lambda_own["_SCOPEGATE_SDK"], lambda_own["_SCOPEGATE_OPT"]
     if place.temporary is not None:
         defaults["TMPDIR"] = place.temporary
     mine = {name: value for name, value in definition.environment.items() if name not in RESERVED_NAMES}

@@ -7,7 +7,6 @@ Source: reference, Lambda, "Invoke" and "Permissions".
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
 import orjson
@@ -15,13 +14,13 @@ import orjson
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
+from scopegate.functions.code import CodeDirectory
 from scopegate.functions.model import Definition, Outcome, Work, code_digest
 from scopegate.functions.references import LATEST, FunctionRef, find_reference, not_found
 from scopegate.functions.view import Function, Version, View
 from scopegate.ports import Invocation, InvocationAnswer, MintSession
 
 RunFunction = Callable[[Definition, Work], Awaitable[Outcome]]
-EnsureCode = Callable[[str], Awaitable[Path]]
 
 ACTION: Final = "lambda:InvokeFunction"
 _RENEW_S: Final = 3_600  # before a session ends, it and the environments that hold it are replaced
@@ -31,7 +30,7 @@ _REDACTED: Final = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` dis
 class Invoker:
     """`ports.Invoke`: the current view of functions, and whatever runs them.
 
-    ensure_code: package digest (hex) → the directory where it lies unpacked, fetched from the store when it must be.
+    code: where packages lie unpacked, fetched from the store when they must be.
     endpoint_url: where code inside a function finds this server.
     """
 
@@ -39,13 +38,13 @@ class Invoker:
         self,
         view: Callable[[], View],
         run: RunFunction,
-        ensure_code: EnsureCode,
+        code: CodeDirectory,
         mint_session: MintSession,
         endpoint_url: str,
     ) -> None:
         self._view = view
         self._run = run
-        self._ensure_code = ensure_code
+        self._code = code
         self._mint_session = mint_session
         self._endpoint_url = endpoint_url
         self._definitions: dict[tuple[str, str], Definition] = {}
@@ -98,7 +97,9 @@ class Invoker:
         if known is not None and fresh and known.revision.startswith(revision):
             return known
         sha256 = code_digest(configuration["CodeSha256"])
-        code_dir = await self._ensure_code(sha256)
+        code_dir = await self._code.ensure(sha256)
+        layers = [code_digest(layer["CodeSha256"]) for layer in configuration.get("Layers", ())]
+        layers_dir = await self._code.ensure_layers(layers) if layers else None
         role_arn = str(configuration["Role"])
         # Session names need two characters (reference, "Environment of the function process").
         name = function.ref.name if len(function.ref.name) > 1 else f"{function.ref.name}@lambda_function"
@@ -130,6 +131,7 @@ class Invoker:
             log_format=str(logging.get("LogFormat", "Text")),
             application_log_level=str(logging.get("ApplicationLogLevel", "INFO")),
             system_log_level=str(logging.get("SystemLogLevel", "INFO")),
+            layers_dir=None if layers_dir is None else str(layers_dir),
         )
         self._definitions[key] = definition
         return definition

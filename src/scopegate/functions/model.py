@@ -42,6 +42,7 @@ class Definition:
     log_format: str = "Text"  # or JSON
     application_log_level: str = "INFO"  # JSON only
     system_log_level: str = "INFO"  # JSON only
+    layers_dir: str | None = None  # what lies at /opt: all layers, the later over the earlier
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -250,6 +250,50 @@ def _write(opened: zipfile.ZipFile, entries: Mapping[str, _Entry], code_root: Pa
     except BaseException:
         remove(fresh)
         raise
+
+
+def merge(directories: Sequence[Path], target: Path) -> None:
+    """Lay unpacked packages over one another, the later over the earlier, in a new directory beside them.
+
+    Files are linked, not copied. No symbolic link of a package is followed: where another has a folder of its name,
+    one takes the place of the other.
+    """
+    fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    try:
+        for directory in directories:
+            for place, folders, names in os.walk(directory):
+                here = fresh / Path(place).relative_to(directory)
+                links = [name for name in folders if (Path(place) / name).is_symlink()]
+                for name in folders:
+                    if name not in links and not _is_folder(here / name):
+                        _clear(here / name)
+                        (here / name).mkdir()
+                for name in (*names, *links):
+                    _clear(here / name)
+                    os.link(Path(place) / name, here / name, follow_symlinks=False)
+        for folder, _, _ in os.walk(fresh, topdown=False):
+            Path(folder).chmod(0o555)
+        try:
+            fresh.rename(target)
+        except OSError:
+            # Somebody else merged the same packages at the same time.
+            if not target.is_dir():
+                raise
+            remove(fresh)
+    except BaseException:
+        remove(fresh)
+        raise
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _clear(path: Path) -> None:
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_file(opened: zipfile.ZipFile, entry: _Entry, path: Path) -> None:

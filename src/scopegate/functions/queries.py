@@ -2,8 +2,10 @@
 
 Documents: `functions` → {"Configuration": FunctionConfiguration of `$LATEST` without Environment, "Tags", "Newest":
 the highest version number ever given, and where set "Concurrency", "RecursiveLoop", by qualifier "EventInvoke",
-"Provisioned" and "RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment; `function_aliases` →
-AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}.
+"Provisioned" and "RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment;
+`function_aliases` → AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}; `function_layers` →
+{"Content", "Version", "CreatedDate", "Description", …} without ARNs, "Policy" as that of a function, or {"Deleted"}.
+`Layers` of a configuration has the digest of each layer's package beside its ARN and size.
 Environment variables stand apart, sealed: context `function/<account>/<region>/<name>/<version>/environment`.
 Each write says `changed("function", "account region name")`.
 """
@@ -11,7 +13,7 @@ Each write says `changed("function", "account region name")`.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from scopegate.functions.model import code_digest
 from scopegate.functions.references import FunctionRef
@@ -22,6 +24,8 @@ from scopegate.store.tables import (
     async_invocations,
     function_aliases,
     function_code,
+    function_code_uses,
+    function_layers,
     function_policies,
     function_versions,
     functions,
@@ -45,18 +49,25 @@ def find_function(tx: Tx, ref: FunctionRef) -> Document | None:
 
 
 def put_function(tx: Tx, ref: FunctionRef, document: Document) -> None:
-    documents.put(tx, functions, document, also=_code(document["Configuration"]), **_keys(ref))
+    documents.put(tx, functions, document, **_keys(ref))
+    _put_uses(tx, _keys(ref), "function", "$LATEST", _packages(document["Configuration"]))
     _changed(tx, ref)
 
 
-def _code(configuration: Document) -> Document:
-    return {"code_sha256": code_digest(configuration["CodeSha256"])}
+def _packages(configuration: Document) -> set[str]:
+    """The digests of all packages that a version of a function needs."""
+    return {code_digest(configuration["CodeSha256"]), *_layers(configuration)}
+
+
+def _layers(configuration: Document) -> tuple[str, ...]:
+    return tuple(code_digest(layer["CodeSha256"]) for layer in configuration.get("Layers", ()))
 
 
 def delete_function(tx: Tx, ref: FunctionRef) -> None:
     """A function with its versions, aliases and policies; its code is dropped by `drop_unused_code`."""
     for table in (functions, function_versions, function_aliases, function_policies):
         documents.remove(tx, table, **_keys(ref))
+    documents.remove(tx, function_code_uses, **_keys(ref), kind="function")
     _changed(tx, ref)
 
 
@@ -100,13 +111,15 @@ def find_version(tx: Tx, ref: FunctionRef, version: str) -> Document | None:
 
 
 def put_version(tx: Tx, ref: FunctionRef, version: str, document: Document) -> None:
-    documents.put(tx, function_versions, document, also=_code(document), **_keys(ref), version=version)
+    documents.put(tx, function_versions, document, **_keys(ref), version=version)
+    _put_uses(tx, _keys(ref), "function", version, _packages(document))
     _changed(tx, ref)
 
 
 def delete_version(tx: Tx, ref: FunctionRef, version: str) -> None:
     documents.remove(tx, function_versions, **_keys(ref), version=version)
     documents.remove(tx, function_policies, **_keys(ref), qualifier=version)
+    _put_uses(tx, _keys(ref), "function", version, set())
     _changed(tx, ref)
 
 
@@ -175,10 +188,63 @@ def all_code(tx: Tx) -> set[str]:
     return set(tx.sql.execute(select(function_code.c.sha256)).scalars())
 
 
+def all_layers(tx: Tx) -> set[tuple[str, ...]]:
+    """The digests of layers, in their order, of every version of every function that has some."""
+    documents = [row[0]["Configuration"] for row in tx.sql.execute(select(functions.c.document))]
+    documents += [row[0] for row in tx.sql.execute(select(function_versions.c.document))]
+    return {_layers(document) for document in documents if document.get("Layers")}
+
+
 def drop_unused_code(tx: Tx, sha256: str) -> None:
-    """Forget a package that no function and no version uses any more."""
-    unused = [~exists().where(table.c.code_sha256 == sha256) for table in (functions, function_versions)]
-    tx.sql.execute(delete(function_code).where(function_code.c.sha256 == sha256, *unused))
+    """Forget a package that no version of a function or layer uses any more."""
+    unused = ~exists().where(function_code_uses.c.sha256 == sha256)
+    tx.sql.execute(delete(function_code).where(function_code.c.sha256 == sha256, unused))
+
+
+def _put_uses(tx: Tx, keys: dict[str, Any], kind: str, version: str, digests: set[str]) -> None:
+    row = {**keys, "kind": kind, "version": version}
+    documents.remove(tx, function_code_uses, **row)
+    for digest in sorted(digests):
+        tx.sql.execute(insert(function_code_uses).values(**row, sha256=digest))
+
+
+# Layers
+
+
+def find_layer(tx: Tx, account: str, region: str, name: str, version: int) -> Document | None:
+    """One version of a layer; None also when it was deleted."""
+    found = documents.find(tx, function_layers, account=account, region=region, name=name, version=version)
+    return None if found is None or found.get("Deleted") else found
+
+
+def put_layer(tx: Tx, account: str, region: str, name: str, version: int, document: Document) -> None:
+    keys: dict[str, Any] = {"account": account, "region": region, "name": name}
+    documents.put(tx, function_layers, document, **keys, version=version)
+    _put_uses(tx, keys, "layer", str(version), {code_digest(document["Content"]["CodeSha256"])})
+
+
+def delete_layer(tx: Tx, account: str, region: str, name: str, version: int) -> None:
+    """Its number is not given again; functions that have the layer keep its package."""
+    keys: dict[str, Any] = {"account": account, "region": region, "name": name}
+    documents.put(tx, function_layers, {"Deleted": True}, **keys, version=version)
+    _put_uses(tx, keys, "layer", str(version), set())
+
+
+def newest_layer(tx: Tx, account: str, region: str, name: str) -> int:
+    """The highest version number ever given; 0 for none."""
+    row = function_layers.c
+    query = select(func.max(row.version)).where(row.account == account, row.region == region, row.name == name)
+    return int(tx.sql.execute(query).scalar() or 0)
+
+
+def list_layers(tx: Tx, account: str, region: str, name: str | None = None) -> Sequence[tuple[str, int, Document]]:
+    """(name, version, document) by name, newest first; deleted ones are left out. name: of one layer."""
+    row = function_layers.c
+    query = select(row.name, row.version, row.document).where(row.account == account, row.region == region)
+    if name is not None:
+        query = query.where(row.name == name)
+    found = tx.sql.execute(query.order_by(row.name, row.version.desc()))
+    return [(each[0], each[1], each[2]) for each in found if not each[2].get("Deleted")]
 
 
 # Asynchronous invocations

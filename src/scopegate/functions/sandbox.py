@@ -29,6 +29,7 @@ Isolation = Literal["bwrap", "user", "none"]
 
 TASK_ROOT: Final = "/var/task"
 RUNTIME_DIR: Final = "/var/runtime"
+OPT: Final = "/opt"
 SDK_DIR: Final = "/var/lang/lib/sdk"
 USER_NAME: Final = "sbx_user1051"
 
@@ -70,6 +71,7 @@ class Place:
     sdk: str
     temporary: str | None  # TMPDIR, where /tmp is not the environment's own
     groups: tuple[int, ...] = ()  # of the function's process, beside that of its user
+    opt: str = OPT  # layers
 
 
 @dataclass(slots=True)
@@ -155,7 +157,7 @@ class Sandbox:
             extra_groups=[],
         )
 
-    def prepare(self, code_dir: Path, name: str, user: int | None) -> Place:
+    def prepare(self, code_dir: Path, layers_dir: Path | None, name: str, user: int | None) -> Place:
         """Whatever must lie in the file system before the environment starts."""
         if self.isolation == "bwrap":
             return Place(TASK_ROOT, RUNTIME_DIR, SDK_DIR, None)
@@ -163,12 +165,22 @@ class Sandbox:
         temporary.mkdir(mode=0o700)
         if user is not None:
             os.chown(temporary, user, user)
+        sdk = str(self._sdk_folder())
         if self.isolation == "none":
-            return Place(str(code_dir), str(BOOTSTRAPS), str(self._sdk_folder()), str(temporary))
+            opt = OPT if layers_dir is None else str(layers_dir)
+            return Place(str(code_dir), str(BOOTSTRAPS), sdk, str(temporary), opt=opt)
+        task, *groups = self._use_code(code_dir, name)
+        opt = OPT
+        if layers_dir is not None:
+            opt, group = self._use_code(layers_dir, name)
+            groups.append(group)
+        return Place(task, str(self._share(BOOTSTRAPS)), sdk, str(temporary), tuple(groups), opt)
+
+    def _use_code(self, code_dir: Path, name: str) -> tuple[str, int]:
+        """Where an environment finds the copy of a code directory, and the group that may enter it."""
         code = self._codes.get(code_dir) or self._copy_code(code_dir)
         code.environments.add(name)
-        bootstraps = str(self._share(BOOTSTRAPS))
-        return Place(str(code.folder / "task"), bootstraps, str(self._sdk_folder()), str(temporary), (code.group,))
+        return str(code.folder / "task"), code.group
 
     def clear(self, name: str, user: int | None) -> None:
         """What `prepare` made for one environment goes, and what its user left elsewhere."""
@@ -197,6 +209,7 @@ class Sandbox:
         self,
         init: Sequence[str],
         code_dir: Path,
+        layers_dir: Path | None,
         interpreter: Interpreter,
         user: int | None,
         storage_mb: int,
@@ -210,6 +223,7 @@ class Sandbox:
         if interpreter.executable is not None:
             name = "node" if "node" in interpreter.executable.name else "python3"
             links = ["--symlink", str(interpreter.executable), f"/var/lang/bin/{name}"]
+        opt = ("--perms", "0755", "--dir", OPT) if layers_dir is None else ("--ro-bind", str(layers_dir), OPT)
         sdk = [word for path in sdk_packages() for word in ("--ro-bind", str(path), f"{SDK_DIR}/{path.name}")]
         return [
             *_bwrap(),
@@ -219,7 +233,7 @@ class Sandbox:
             *("--ro-bind", str(BOOTSTRAPS), RUNTIME_DIR),
             *links,
             *sdk,
-            *("--perms", "0755", "--dir", "/opt", "--ro-bind", str(code_dir), TASK_ROOT),
+            *(*opt, "--ro-bind", str(code_dir), TASK_ROOT),
             *("--perms", "0644", "--ro-bind-data", str(passwd), "/etc/passwd"),
             *("--remount-ro", "/", "--chdir", TASK_ROOT, "--"),
             *_init_interpreter(),

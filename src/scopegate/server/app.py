@@ -190,7 +190,7 @@ def _ports(
 
     code = CodeDirectory(store, launch.settings.data_dir / "code")
     endpoint = f"http://127.0.0.1:{launch.port}"
-    invoker = Invoker(lambda: late.world.functions, run_function, code.ensure, mint_session, endpoint)
+    invoker = Invoker(lambda: late.world.functions, run_function, code, mint_session, endpoint)
     return Ports(
         invoke=invoker.invoke,
         find_pool=late.find_pool,

@@ -174,7 +174,6 @@ functions: Final = Table(
     Column("name", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # what $LATEST and the function as a whole have
     Column("environment", LargeBinary),  # variables as JSON, sealed
-    Column("code_sha256", TEXT, nullable=False, index=True),  # of $LATEST, in function_code
 )
 
 function_versions: Final = Table(
@@ -186,7 +185,6 @@ function_versions: Final = Table(
     Column("version", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # FunctionConfiguration, frozen
     Column("environment", LargeBinary),
-    Column("code_sha256", TEXT, nullable=False, index=True),  # in function_code
 )
 
 function_aliases: Final = Table(
@@ -215,6 +213,27 @@ function_code: Final = Table(
     Column("sha256", TEXT, primary_key=True),
     Column("size_bytes", Integer, nullable=False),
     Column("zip", LargeBinary, nullable=False),
+)
+
+function_code_uses: Final = Table(
+    "function_code_uses",  # which packages a version of a function, or of a layer, needs
+    metadata,
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),  # function or layer
+    Column("name", TEXT, primary_key=True),
+    Column("version", TEXT, primary_key=True),
+    Column("sha256", TEXT, primary_key=True, index=True),
+)
+
+function_layers: Final = Table(
+    "function_layers",
+    metadata,
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("document", JSON, nullable=False),  # GetLayerVersionResponse, "Deleted", "Policy"
 )
 
 async_invocations: Final = Table(

@@ -71,12 +71,12 @@ def test_dropping_code_reads_no_document(store: Driver) -> None:
             " ".join(map(str, row))
             for row in tx.sql.exec_driver_sql(
                 ("EXPLAIN " if tx.sql.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN ")
-                + f"SELECT 1 FROM functions WHERE code_sha256 = '{digest(b'one')}'"
+                + f"SELECT 1 FROM function_code_uses WHERE sha256 = '{digest(b'one')}'"
             )
         ]
     )
 
-    assert "ix_functions_code_sha256" in " ".join(plan)
+    assert "ix_function_code_uses_sha256" in " ".join(plan)
 
 
 def test_variables_are_of_a_version(store: Driver) -> None:

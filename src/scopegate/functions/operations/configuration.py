@@ -115,7 +115,7 @@ def new_configuration(call: Call, request: Shape, name: str) -> Document:
 def apply(call: Call, configuration: Document, request: Shape) -> Document:
     """A configuration with the members of a request; members that are not given stay. Raises AwsError.
 
-    Whether the runtime can be had is `check_runtime`'s to say.
+    Whether the runtime can be had is `check_runtime`'s to say; layers are attached by `layer_versions`.
     """
     refuse_unbuilt(request)
     changed = {**configuration, **{name: request[name] for name in _SETTABLE if request.get(name) is not None}}
@@ -123,8 +123,6 @@ def apply(call: Call, configuration: Document, request: Shape) -> Document:
     target = (request.get("DeadLetterConfig") or {}).get("TargetArn")
     _set_or_remove(changed, "DeadLetterConfig", target and {"TargetArn": target})
     _set_or_remove(changed, "KMSKeyArn", request.get("KMSKeyArn"))
-    if request.get("Layers"):
-        raise invalid(f"Layer version {request['Layers'][0]} does not exist.")
     if request.get("VpcConfig") and any(request["VpcConfig"].values()):
         raise invalid("Functions in a VPC are not supported yet")
     if (request.get("SnapStart") or {}).get("ApplyOn", "None") != "None":

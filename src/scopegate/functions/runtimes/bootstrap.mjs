@@ -24,6 +24,7 @@ const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 const LEAST = JSON_LOGS ? Math.max(LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? "INFO"), 0) : 0;
 const STREAMING = Symbol("streaming");
 delete process.env._SCOPEGATE_SDK;
+delete process.env._SCOPEGATE_OPT;
 
 let requestId; // of the invocation that log lines belong to
 

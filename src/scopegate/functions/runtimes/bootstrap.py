@@ -322,7 +322,8 @@ def _set_path():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     version = "python%d.%d" % _PYTHON
-    sys.path[:0] = [_root, "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+    opt = os.environ.pop("_SCOPEGATE_OPT", "/opt")
+    sys.path[:0] = [_root, "%s/python/lib/%s/site-packages" % (opt, version), "%s/python" % opt]
     sys.path.append(os.environ.pop("_SCOPEGATE_SDK", "/var/lang/lib/sdk"))
     # `-S` keeps the machine's packages out; the names that `site` gives to every program belong to Python.
     import site

@@ -1,5 +1,6 @@
 """Functions: create, read, update code and configuration, list, delete."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from scopegate.aws.operations import Shape
@@ -8,6 +9,7 @@ from scopegate.functions import queries
 from scopegate.functions.model import code_digest
 from scopegate.functions.operations import configuration as settings
 from scopegate.functions.operations import lookup
+from scopegate.functions.operations.layer_versions import attach
 from scopegate.functions.operations.publishing import publish
 from scopegate.functions.references import LATEST, LONGEST_NAME, FunctionRef, not_found
 from scopegate.ports import Call
@@ -42,11 +44,12 @@ async def create_function(call: Call, request: Shape) -> Shape:
 
     def transaction(tx: Tx) -> Shape:
         check(tx)
+        configuration = attach(call, tx, document, request.get("Layers") or [])
         queries.put_code(tx, code_digest(code["CodeSha256"]), packed)
-        queries.put_function(tx, ref, {"Configuration": document, "Tags": tags, "Newest": 0})
+        queries.put_function(tx, ref, {"Configuration": configuration, "Tags": tags, "Newest": 0})
         if environment is not None:
             _put_environment(call, tx, ref, environment)
-        answer = lookup.render_configuration(call, tx, ref, document, LATEST)
+        answer = lookup.render_configuration(call, tx, ref, configuration, LATEST)
         if request.get("Publish"):
             answer["Version"] = publish(tx, ref, call, description=None)[0]["Version"]
         return answer
@@ -131,7 +134,7 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
             return lookup.render_configuration(call, tx, ref, new, LATEST)
         queries.put_code(tx, code_digest(code["CodeSha256"]), packed)
         answer = _put(call, tx, ref, document, new)
-        queries.drop_unused_code(tx, code_digest(old["CodeSha256"]))
+        _drop_unused(tx, [old])
         if request.get("Publish"):
             published, made = publish(tx, ref, call, description=None)
             return _pending(published) if made else published
@@ -152,10 +155,15 @@ async def update_function_configuration(call: Call, request: Shape) -> Shape:
     def transaction(tx: Tx) -> Shape:
         document = lookup.get_function(tx, ref)
         lookup.check_revision(request, document["Configuration"]["RevisionId"])
-        new = settings.apply(call, document["Configuration"], request)
+        old = document["Configuration"]
+        new = settings.apply(call, old, request)
+        if request.get("Layers") is not None:
+            new = attach(call, tx, new, request["Layers"])
         if environment is not None:
             _put_environment(call, tx, ref, environment)
-        return _in_progress(_put(call, tx, ref, document, new))
+        answer = _put(call, tx, ref, document, new)
+        _drop_unused(tx, [old])
+        return _in_progress(answer)
 
     return await call.write(transaction)
 
@@ -164,6 +172,13 @@ def _put(call: Call, tx: Tx, ref: FunctionRef, document: Document, new: Document
     new = new | {"LastModified": settings.modified(call.now), "RevisionId": lookup.new_revision()}
     queries.put_function(tx, ref, document | {"Configuration": new})
     return lookup.render_configuration(call, tx, ref, new, LATEST)
+
+
+def _drop_unused(tx: Tx, configurations: Sequence[Document]) -> None:
+    """Packages that only these configurations, which are no more, had; of deleted layers too."""
+    for configuration in configurations:
+        for holder in (configuration, *configuration.get("Layers", ())):
+            queries.drop_unused_code(tx, code_digest(holder["CodeSha256"]))
 
 
 def list_functions(call: Call, request: Shape) -> Shape:
@@ -192,8 +207,7 @@ def delete_function(call: Call, request: Shape) -> Shape:
     if ref.qualifier is None:
         versions = queries.list_versions(call.tx, ref)
         queries.delete_function(call.tx, ref)
-        for configuration in (document["Configuration"], *(found for _, found in versions)):
-            queries.drop_unused_code(call.tx, code_digest(configuration["CodeSha256"]))
+        _drop_unused(call.tx, [document["Configuration"], *(found for _, found in versions)])
         return {"StatusCode": 204}
     if ref.qualifier == LATEST:
         raise lookup.invalid("$LATEST version cannot be deleted without deleting the function.")
@@ -212,5 +226,5 @@ def delete_function(call: Call, request: Shape) -> Shape:
     if version is not None:
         queries.delete_version(call.tx, ref, ref.qualifier)
         lookup.forget_qualifier(call.tx, ref, ref.qualifier)
-        queries.drop_unused_code(call.tx, code_digest(version["CodeSha256"]))
+        _drop_unused(call.tx, [version])
     return {"StatusCode": 204}

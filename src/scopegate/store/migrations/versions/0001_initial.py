@@ -66,6 +66,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name="pk_function_code"),
     )
     op.create_table(
+        "function_code_uses",
+        sa.Column("account", TEXT, nullable=False),
+        sa.Column("region", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("version", TEXT, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "kind", "name", "version", "sha256", name="pk_function_code_uses"),
+    )
+    op.create_index("ix_function_code_uses_sha256", "function_code_uses", ["sha256"], unique=False)
+    op.create_table(
+        "function_layers",
+        sa.Column("account", TEXT, nullable=False),
+        sa.Column("region", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "name", "version", name="pk_function_layers"),
+    )
+    op.create_table(
         "function_policies",
         sa.Column("account", TEXT, nullable=False),
         sa.Column("region", TEXT, nullable=False),
@@ -82,10 +102,8 @@ def upgrade() -> None:
         sa.Column("version", TEXT, nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("environment", sa.LargeBinary(), nullable=True),
-        sa.Column("code_sha256", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", "version", name="pk_function_versions"),
     )
-    op.create_index("ix_function_versions_code_sha256", "function_versions", ["code_sha256"], unique=False)
     op.create_table(
         "functions",
         sa.Column("account", TEXT, nullable=False),
@@ -93,10 +111,8 @@ def upgrade() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("environment", sa.LargeBinary(), nullable=True),
-        sa.Column("code_sha256", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", name="pk_functions"),
     )
-    op.create_index("ix_functions_code_sha256", "functions", ["code_sha256"], unique=False)
     op.create_table(
         "gateway_account_parts",
         sa.Column("account", TEXT, nullable=False),
