@@ -103,8 +103,9 @@ def read_openapi(body: bytes, *, account: str, region: str, base_path: str | Non
     if len(body) > _LARGEST:
         raise bad_document("The API definition is larger than 6 MB")
     document = _parse(_substituted(body, account, region))
-    swagger = document.get("swagger") == "2.0"
-    if not swagger and not str(document.get("openapi", "")).startswith("3.0."):
+    # Unquoted in YAML, 2.0 and 3.0 are numbers.
+    swagger = str(document.get("swagger", "")) == "2.0"
+    if not swagger and not f"{document.get('openapi', '')}.".startswith("3.0."):
         raise bad_document()
     api = ImportedApi(document, swagger, dict(_schemes(document, swagger)))
     _read_models(api)

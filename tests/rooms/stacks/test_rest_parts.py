@@ -173,6 +173,61 @@ def test_an_api_of_single_resources_is_made_enforced_changed_and_taken_away(stac
     assert stack.call(api, "/prod/items", token).status_code in (403, 404)
 
 
+BODY = """
+Resources:
+  Api:
+    Type: AWS::ApiGateway::RestApi
+    Properties:
+      Name: named by the template
+      BinaryMediaTypes: [image~1png]
+      $MORE
+      Body:
+        $VERSION
+        info: {title: named by the document, version: 1}
+        x-amazon-apigateway-binary-media-types: [image/gif]
+        paths:
+          /$PATH:
+            get:
+              responses: {"200": {description: ok}}
+              x-amazon-apigateway-integration:
+                type: mock
+                requestTemplates: {application/json: '{"statusCode": 200}'}
+                responses: {default: {statusCode: 200}}
+  Deployment$PATH: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: !Ref Api}}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties: {RestApiId: !Ref Api, StageName: prod, DeploymentId: !Ref Deployment$PATH}
+Outputs:
+  Api: {Value: !Ref Api}
+"""
+
+
+@pytest.mark.parametrize("version", ["swagger: 2.0", "swagger: '2.0'", "openapi: 3.0", "openapi: 3.0.1"])
+def test_a_definition_in_the_template_is_the_api_and_what_stands_beside_it_wins(stack: Stack, version: str) -> None:
+    """Reference, control plane, 7.3. A version without quotes is a number in YAML."""
+
+    def text(path: str, more: str = "") -> str:
+        return BODY.replace("$VERSION", version).replace("$PATH", path).replace("$MORE", more)
+
+    api = stack.deploy(text("first"))["Api"]
+    v1 = stack.server.aws("apigateway")
+
+    described = v1.get_rest_api(restApiId=api)
+    assert described["name"] == "named by the template"
+    assert set(described["binaryMediaTypes"]) == {"image/png", "image/gif"}
+    assert stack.call(api, "/prod/first").status_code == 200
+
+    stack.deploy(text("second", "Description: said"))
+    assert stack.call(api, "/prod/second").status_code == 200
+    assert stack.call(api, "/prod/first").status_code == 403
+    described = v1.get_rest_api(restApiId=api)
+    assert (described["name"], described["description"]) == ("named by the template", "said")
+
+    stack.deploy(text("second"))
+    assert "description" not in v1.get_rest_api(restApiId=api)
+    stack.delete()
+
+
 STAGE_OF_DEPLOYMENT = """
 Resources:
   Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: api}}
