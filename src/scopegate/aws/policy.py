@@ -74,7 +74,33 @@ def evaluate(policies: Iterable[Policy], action: str, resource: str, context: Co
 
 
 def compile_policy(document: Any) -> Policy:
-    """A policy document, parsed JSON. Raises InvalidPolicy."""
+    """A policy of an identity, parsed JSON: whom it is about is known, so principals are not looked at.
+
+    Raises InvalidPolicy.
+    """
+    return Policy(tuple(_compile_statement(statement) for statement in _statements_of(document)))
+
+
+def compile_resource_policy(document: Any) -> Policy:
+    """A policy of a resource, for callers who are nobody in AWS's eyes: statements for everyone count.
+
+    Raises InvalidPolicy, also for a statement that does not say whom it is about, or says whom it is not.
+    """
+    return Policy(
+        tuple(_compile_statement(statement) for statement in _statements_of(document) if _is_for_everyone(statement))
+    )
+
+
+def _is_for_everyone(statement: Any) -> bool:
+    if not isinstance(statement, dict) or "NotPrincipal" in statement or "Principal" not in statement:
+        raise InvalidPolicy("a Statement of a resource policy needs Principal; NotPrincipal is not evaluated yet")
+    principal = statement["Principal"]
+    if isinstance(principal, dict):
+        principal = principal.get("AWS", [])
+    return principal == "*" or (isinstance(principal, list) and "*" in principal)
+
+
+def _statements_of(document: Any) -> list[Any]:
     if not isinstance(document, dict):
         raise InvalidPolicy("the policy is no object")
     version = document.get("Version", "2008-10-17")
@@ -85,7 +111,7 @@ def compile_policy(document: Any) -> Policy:
         statements = [statements]
     if not isinstance(statements, list) or not statements:
         raise InvalidPolicy("the policy has no Statement")
-    return Policy(tuple(_compile_statement(statement) for statement in statements))
+    return statements
 
 
 def _compile_statement(statement: Any) -> _Statement:

@@ -38,6 +38,7 @@ from scopegate.gateway.model import (
     Step,
 )
 from scopegate.gateway.pipeline import order_steps
+from scopegate.gateway.resource_policy import compile_policy_of, compile_step
 from scopegate.gateway.responses import compile_gateway_response
 from scopegate.gateway.throttle import compile_throttle, find_bucket
 from scopegate.gateway.validate import compile_validator
@@ -182,6 +183,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         order_steps(
             spec.kind,
             authorize=authorize,
+            policy=None if spec.policy is None or draft.authorization == "CUSTOM" else compile_step(spec.policy),
             throttle=draft.throttle,
             validate=validate,
             integrate=_never if integration is None else integration.step,
@@ -272,7 +274,11 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     validators = {one["id"]: one for one in snapshot.get("request_validators") or ()}
     models = {one["name"]: one.get("schema") or "{}" for one in snapshot.get("models") or ()}
     settings = stage.get("methodSettings") or {}
-    closed = _closed_api(snapshot["api"])
+    closed, policy = _closed_api(snapshot["api"]), None
+    try:
+        policy = compile_policy_of(snapshot["api"].get("policy"))
+    except Closed as error:
+        closed = closed or str(error)
     binary_types = frozenset(
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
@@ -298,6 +304,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
                 method.get("operationName"),
                 method.get("methodResponses") or {},
                 memories,
+                policy,
             )
             integration = method.get("methodIntegration") or {}
             bucket = find_bucket(
@@ -334,8 +341,6 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
 
 def _closed_api(api: Document) -> str:
     """Why nobody may call any method of a REST API: what decides over that is not built."""
-    if api.get("policy"):
-        return "resource policies are not built yet"
     if "PRIVATE" in ((api.get("endpointConfiguration") or {}).get("types") or ()):
         # Reachable from VPC endpoints alone, and without a policy from nowhere (reference, "REST: resource policy").
         return "private APIs are not built yet"

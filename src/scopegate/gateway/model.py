@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from scopegate.aws.policy import Policy
 from scopegate.base import clock
 from scopegate.base.clock import monotonic_ns
 from scopegate.gateway.match import PathValues, Router
@@ -256,6 +257,7 @@ class RouteSpec:
     key: `GET /pets/{id}` or `$default`; of a REST method, verb and template.
     binary_types: `binaryMediaTypes`, lower case, left wildcards left out. method_responses: by status. Both REST.
     memories: what the stage's Lambda authorizers remember, by authorizer, for all of its routes.
+    policy: the API's resource policy (REST).
     """
 
     kind: str
@@ -273,6 +275,7 @@ class RouteSpec:
     operation_name: str | None
     method_responses: Mapping[str, Document]
     memories: dict[str, Any] = field(default_factory=dict, compare=False)
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,8 @@
     stage and route           verb may be overridden;       first segment or $default, else 404;
                               403 without stage or route    a preflight without a route is answered here
     throttle                  after the authorizer          before the authorizer
-    authorizer                route.authorize               route.authorize
+    authorizer                the route's                   the route's
+    resource policy           where no authorizer asked it  -
     admitted                  the decision is ALLOW         the decision is ALLOW
     validator                 route.validate                -
     integration               route.integrate               route.integrate, parameter mappings in it
@@ -270,12 +271,18 @@ def _admit(call: ApiCall) -> None:
 
 
 def order_steps(
-    kind: str, *, authorize: Step | None, throttle: Step | None, validate: Step | None, integrate: Step
+    kind: str,
+    *,
+    authorize: Step | None,
+    throttle: Step | None,
+    validate: Step | None,
+    integrate: Step,
+    policy: Step | None = None,
 ) -> tuple[Step, ...]:
     """The steps of a route in their order; None is one that it has not."""
     steps: tuple[Step | None, ...]
     if kind == REST:
-        steps = (authorize, _admit, throttle, validate, integrate)
+        steps = (authorize, policy, _admit, throttle, validate, integrate)
     else:
         steps = (throttle, authorize, _admit, integrate)
     return tuple(step for step in steps if step is not None)

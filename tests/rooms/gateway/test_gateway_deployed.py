@@ -113,11 +113,13 @@ def test_an_http_route_that_cannot_be_enforced_is_closed(route: dict[str, Any], 
     assert reason in gateway.record.reason
 
 
-def test_a_resource_policy_closes_every_method() -> None:
+def test_a_resource_policy_that_is_not_understood_closes_every_method() -> None:
     gateway = Gateway()
     gateway.put_rest({"/o": {"GET": lambda_method()}}, api={"policy": '{"Statement":[]}'})
 
     assert gateway.call("GET", "/prod/o").status == 500
+    assert "resource policy" in gateway.record.reason
+    assert not gateway.invoked.invocations
 
 
 def test_a_private_api_is_closed() -> None:

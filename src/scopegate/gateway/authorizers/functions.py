@@ -34,6 +34,7 @@ from scopegate.gateway.events import (
 from scopegate.gateway.integrations.lambda_proxy import function_of, principal_of
 from scopegate.gateway.mapping import Source, compile_context
 from scopegate.gateway.model import REST, ApiCall, Authorizer, Closed, Document, RouteSpec
+from scopegate.gateway.resource_policy import ACTION, conditions, judge, method_arn, refuse
 from scopegate.ports import Invocation
 
 _REST_SOURCE: Final = re.compile(
@@ -246,7 +247,8 @@ def _compile(
         call.record.facts["principal"] = said.principal
         verdict = Verdict.ALLOW if said.allowed else Verdict.IMPLICIT_DENY
         if said.policy is not None:
-            verdict = evaluate((said.policy,), "execute-api:Invoke", method_arn(call), _conditions(call))
+            policies = (said.policy,) if spec.policy is None else (said.policy, spec.policy)
+            verdict = evaluate(policies, ACTION, method_arn(call), conditions(call))
         if verdict is not Verdict.ALLOW:
             message = _EXPLICIT if verdict is Verdict.EXPLICIT_DENY else _IMPLICIT
             raise GatewayRefusal("ACCESS_DENIED", message, reason=f"the authorizer's answer: {verdict.value}")
@@ -260,6 +262,8 @@ def _compile(
         # 1
         if len(method_arn(call)) > _LONGEST_ARN:
             raise GatewayRefusal("DEFAULT_4XX", "Request URI too long", status=414, reason="the method ARN is too long")
+        if judge(spec.policy, call) is Verdict.EXPLICIT_DENY:
+            raise refuse(call, Verdict.EXPLICIT_DENY)
         identity = identify(call)
         call.mark(4)
         # 2
@@ -278,13 +282,6 @@ def _compile(
     return Authorizer(authorize, f"{kind} {name}".strip(), warnings=warnings)
 
 
-def method_arn(call: ApiCall) -> str:
-    """The ARN of what is called: verb and path as they came, not the route's template."""
-    api = call.api
-    path = call.match_path.removeprefix("/")
-    return execute_api_arn(api.region, api.account, api.api_id, f"{call.found_stage.name}/{call.method}/{path}")
-
-
 def _digest(identity: list[str]) -> bytes:
     """One key of all values: lengths stand between them, so that no two lists have the same."""
     digest = hashlib.sha256()
@@ -292,19 +289,6 @@ def _digest(identity: list[str]) -> bytes:
         encoded = value.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(encoded) + encoded)
     return digest.digest()
-
-
-def _conditions(call: ApiCall) -> dict[str, list[str]]:
-    """The condition keys that the gateway knows of a call."""
-    found = {
-        "aws:sourceip": call.request.peer[0],
-        "aws:useragent": call.request.find_text(b"user-agent"),
-        "aws:referer": call.request.find_text(b"referer"),
-        "aws:securetransport": "true",
-        "aws:currenttime": str(call.started_at),
-        "aws:epochtime": str(int(call.started_at)),
-    }
-    return {key: [value] for key, value in found.items() if value is not None}
 
 
 # answers

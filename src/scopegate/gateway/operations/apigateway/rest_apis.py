@@ -49,7 +49,7 @@ _ACCESS_MODE: Final = "endpointAccessMode is required for security policies that
 def create_rest_api(call: Call, request: Shape) -> Shape:
     """CreateRestApi. A new API has a root resource and the models Empty and Error; a clone has its source's parts.
 
-    Partly: stages of an API with a resource policy are deployed closed.
+    Partly: stages of a private API are deployed closed.
     """
     if request.get("description") == "":
         raise bad_request(_BLANK_DESCRIPTION)

@@ -1,0 +1,78 @@
+"""The resource policy of a REST API: who may reach it at all, beside what each method asks for.
+
+Callers of methods without AWS_IAM have no identity in AWS's sense, so statements for everyone (`*`) count. Without an
+authorizer, and with a user pool, the policy has to allow the call; with a Lambda authorizer a Deny refuses before the
+function is asked, and then either may allow.
+Source: reference, "REST: resource policy".
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from scopegate.aws.policy import InvalidPolicy, Policy, Verdict, compile_resource_policy, evaluate
+from scopegate.base.errors import GatewayRefusal
+from scopegate.base.names import execute_api_arn
+from scopegate.gateway.model import ApiCall, Closed, Step
+
+ACTION = "execute-api:Invoke"
+
+
+def compile_policy_of(text: str | None) -> Policy | None:
+    """The stored policy of an API; None when it has none. Raises Closed for one that cannot be enforced."""
+    if not text:
+        return None
+    try:
+        return compile_resource_policy(orjson.loads(text))
+    except (InvalidPolicy, orjson.JSONDecodeError) as error:
+        raise Closed(f"the resource policy cannot be enforced: {error}") from None
+
+
+def method_arn(call: ApiCall) -> str:
+    """The ARN of what is called: verb and path as they came, not the route's template."""
+    return _arn(call, call.api.account)
+
+
+def _arn(call: ApiCall, account: str) -> str:
+    path = call.match_path.removeprefix("/")
+    return execute_api_arn(call.api.region, account, call.api.api_id, f"{call.found_stage.name}/{call.method}/{path}")
+
+
+def conditions(call: ApiCall) -> dict[str, list[str]]:
+    """The condition keys that the gateway knows of a call."""
+    found = {
+        "aws:sourceip": call.request.peer[0],
+        "aws:useragent": call.request.find_text(b"user-agent"),
+        "aws:referer": call.request.find_text(b"referer"),
+        "aws:securetransport": "true",
+        "aws:currenttime": str(call.started_at),
+        "aws:epochtime": str(int(call.started_at)),
+    }
+    return {key: [value] for key, value in found.items() if value is not None}
+
+
+def judge(policy: Policy | None, call: ApiCall) -> Verdict:
+    """What the policy says of a call; an API without one says nothing."""
+    if policy is None:
+        return Verdict.IMPLICIT_DENY
+    return evaluate((policy,), ACTION, method_arn(call), conditions(call))
+
+
+def refuse(call: ApiCall, verdict: Verdict) -> GatewayRefusal:
+    """In AWS's words, the account masked."""
+    resource = _arn(call, f"{'*' * 8}{call.api.account[-4:]}")
+    message = f"User: anonymous is not authorized to perform: {ACTION} on resource: {resource}"
+    if verdict is Verdict.EXPLICIT_DENY:
+        message += " with an explicit deny in a resource-based policy"
+    return GatewayRefusal("ACCESS_DENIED", message, reason=f"the API's resource policy: {verdict.value}")
+
+
+def compile_step(policy: Policy) -> Step:
+    """The step of a method that the policy alone has to allow."""
+
+    def check(call: ApiCall) -> None:
+        verdict = judge(policy, call)
+        if verdict is not Verdict.ALLOW:
+            raise refuse(call, verdict)
+
+    return check
