@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,7 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 @pytest.fixture(params=FUNCTIONS)
 def function(request: pytest.FixtureRequest, runs: Runs) -> Function:
     files, handler = FUNCTIONS[request.param]
-    return runs.function(files, runtime=request.param, handler=handler, timeout_s=1, environment={"TABLE": "orders"})
+    return runs.function(files, runtime=request.param, handler=handler, timeout_s=5, environment={"TABLE": "orders"})
 
 
 def test_handler_gets_event_and_context_and_stays_warm(function: Function) -> None:
@@ -149,7 +150,7 @@ def test_handler_gets_event_and_context_and_stays_warm(function: Function) -> No
     assert (first.json["event"], second.json["event"]) == ({"n": 1}, {"n": 2})
     assert (first.json["id"], second.json["id"]) == (first.request_id, second.request_id)
     assert first.json["arn"] == ARN
-    assert 500 < first.json["left"] <= 1000
+    assert 4_000 < first.json["left"] <= 5_000
     assert first.json["started"] == second.json["started"]
     assert first.outcome.init_ms is not None
     assert second.outcome.init_ms is None
@@ -166,8 +167,9 @@ def test_error_of_the_handler_is_its_document(function: Function) -> None:
     assert after.outcome.init_ms is None, "an error keeps the environment"
 
 
-def test_timeout_kills_and_the_next_invocation_works(function: Function) -> None:
+def test_timeout_kills_and_the_next_invocation_works(function: Function, runs: Runs) -> None:
     """Reference, Produced by the platform: the document, the log line that tools search for, the REPORT."""
+    function = Function(runs, replace(function.definition, timeout_s=1))
     late = function.call({"do": "sleep", "seconds": 30})
     after = function.call({})
 

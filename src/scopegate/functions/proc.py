@@ -51,19 +51,20 @@ def proportional_kb_of_all(processes: Sequence[str], enough_kb: int) -> int:
 
 def descendants(root: int) -> Iterator[str]:
     """Directories of all processes below one process."""
-    parents: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
+                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                    fields = file.read(1024).rpartition(b")")[2].split()
             except OSError:
                 continue
-            parents[int(name)] = int(fields[1])
-    for pid in parents:
-        above = pid
-        while above in parents and above != root:
-            above = parents[above]
-        if above == root and pid != root:
+            children.setdefault(int(fields[1]), []).append(int(name))
+    found = [root]
+    while found:
+        # Each list is taken out: numbers that were used again while this was read cannot lead round and round.
+        for pid in children.pop(found.pop(), ()):
+            found.append(pid)
             yield f"/proc/{pid}"
 
 
