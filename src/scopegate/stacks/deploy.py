@@ -35,7 +35,7 @@ from scopegate.store.sealing import Sealer
 
 Say = Callable[[dict[str, Any]], None]
 
-_UNSUPPORTED: Final = re.compile(r"Encountered unsupported property (\w+)")
+_UNSUPPORTED: Final = re.compile(r"Encountered unsupported property (\w+)(?:; did you mean (\w+))?")
 # What only a deployment brings before callers.
 _DEPLOYED: Final = frozenset(
     f"AWS::ApiGateway::{name}" for name in ("GatewayResponse", "Method", "Model", "RequestValidator", "Resource")
@@ -383,9 +383,18 @@ def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> s
     if isinstance(error, TemplateError):
         return str(error)
     path: tuple[str | int, ...] = ("Resources", step.logical_id)
-    if named := _UNSUPPORTED.search(str(error)):
+    message = str(error)
+    if named := _UNSUPPORTED.search(message):
         path = template.find_key(named[1], *path)
-    return str(template.error(f"{step.logical_id} ({step.type}): {error}", *path))
+        if named[1][0].islower() and str(path[-1])[0].isupper():
+            # The operation spells its members with a small first letter, the template with a capital.
+            message = _UNSUPPORTED.sub(_capitalised, message)
+    return str(template.error(f"{step.logical_id} ({step.type}): {message}", *path))
+
+
+def _capitalised(refusal: re.Match[str]) -> str:
+    names = (name[0].upper() + name[1:] for name in refusal.groups() if name)
+    return "Encountered unsupported property " + "; did you mean ".join(names)
 
 
 async def _failed(run: Deployment, logical_id: str, cause: str) -> DeploymentFailed:

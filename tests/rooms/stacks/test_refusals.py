@@ -31,6 +31,47 @@ CASES = {
         "7: Pool (AWS::Cognito::UserPool): ValidationException: Encountered unsupported property MinimumLenght; "
         "did you mean MinimumLength?",
     ),
+    "misspelt setting of a stage's methods": (
+        f"""
+        Resources:
+          {API}
+          Root:
+            Type: AWS::ApiGateway::Method
+            Properties:
+              RestApiId: !Ref Api
+              ResourceId: !GetAtt Api.RootResourceId
+              HttpMethod: GET
+              Integration: {{Type: MOCK}}
+          Deployment:
+            Type: AWS::ApiGateway::Deployment
+            DependsOn: Root
+            Properties:
+              RestApiId: !Ref Api
+              StageName: prod
+              StageDescription:
+                MethodSettings:
+                  - {{ResourcePath: /*, HttpMethod: "*", ThrotlingRateLimit: 1}}
+        """,
+        "18: Deployment (AWS::ApiGateway::Deployment): ValidationException: Encountered unsupported property "
+        "ThrotlingRateLimit; did you mean ThrottlingRateLimit?",
+    ),
+    "misspelt integration": (
+        f"""
+        Resources:
+          {API}
+          Root:
+            Type: AWS::ApiGateway::Method
+            Properties:
+              RestApiId: !Ref Api
+              ResourceId: !GetAtt Api.RootResourceId
+              HttpMethod: GET
+              Integration:
+                Type: HTTP_PROXY
+                Urii: https://web.example
+        """,
+        "11: Root (AWS::ApiGateway::Method): ValidationException: Encountered unsupported property Urii; "
+        "did you mean Uri?",
+    ),
     "missing property": (
         """
         Resources:

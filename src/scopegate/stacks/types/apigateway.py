@@ -19,6 +19,7 @@ from scopegate.stacks.types.resource_type import (
     Properties,
     ResourceType,
     change_tags,
+    check_members,
     gone_already,
     lower_all,
     lower_first,
@@ -229,6 +230,9 @@ def _as_stage(description: Properties) -> Properties:
         "CacheDataEncrypted CacheTtlInSeconds CachingEnabled DataTraceEnabled LoggingLevel MetricsEnabled "
         "ThrottlingBurstLimit ThrottlingRateLimit"
     )
+    beside = "AccessLogSetting ClientCertificateId Description DocumentationVersion MethodSettings Tags Variables"
+    own = "CacheClusterEnabled CacheClusterSize CanarySetting TracingEnabled"
+    check_members(description, [*names_of.split(), *beside.split(), *own.split()])
     flat = {name: description[name] for name in names_of.split() if name in description}
     everywhere = [{"ResourcePath": "/*", "HttpMethod": "*", **flat}] if flat else []
     kept: Properties = {
@@ -334,6 +338,7 @@ async def _without_refused_levels(aws: Aws, new: Properties) -> Properties:
 
 def _log_patches(stage: Properties, old: Properties, new: Properties) -> Patches:
     setting = new.get("AccessLogSetting") or {}
+    check_members(setting, ("DestinationArn", "Format"))
     patches: Patches = []
     if not setting and old.get("AccessLogSetting") and stage.get("accessLogSettings"):
         patches.append({"op": "remove", "path": "/accessLogSettings"})
@@ -345,6 +350,8 @@ def _log_patches(stage: Properties, old: Properties, new: Properties) -> Patches
 
 def _setting_patches(stage: Properties, old: Properties, new: Properties) -> Patches:
     """Method settings; those whose members changed are taken away first, for members cannot be."""
+    for setting in new.get("MethodSettings") or []:
+        check_members(setting, ("HttpMethod", "ResourcePath", *_METHOD_SETTINGS))
     wanted = {_setting_path(one): one for one in new.get("MethodSettings") or []}
     before = {_setting_path(one): one for one in old.get("MethodSettings") or []}
     changed = {path for path in wanted.keys() | before.keys() if wanted.get(path) != before.get(path)}

@@ -5,7 +5,16 @@ from typing import Any, Final
 from scopegate.base.errors import AwsError
 from scopegate.stacks.build import inline_code
 from scopegate.stacks.resolve import Physical
-from scopegate.stacks.types.resource_type import Aws, Properties, ResourceType, change_tags, text, without, words
+from scopegate.stacks.types.resource_type import (
+    Aws,
+    Properties,
+    ResourceType,
+    change_tags,
+    check_members,
+    text,
+    without,
+    words,
+)
 
 # A property that leaves the template goes back to what a new function has.
 _DEFAULTS: Final[Properties] = {
@@ -32,6 +41,7 @@ _BESIDE: Final = (
 
 def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
     code = properties.get("Code") or {}
+    check_members(code, ("ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion", "SourceKMSKeyArn", "ZipFile"))
     if isinstance(code, dict) and "S3Key" in code:
         return {"ZipFile": aws.read_artifact(code["S3Key"])}
     if isinstance(code, dict) and "ZipFile" in code:
@@ -116,7 +126,9 @@ async def _delete_version(aws: Aws, physical: Physical, properties: Properties) 
 
 def _alias_request(properties: Properties) -> Properties:
     request = without(properties, "ProvisionedConcurrencyConfig", "RoutingConfig")
-    weights = (properties.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
+    routing = properties.get("RoutingConfig") or {}
+    check_members(routing, ("AdditionalVersionWeights",))
+    weights = routing.get("AdditionalVersionWeights")
     request["RoutingConfig"] = {
         "AdditionalVersionWeights": {text(each["FunctionVersion"]): each["FunctionWeight"] for each in weights or []}
     }

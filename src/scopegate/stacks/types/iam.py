@@ -7,6 +7,7 @@ from scopegate.stacks.types.resource_type import (
     Aws,
     Properties,
     ResourceType,
+    check_members,
     gone_already,
     policy_text,
     tags_of,
@@ -95,6 +96,7 @@ async def _create_policy(aws: Aws, logical_id: str, properties: Properties) -> P
 
 
 def _policy_of(role: str, policy: Properties) -> Properties:
+    check_members(policy, ("Groups", "PolicyDocument", "PolicyName", "Roles", "Users"))
     return {
         "RoleName": role,
         "PolicyName": policy["PolicyName"],

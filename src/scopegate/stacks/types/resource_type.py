@@ -1,7 +1,8 @@
 """What an entry of RESOURCES is made of: the calls that a type may make, and what the plan must know of it."""
 
+import difflib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -115,12 +116,23 @@ def lower_all(value: Any) -> Any:
 def tags_of(value: Any) -> dict[str, str]:
     """CloudFormation's tags, a list of Key and Value or a mapping, as a mapping."""
     if isinstance(value, list):
+        for tag in value:
+            check_members(tag, ("Key", "Value"))
         return {str(tag["Key"]): text(tag["Value"]) for tag in value}
     return {str(key): text(item) for key, item in (value or {}).items()}
 
 
 def without(properties: Properties, *left_out: str) -> Properties:
     return {key: value for key, value in properties.items() if key not in left_out}
+
+
+def check_members(structure: Mapping[str, Any], known: Collection[str]) -> None:
+    """For what no operation sees whole. Raises AwsError for a member that a structure does not have."""
+    for name in structure:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise AwsError("ValidationException", f"Encountered unsupported property {name}{hint}")
 
 
 def policy_text(document: Any) -> str:
