@@ -39,7 +39,7 @@ _CORES: Final = os.cpu_count() or 1
 _FIRST: Final = max(2, min(4, _CORES))  # environments of a cold function, however many calls wait
 _STARTS: Final = max(2, _CORES)  # environments that start at the same time, of all functions
 _PAYS_S: Final = 0.25  # a queue shorter than this is faster than a new environment and the memory it takes
-_STUCK_S: Final = 0.5  # nobody has left the queue for so long that what runs must be slow: it may wait for us
+_STUCK_S: Final = 0.5  # the first in the queue has waited so long that what runs must be slow: it may wait for us
 _BUSY_SHARE: Final = 0.8  # of all cores: another environment would only share them
 _SESSION_LEFT_S: Final = 60
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -94,7 +94,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._average_s: float | None = None
         self._grown_at = 0.0
-        self._moved_at = 0.0
+        self._ready_at = 0.0  # when the first environment came up
         self._ticks = (0.0, 0)
 
     # Invocations
@@ -118,7 +118,6 @@ class Pool:
         while self.jobs:
             job = self.jobs.popleft()
             if not job.done.done():
-                self._moved_at = clock.monotonic()
                 return job
             self._runner.release(self.definition)
         return None
@@ -127,6 +126,7 @@ class Pool:
 
     def on_idle(self, slot: Slot) -> None:
         self._end_start(slot)
+        self._ready_at = self._ready_at or clock.monotonic()
         if not self._is_usable(slot):
             slot.close()
             self.replace()
@@ -229,7 +229,7 @@ class Pool:
             return True
         if now - self._grown_at < _PAYS_S:
             return False
-        waited_s = now - max(self.jobs[0].queued_at, self._moved_at)
+        waited_s = now - max(self.jobs[0].queued_at, self._ready_at)  # not for the first start, which more would delay
         expected_s = len(self.jobs) * (self._average_s or 0.0) / len(self.slots)
         if expected_s < _PAYS_S and waited_s < _STUCK_S:
             return False
