@@ -28,6 +28,7 @@ from tests.wire.gateways import (
     read_answer,
 )
 
+pytestmark = pytest.mark.xdist_group("gateway-events")
 TRACE = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000"
 

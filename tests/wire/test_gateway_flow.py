@@ -27,6 +27,7 @@ from tests.wire.gateways import (
     serving_web,
 )
 
+pytestmark = pytest.mark.xdist_group("gateway-flow")
 TRACE = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 MOST = 10 * 1024 * 1024
 

@@ -17,6 +17,7 @@ from tests.rooms.jose.issuer import rsa_key, token
 from tests.server import Server, make_pool, token_part
 from tests.wire.gateways import Answer, HttpApi, Script, Web, serving_web
 
+pytestmark = pytest.mark.xdist_group("gateway-issuers")
 SCOPED = {"AuthorizationScopes": ["orders/read"]}
 
 

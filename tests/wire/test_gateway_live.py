@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 from tests.server import ACCOUNT, REGION, Pool, Server, allow_gateway, make_function, make_pool, zipped
 from tests.wire.gateways import Answer, HttpApi, RestApi, Web, access_token, call, id_token, serving_web
 
+pytestmark = pytest.mark.xdist_group("gateway-live")
+
 
 @pytest.fixture(scope="module")
 def pool(server: Server) -> Pool:

@@ -34,6 +34,7 @@ from tests.wire.gateways import (
     serving_web,
 )
 
+pytestmark = pytest.mark.xdist_group("gateway-refusals")
 TRACE = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 READ = ["orders/read"]
 
