@@ -5,7 +5,7 @@ the highest version number ever given, and where set "Concurrency", "RecursiveLo
 "Provisioned" and "RuntimeManagement"}; `function_versions` → FunctionConfiguration without Environment;
 `function_aliases` → AliasConfiguration; `function_policies` → {"RevisionId", "Statement": […]}; `function_layers` →
 {"Content", "Version", "CreatedDate", "Description", …} without ARNs, "Policy" as that of a function, or {"Deleted"}.
-`Layers` of a configuration has the digest of each layer's package beside its ARN and size.
+`Layers` of a configuration has the whole `Content` of each beside its ARN; `UnzippedSize` is never answered.
 Environment variables stand apart, sealed: context `function/<account>/<region>/<name>/<version>/environment`.
 Each write says `changed("function", "account region name")`.
 """

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from scopegate.base.limits import LIMITS
 from scopegate.store.tables import function_code
 from tests.rooms.functions_operations.driver import ACCOUNT, Client, Server, refusal, without, zipped
 
@@ -183,6 +185,29 @@ def test_a_layer_is_not_attached(client: Client, layers: list[str], message: str
     assert refusal(client.make, Layers=layers) == (INVALID, message)
     assert refusal(client.update_function_configuration, FunctionName="there", Layers=layers) == (INVALID, message)
     assert "Layers" not in client.configuration("there")
+
+
+def test_layers_and_code_together_have_a_largest_size(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(client, "a", "#" * 400)
+    publish(client, "b", "#" * 400)
+    client.make(source="#" * 100, Layers=[layer_arn("a", 1)])
+    most = 900
+    monkeypatch.setitem(LIMITS, "functions.unzipped_bytes", replace(LIMITS["functions.unzipped_bytes"], value=most))  # type: ignore[call-overload]
+    too_large = (INVALID, f"Layers consume more than the available size of {most} bytes")
+
+    fits = client.change(Layers=[layer_arn("a", 1), layer_arn("b", 1)])["Layers"]
+
+    assert len(fits) == 2
+    for source in ("#" * 101, "#" * 800):
+        assert refusal(client.update_function_code, FunctionName="orders", ZipFile=zipped(source)) == too_large
+    client.make("larger", source="#" * 101)
+    assert (
+        refusal(
+            client.update_function_configuration, FunctionName="larger", Layers=[layer_arn("a", 1), layer_arn("b", 1)]
+        )
+        == too_large
+    )
+    assert client.update_function_code(FunctionName="orders", ZipFile=zipped("#" * 99))["CodeSize"] > 0
 
 
 def test_a_layer_without_a_version_breaks_the_pattern(client: Client) -> None:

@@ -233,7 +233,8 @@ async def unpack(call: Call, code: Shape) -> tuple[bytes, dict[str, Any]]:
         message = f"Zipped size must be smaller than {limit('functions.zip_bytes')} bytes"
         raise AwsError("RequestEntityTooLargeException", message, status=413)
     unpacked = await asyncio.to_thread(package.unpack, packed, call.settings.data_dir / "code")
-    return packed, {"CodeSha256": unpacked.code_sha256, "CodeSize": unpacked.code_size}
+    sizes = {"CodeSize": unpacked.code_size, "UnzippedSize": unpacked.unzipped_bytes}
+    return packed, {"CodeSha256": unpacked.code_sha256, **sizes}
 
 
 def modified(now: float) -> str:

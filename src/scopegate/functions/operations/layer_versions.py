@@ -10,6 +10,7 @@ from typing import Final
 from scopegate.aws.operations import Shape
 from scopegate.base import names
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.functions import queries
 from scopegate.functions.operations.lookup import invalid
 from scopegate.ports import Call
@@ -90,14 +91,23 @@ def attach(call: Call, tx: Tx, configuration: Document, arns: list[str]) -> Docu
             raise invalid(f"Layer version {text} does not exist.")
         layers.append({"Arn": ref.arn, **document["Content"]})
     attached = {name: value for name, value in configuration.items() if name != "Layers"}
-    return attached | ({"Layers": layers} if layers else {})
+    return check_size(attached | ({"Layers": layers} if layers else {}))
+
+
+def check_size(configuration: Document) -> Document:
+    """A configuration whose code and layers together are not too much. Raises AwsError."""
+    most = limit("functions.unzipped_bytes")
+    layers = configuration.get("Layers", ())
+    if layers and configuration["UnzippedSize"] + sum(layer["UnzippedSize"] for layer in layers) > most:
+        raise invalid(f"Layers consume more than the available size of {most} bytes")
+    return configuration
 
 
 def _kept(configuration: Document, ref: LayerRef) -> Document | None:
     """A layer that was deleted, where the function has it already."""
     for layer in configuration.get("Layers", ()):
         if layer["Arn"] == ref.arn:
-            return {"Content": {name: layer[name] for name in ("CodeSha256", "CodeSize")}}
+            return {"Content": {name: layer[name] for name in ("CodeSha256", "CodeSize", "UnzippedSize")}}
     return None
 
 

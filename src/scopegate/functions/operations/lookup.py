@@ -88,7 +88,8 @@ def forget_qualifier(tx: Tx, ref: FunctionRef, qualifier: str) -> None:
 
 def render_configuration(call: Call, tx: Tx, ref: FunctionRef, configuration: Document, version: str) -> Shape:
     """A FunctionConfiguration as it is answered: the ARN as addressed, the variables opened."""
-    answer = {**configuration, "FunctionArn": ref.asked_arn}
+    answer = {name: value for name, value in configuration.items() if name != "UnzippedSize"}
+    answer["FunctionArn"] = ref.asked_arn
     if "Layers" in configuration:
         answer["Layers"] = [{name: layer[name] for name in ("Arn", "CodeSize")} for layer in configuration["Layers"]]
     sealed = queries.find_environment(tx, ref, version)

@@ -9,7 +9,7 @@ from scopegate.functions import queries
 from scopegate.functions.model import code_digest
 from scopegate.functions.operations import configuration as settings
 from scopegate.functions.operations import lookup
-from scopegate.functions.operations.layer_versions import attach
+from scopegate.functions.operations.layer_versions import attach, check_size
 from scopegate.functions.operations.publishing import publish
 from scopegate.functions.references import LATEST, LONGEST_NAME, FunctionRef, not_found
 from scopegate.ports import Call
@@ -127,7 +127,7 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
     def transaction(tx: Tx) -> Shape:
         document = current(tx)
         old = document["Configuration"]
-        new = old | code
+        new = check_size(old | code)
         if request.get("Architectures"):
             new["Architectures"] = request["Architectures"]
         if request.get("DryRun"):

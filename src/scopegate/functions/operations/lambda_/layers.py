@@ -49,10 +49,9 @@ def _own(call: Call, ref: LayerRef) -> Document:
 
 
 def _render(call: Call, ref: LayerRef, document: Document) -> Shape:
-    content = document["Content"]
-    location = call.ports.code_url(code_digest(content["CodeSha256"]))
+    content = {name: document["Content"][name] for name in ("CodeSha256", "CodeSize")}
     return {
-        "Content": {"Location": location, **content},
+        "Content": {"Location": call.ports.code_url(code_digest(content["CodeSha256"])), **content},
         "LayerArn": ref.layer_arn,
         "LayerVersionArn": ref.arn,
         **{name: document[name] for name in _TOLD if name in document},
