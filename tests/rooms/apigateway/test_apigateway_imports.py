@@ -357,6 +357,31 @@ def test_overwrite_takes_away_what_the_document_lacks(api: Api) -> None:
     assert api.client.get_models(restApiId=api.id)["items"] == []
 
 
+def test_overwrite_resets_the_members_that_the_document_lacks(client: Client) -> None:
+    """Terraform's provider puts them back after each PutRestApi, as AWS takes them away; merge leaves them."""
+    members = {
+        "description": "d",
+        "apiKeySource": "AUTHORIZER",
+        "binaryMediaTypes": ["image/png"],
+        "minimumCompressionSize": 5,
+        "policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}',
+        "disableExecuteApiEndpoint": True,
+        "endpointConfiguration": {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-1"]},
+    }
+    api = Api(client, **members)
+    before = client.get_rest_api(restApiId=api.id)
+
+    merged = put(api, openapi(), mode="merge")
+    overwritten = put(api, openapi(), mode="overwrite")
+
+    assert {name: merged[name] for name in members} == {name: before[name] for name in members}
+    assert not overwritten.keys() & {"description", "binaryMediaTypes", "minimumCompressionSize", "policy"}
+    assert (overwritten["apiKeySource"], overwritten["disableExecuteApiEndpoint"]) == ("HEADER", False)
+    assert overwritten["endpointConfiguration"] == before["endpointConfiguration"]
+    document = openapi(**{"x-amazon-apigateway-endpoint-configuration": {"vpcEndpointIds": ["vpce-2"]}})
+    assert put(api, document)["endpointConfiguration"]["vpcEndpointIds"] == ["vpce-2"]
+
+
 @pytest.mark.parametrize(
     ("mode", "paths"),
     [

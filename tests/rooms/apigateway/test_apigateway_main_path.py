@@ -95,10 +95,3 @@ def test_a_change_of_the_draft_does_not_touch_a_deployment(api: Api) -> None:
 
     summary = api.client.get_deployment(restApiId=api.id, deploymentId=deployment_id, embed=["apisummary"])
     assert "/orders" in summary["apiSummary"]
-
-
-def test_every_change_is_announced(api: Api) -> None:
-    """Compiled views are rebuilt from announced changes only."""
-    api.resource("orders")
-
-    assert ("api", api.id) in api.client.changes

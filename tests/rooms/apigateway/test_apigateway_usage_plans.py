@@ -319,3 +319,16 @@ def test_keys_and_plans_have_tags(api: Api) -> None:
         api.client.tag_resource(resourceArn=arn, tags={"a": "1"})
         assert api.client.get_tags(resourceArn=arn) == {"tags": {"a": "1"}}
         assert refusal(api.client.get_tags, resourceArn=arn + "x")[0] == "NotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("~1pets~1{id}/GET", "/pets/{id}/GET"), ("/pets/{id}/GET", "/pets/{id}/GET")]
+)
+def test_a_method_is_limited_by_either_spelling(api: Api, path: str, key: str) -> None:
+    """Documented with the slashes escaped; Terraform sends them as they are, and AWS takes both."""
+    plan_id = plan(api)["id"]
+    where = f"/apiStages/{api.id}:prod/throttle/{path}"
+
+    limited = change(api, plan_id, ("replace", f"{where}/rateLimit", "5"), ("replace", f"{where}/burstLimit", "2"))
+    assert limited["apiStages"][0]["throttle"] == {key: {"rateLimit": 5.0, "burstLimit": 2}}
+    assert "throttle" not in change(api, plan_id, ("remove", where))["apiStages"][0]

@@ -74,8 +74,8 @@ def put_rest_api(call: Call, request: Shape) -> Shape:
     api = _read(call, request)
     document = api_of(call, request)
     overwrite = request.get("mode") == "overwrite"
+    document = _document_members(call, document, api, overwrite)
     document |= only({"name": openapi.text_of(api.info.get("title")) or None})
-    document |= _document_members(call, document, api, overwrite)
     check_access_mode(document)
     queries.put_api(call.tx, call.account, call.region, PROTOCOL, api_id, document)
     if overwrite:
@@ -96,7 +96,9 @@ def _api_members(api: ImportedApi, parameters: dict[str, str]) -> Shape:
     if any(kind and kind not in _ENDPOINT_TYPES for kind in types):
         raise openapi.bad_document(f"Invalid EndpointTypes specified. Valid options are {','.join(_ENDPOINT_TYPES)}")
     policy = api.extension("policy")
-    configuration = only({"types": types if any(types) else None, "vpcEndpointIds": api.endpoint.get("vpcEndpointIds")})
+    configuration = only(
+        {"types": types if any(types) else None, "vpcEndpointIds": _texts(api.endpoint.get("vpcEndpointIds"))}
+    )
     return _chosen(
         {
             "description": openapi.text_of(api.info.get("description")) or None,
@@ -126,22 +128,32 @@ def _texts(value: Any) -> list[str] | None:
 
 
 def _document_members(call: Call, document: Document, api: ImportedApi, overwrite: bool) -> Document:
-    """What PutRestApi changes of the API itself."""
+    """The API's own members after PutRestApi: overwriting, what the document lacks goes back to its default."""
     members = _api_members(api, {})
     alike = ("description", "version", "apiKeySource", "disableExecuteApiEndpoint", "endpointAccessMode")
     changed: Document = {name: members[name] for name in (*alike, "securityPolicy") if name in members}
     if "minimumCompressionSize" in members:
         changed["minimumCompressionSize"] = check_compression_size(members["minimumCompressionSize"])
-    types = list(members.get("binaryMediaTypes") or ())
-    if not overwrite:
-        types = [*document.get("binaryMediaTypes", ()), *types]
-    if types:
-        changed["binaryMediaTypes"] = list(dict.fromkeys(types))
-    elif overwrite:
-        document.pop("binaryMediaTypes", None)
     if "policy" in members:
         changed["policy"] = parse_policy(members["policy"], call.region, call.account, document["id"])
-    return changed
+    types = [*document.get("binaryMediaTypes", ()), *members.get("binaryMediaTypes", ())]
+    if overwrite:
+        types = members.get("binaryMediaTypes", [])
+        optional = ("binaryMediaTypes", "description", "minimumCompressionSize", "policy")
+        document = {name: value for name, value in document.items() if name not in optional}
+        document |= {"apiKeySource": "HEADER", "disableExecuteApiEndpoint": False}
+    if types:
+        changed["binaryMediaTypes"] = list(dict.fromkeys(types))
+    return {**document, **changed, "endpointConfiguration": _endpoint_configuration(document, members)}
+
+
+def _endpoint_configuration(document: Document, members: Shape) -> Document:
+    """The type is kept; the VPC endpoints of a private API are the document's when it has some."""
+    configuration: Document = dict(document["endpointConfiguration"])
+    vpc_endpoints = (members.get("endpointConfiguration") or {}).get("vpcEndpointIds")
+    if vpc_endpoints and configuration["types"] == ["PRIVATE"]:
+        configuration["vpcEndpointIds"] = vpc_endpoints
+    return configuration
 
 
 def _replace_parts(call: Call, api_id: str, *, keep: Any) -> None:

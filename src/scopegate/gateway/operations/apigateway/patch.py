@@ -52,7 +52,7 @@ Effect = Callable[[Draft, Patch], None]
 class Rule:
     """A path and what each allowed operation does to the draft.
 
-    path: a pointer; `{name}` stands for any one token.
+    path: a pointer; `{name}` stands for any one token, `{name+}` for one or more, of which some may be empty.
     refusal: what is said of an operation that the path does not allow, where AWS has words of its own.
     shown: the path as lists of paths spell it, where AWS spells it otherwise; None where it is left out.
     """
@@ -64,6 +64,11 @@ class Rule:
 
     def matches(self, tokens: Sequence[str]) -> bool:
         wanted = self.path.split("/")[1:]
+        greedy = next((index for index, want in enumerate(wanted) if want.endswith("+}")), None)
+        if greedy is not None and len(tokens) >= len(wanted):
+            rest = len(wanted) - greedy - 1
+            wanted = [*wanted[:greedy], *wanted[len(wanted) - rest :]]
+            tokens = [*tokens[:greedy], *tokens[len(tokens) - rest :]]
         return len(wanted) == len(tokens) and all(
             (bool(token) if want.startswith("{") else token == want) for want, token in zip(wanted, tokens, strict=True)
         )

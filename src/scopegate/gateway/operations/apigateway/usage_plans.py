@@ -5,7 +5,7 @@ Source: reference, control plane, sections 1.4, 2.1, 2.2, 3.2, 3.3, 5.4.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from scopegate.aws.operations import Shape
@@ -294,15 +294,18 @@ _LIMITS: Final[Mapping[str, Callable[[str | None], Any]]] = {"burstLimit": _burs
 
 def _set_method_limit(draft: Draft, patch: Patch) -> None:
     stage = _get_stage(draft, *_split_stage(patch.tokens[1]))
-    if patch.name not in _LIMITS:
-        raise bad_request(f"Invalid patch path  '{patch.path}' specified for op '{patch.op}'")
-    key = f"{patch.tokens[3]}/{patch.tokens[4]}"
-    stage.setdefault("throttle", {}).setdefault(key, {})[patch.name] = _LIMITS[patch.name](patch.value)
+    limits = stage.setdefault("throttle", {}).setdefault(_method_key(patch.tokens[3:-1]), {})
+    limits[patch.name] = _LIMITS[patch.name](patch.value)
+
+
+def _method_key(tokens: Sequence[str]) -> str:
+    """`/pets/GET`, of `~1pets/GET` as documented and of `/pets/GET` as Terraform sends it."""
+    return "/".join(tokens)
 
 
 def _drop_method_limits(draft: Draft, patch: Patch) -> None:
     stage = _get_stage(draft, *_split_stage(patch.tokens[1]))
-    stage.get("throttle", {}).pop(f"{patch.tokens[3]}/{patch.tokens[4]}", None)
+    stage.get("throttle", {}).pop(_method_key(patch.tokens[3:]), None)
     if not stage.get("throttle"):
         stage.pop("throttle", None)
 
@@ -353,8 +356,16 @@ _PATCHES: Final = PatchTable(
             "/productCode",
             {"add": set_text("productCode"), "replace": set_text("productCode"), "remove": remove("productCode")},
         ),
+        *(
+            Rule(
+                f"/apiStages/{{stage}}/throttle/{{path+}}/{limit}",
+                {"add": _set_method_limit, "replace": _set_method_limit},
+                shown=f"/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/{limit}",
+            )
+            for limit in _LIMITS
+        ),
         Rule(
-            "/apiStages/{stage}/throttle/{path}/{method}",
+            "/apiStages/{stage}/throttle/{path+}/{method}",
             {"remove": _drop_method_limits},
             shown="/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>",  # sic, as on AWS
         ),
@@ -362,11 +373,6 @@ _PATCHES: Final = PatchTable(
             "/apiStages/{stage}/throttle",
             {"add": _set_stage_limits, "replace": _set_stage_limits, "remove": _drop_stage_limits},
             shown="/apiStages/<apidId:stageName>/throttle",
-        ),
-        Rule(
-            "/apiStages/{stage}/throttle/{path}/{method}/{limit}",
-            {"add": _set_method_limit, "replace": _set_method_limit},
-            shown="/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/<limit>",
         ),
         _set_limit("throttle", "burstLimit", _burst),
         _set_limit("throttle", "rateLimit", _rate),
