@@ -353,8 +353,8 @@ async def _undone_on_failure(run: Deployment, template: Template, step: Step) ->
     underway, started = _Underway(step), clock.monotonic()
     try:
         yield underway
-    except StoreUnavailable:
-        raise  # nothing can be undone now: the next deployment does
+    except (StoreUnavailable, queries.StackTaken):
+        raise  # undoing is for the next deployment, or for the one that has the stack
     except (AwsError, TemplateError) as error:
         run.tell(underway.step, f"failed: {error}", clock.monotonic() - started)
         raise await _failed(run, step.logical_id, _cause(template, step, error)) from error

@@ -10,13 +10,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from scopegate.base.errors import AwsError
+from scopegate.base.errors import SetupError
 from scopegate.stacks.model import Stack, stack_of
 from scopegate.store import documents
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.tables import stacks
+
+
+class StackTaken(SetupError):
+    """Another run has the stack: this one may neither go on nor go back."""
 
 
 def find_stack(tx: Tx, seal: Sealer, account: str, region: str, name: str) -> Stack | None:
@@ -47,10 +51,10 @@ def take_stack(tx: Tx, seal: Sealer, account: str, region: str, stack: Stack, ru
 
 
 def put_stack(tx: Tx, seal: Sealer, account: str, region: str, stack: Stack, run: str) -> None:
-    """Write the stack of a run. Raises AwsError when another run has taken it since."""
+    """Write the stack of a run. Raises StackTaken when another run has taken it since."""
     found = documents.find(tx, stacks, account=account, region=region, stack_id=stack.stack_id)
     if found is None or found["run"] != run:
-        raise AwsError("OperationInProgressException", f"Stack {stack.name} was taken over by another deployment")
+        raise StackTaken(f"Stack {stack.name} was taken over by another deployment")
     take_stack(tx, seal, account, region, stack, run)
 
 

@@ -68,7 +68,7 @@ class Stack:
 
     server: Server
     folder: Path
-    name: str = field(default_factory=lambda: f"stack-{next(_NUMBERS)}")
+    name: str = field(default_factory=lambda: f"stack-{next(_NUMBERS)}x")
     events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -144,28 +144,23 @@ class Stack:
 
 def inventory(server: Server, stack_name: str = "") -> dict[str, list[str]]:
     """Kind → ids of what exists in the account, where it can be told, of one stack."""
-    v1, v2, lambda_ = server.aws("apigateway"), server.aws("apigatewayv2"), server.aws("lambda")
+
+    def listed(service: str, operation: str, key: str, **request: Any) -> list[dict[str, Any]]:
+        pages = server.aws(service).get_paginator(operation).paginate(**request)
+        return [each for page in pages for each in page[key]]
 
     def is_ours(tags: dict[str, str]) -> bool:
         return not stack_name or tags.get("aws:cloudformation:stack-name") == stack_name
 
-    pools = server.aws("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+    def named(resources: list[dict[str, Any]], name: str, shown: str) -> list[str]:
+        return sorted(each[shown] for each in resources if each[name].startswith(stack_name))
+
     return {
-        "rest": [api["id"] for api in v1.get_rest_apis(limit=500)["items"] if is_ours(api.get("tags", {}))],
-        "http": [api["ApiId"] for api in v2.get_apis(MaxResults="100")["Items"] if is_ours(api.get("Tags", {}))],
-        "pools": [pool["Id"] for pool in pools if pool["Name"].startswith(stack_name)],
-        "functions": sorted(
-            function["FunctionName"]
-            for page in lambda_.get_paginator("list_functions").paginate()
-            for function in page["Functions"]
-            if function["FunctionName"].startswith(stack_name)
-        ),
-        "roles": sorted(
-            role["RoleName"]
-            for page in server.aws("iam").get_paginator("list_roles").paginate()
-            for role in page["Roles"]
-            if role["RoleName"].startswith(stack_name)
-        ),
+        "rest": [api["id"] for api in listed("apigateway", "get_rest_apis", "items") if is_ours(api.get("tags", {}))],
+        "http": [api["ApiId"] for api in listed("apigatewayv2", "get_apis", "Items") if is_ours(api.get("Tags", {}))],
+        "pools": named(listed("cognito-idp", "list_user_pools", "UserPools", MaxResults=60), "Name", "Id"),
+        "functions": named(listed("lambda", "list_functions", "Functions"), "FunctionName", "FunctionName"),
+        "roles": named(listed("iam", "list_roles", "Roles"), "RoleName", "RoleName"),
     }
 
 
