@@ -13,6 +13,7 @@ import base64
 import time
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,7 +24,7 @@ from scopegate.jose.keys import load_private_key, new_key, render_jwks, verify_k
 from scopegate.jose.sign import SigningKey
 from scopegate.jose.verify import KeySet, Verifier
 from scopegate.observe.record import Ring
-from scopegate.ports import Edge
+from scopegate.ports import Edge, Ports
 from scopegate.userpools import oauth
 from scopegate.userpools.model import AppClient, ClientTable, PoolView, SecretDigest, View, digest_secret
 
@@ -98,7 +99,9 @@ def main() -> None:
     private_key = load_private_key(key.private_key)
     keys = {key.kid: verify_key(key.kid, private_key.public_key())}
     view = make_view(SigningKey(key.kid, private_key), keys)
-    edge = Edge(Settings(), Ring(1000), None, "http://localhost:4566")  # type: ignore[arg-type]
+    unbuilt: Any = None
+    ports = Ports(unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt)
+    edge = Edge(Settings(), Ring(1000), ports, "http://localhost:4566")
     message, padding, digest = b"x" * 600, PKCS1v15(), SHA256()
     answer = oauth.answer(make_request(), "/oauth2/token", None, view, edge)
     token = answer.body.split(b'"')[3]

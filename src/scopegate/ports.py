@@ -158,7 +158,7 @@ class Ports:
     event_accepted: an asynchronous invocation was stored; whoever works them off need not wait for its next look.
     code_url: where a function's package, named by its digest (hex), may be fetched for a while.
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
-    ready.
+    ready. rates: how often callers may, of the whole process.
     """
 
     invoke: Invoke
@@ -171,6 +171,7 @@ class Ports:
     take_key: Callable[[], NewKey] = new_key
     event_accepted: Callable[[], None] = _nothing
     code_url: Callable[[str], str] = _nowhere
+    rates: Rates = field(default_factory=Rates)
 
 
 Call = CallContext[Ports]
@@ -193,7 +194,6 @@ class Edge:
     ring: Ring
     ports: Ports
     public_url: str  # no slash at the end; never taken from a Host header
-    rates: Rates = field(default_factory=Rates)
     verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
     client: Client | None = None  # to web services; None: calls to them are refused
     issuer_keys: IssuerKeys | None = None  # of foreign issuers; None: their tokens are refused

@@ -123,7 +123,7 @@ class Control(Generic[PortsT]):
         # 4
         validate(operation, shape)
         # 5
-        result = await dispatch(function, self._context(signer, request_id), shape)
+        result = await dispatch(function, self._context(signer, request_id, request.peer[0]), shape)
         # 6
         return protocols.render_result(operation, result, request_id)
 
@@ -196,7 +196,7 @@ class Control(Generic[PortsT]):
         context = self._context(Signer(caller, region), clock.uuid4())
         return await dispatch(function, replace(context, also=also), shape)
 
-    def _context(self, signer: Signer, request_id: str) -> CallContext[PortsT]:
+    def _context(self, signer: Signer, request_id: str, peer: str = "") -> CallContext[PortsT]:
         return CallContext(
             caller=signer.caller,
             account=signer.caller.account,
@@ -208,6 +208,7 @@ class Control(Generic[PortsT]):
             ports=self.ports,
             store=self.store,
             published=self.published,
+            peer=peer,
         )
 
     def _refuse_unknown(self, unknown: UnknownOperation, request: Request, request_id: str) -> Response:

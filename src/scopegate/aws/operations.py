@@ -49,6 +49,7 @@ class CallContext(Generic[PortsT]):
     now: epoch seconds with fraction. ports: what other families have.
     published: waits until every edge of this node has compiled a change.
     also: is given the transaction of a write and what it returns, inside it: what a caller must not lose of it.
+    peer: the address of the client, "" for a call from inside.
     """
 
     caller: Caller
@@ -63,6 +64,7 @@ class CallContext(Generic[PortsT]):
     published: Callable[[int], Awaitable[None]]
     also: Also | None = None
     open_tx: Tx | None = None
+    peer: str = ""
 
     @property
     def tx(self) -> Tx:

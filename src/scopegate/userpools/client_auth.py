@@ -1,8 +1,9 @@
-"""Client authentication at the token endpoint.
+"""Client authentication, at the token endpoint and by GetClientToken.
 
-Reads one set of credentials and says which app client is asking. What that client may do is decided in `grants/`.
-Every refusal is `invalid_client` with status 400, as Cognito answers, and looks the same from outside.
-Source: RFC 6749 sections 2.3 and 3.2.1; reference page "POST /oauth2/token", request; attack rows O13, O14, O24.
+Reads one set of credentials and says which app client is asking, and how often it may be tried. What that client may
+do is decided in `grants/`. Every refusal of credentials is `invalid_client` with status 400, as Cognito answers, and
+looks the same from outside.
+Source: RFC 6749 sections 2.3 and 3.2.1; reference page "POST /oauth2/token", request; attack rows O13, O14, O15, O24.
 """
 
 import binascii
@@ -12,10 +13,15 @@ from typing import Final
 
 from scopegate.base.errors import OAuthError
 from scopegate.base.limits import limit
-from scopegate.userpools.model import AppClient
+from scopegate.base.rates import Rates
+from scopegate.base.settings import Settings
+from scopegate.userpools.model import AppClient, PoolView
 
 _ID_CHARACTERS: Final = limit("userpools.client_id_characters")
 _SECRET_BYTES: Final = limit("userpools.client_secret_characters")
+_QUOTA: Final = limit("userpools.client_credentials_rate")
+_FAILURES: Final = limit("userpools.failed_authentications")
+_FAILURE_EVERY_S: Final = limit("userpools.failed_authentication_s")
 
 
 @dataclass(slots=True, repr=False)
@@ -78,21 +84,59 @@ def read_credentials(authorization: Sequence[bytes], form: Mapping[str, str]) ->
     return credentials
 
 
-def allows_secret(client: AppClient, secret: bytes) -> bool:
-    """Whether this is a live secret of the client. All of them are compared, so time does not tell which it was."""
-    found = False
-    for live in client.secrets:
-        found |= live.matches(secret)
-    return found
+def authenticate(
+    client: AppClient, pool: PoolView, credentials: Credentials, *, address: str, settings: Settings, rates: Rates
+) -> None:
+    """Whether the client is who it says it is. address: where the request came from.
+
+    Raises OAuthError: "invalid_client"; "TooManyRequestsException" when the quota of AWS is used up, or too many wrong
+    secrets came from there.
+    """
+    if settings.aws_quotas:
+        _count_against_quota(pool, rates)
+    if settings.development:
+        _check_secret(client, credentials)
+    else:
+        _check_secret_sparingly(client, credentials, address, rates)
 
 
-def check_secret(client: AppClient, credentials: Credentials) -> None:
-    """Raises OAuthError("invalid_client"): a wrong secret, none where one is due, one where there is none."""
+def _count_against_quota(pool: PoolView, rates: Rates) -> None:
+    key = ("ClientAuthentication", pool.account, pool.region)
+    if not rates.take(key, per_second=_QUOTA, burst=_QUOTA):
+        raise _too_many("the account's ClientAuthentication quota is used up")
+
+
+def _check_secret_sparingly(client: AppClient, credentials: Credentials, address: str, rates: Rates) -> None:
+    """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
+    key = ("client secret", client.client_id, address)
+    if rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
+        raise _too_many("too many wrong secrets for this client from this address")
+    try:
+        _check_secret(client, credentials)
+    except OAuthError:
+        rates.take(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
+        raise
+
+
+def _too_many(log: str) -> OAuthError:
+    return OAuthError("TooManyRequestsException", "Rate exceeded", status=429, log=log)
+
+
+def _check_secret(client: AppClient, credentials: Credentials) -> None:
+    """Refuses a wrong secret, none where one is due, one where there is none."""
     if credentials.secret is None:
         if client.is_public:
             return
         raise _refuse("the client has a secret and none was sent")
     if client.is_public:
         raise _refuse("a secret was sent for a client without one")
-    if not allows_secret(client, credentials.secret):
+    if not _is_live(client, credentials.secret):
         raise _refuse("the client secret is wrong")
+
+
+def _is_live(client: AppClient, secret: bytes) -> bool:
+    """Whether this is a live secret of the client. All of them are compared, so time does not tell which it was."""
+    found = False
+    for live in client.secrets:
+        found |= live.matches(secret)
+    return found

@@ -15,7 +15,7 @@ from scopegate.http.message import Request, Response
 from scopegate.jose.keys import NewKey
 from scopegate.jose.verify import Verifier
 from scopegate.observe.record import Record, Ring
-from scopegate.ports import CompileContext, Edge
+from scopegate.ports import CompileContext, Edge, Ports
 from scopegate.store.port import Change
 from scopegate.store.sealing import Sealer
 from scopegate.store.tables import metadata
@@ -80,9 +80,11 @@ class World:
         self.tx: Any = Transaction(engine.connect())
         self.seal = Sealer(b"k" * 32)
         self.settings = Settings(**{"development": True, **settings})
-        self.context = CompileContext(self.settings, self.seal, None)  # type: ignore[arg-type]
+        unbuilt: Any = None
+        ports = Ports(unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt)
+        self.context = CompileContext(self.settings, self.seal, ports)
         public_url = (self.settings.public_url or "http://localhost:4566").rstrip("/")
-        self.edge = Edge(self.settings, Ring(1000), None, public_url)  # type: ignore[arg-type]
+        self.edge = Edge(self.settings, Ring(1000), ports, public_url)
         self.view: View = compile_all(self.tx, self.context)
         self._keys = 0
 

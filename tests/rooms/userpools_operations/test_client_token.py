@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.rooms.userpools_operations.driver import Pool, refusal
+from scopegate.base.limits import limit
+from scopegate.http.message import Request, Response
+from tests.rooms.userpools_operations.driver import Client, Pool, refusal
 
 V3 = {"LambdaVersion": "V3_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:claims"}
 
@@ -109,3 +111,71 @@ def test_a_pool_whose_function_decides_over_machine_tokens_gives_none(pool: Pool
     pool.update(LambdaConfig={"PreTokenGenerationConfig": V3})
 
     assert refusal(ask, pool=pool, machine=machine)[0] == "OperationNotEnabledException"
+
+
+# Attack row O15: guessing by this way is guessing as at the token endpoint.
+
+WRONG = "wrong" * 10
+TOO_OFTEN = ("TooManyRequestsException", "Rate exceeded")
+
+
+def answer_from(client: Client, address: str, machine: Any, secret: str) -> Response:
+    """The answer to an unsigned call over HTTP from an address."""
+    body = json.dumps({"ClientId": machine["ClientId"], "Secret": secret}).encode()
+    target = b"AWSCognitoIdentityProviderService.GetClientToken"
+    headers = [(b"X-Amz-Target", target), (b"Content-Type", b"application/x-amz-json-1.1")]
+    return client.server.loop.run(
+        client.server.control.answer(Request("POST", b"/", headers, body, peer=(address, 50_000)))
+    )
+
+
+def test_o15_guessing_is_throttled_after_failures_and_opens_again_with_time(
+    pool: Pool, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("scopegate.base.clock.monotonic", lambda: now[0])
+    strict = pool.client.with_settings(development=False)
+    right = {"ClientId": machine["ClientId"], "Secret": machine["ClientSecret"]}
+    for _ in range(limit("userpools.failed_authentications")):
+        assert strict.get_client_token(**right)
+        assert refusal(strict.get_client_token, **right | {"Secret": WRONG})[0] == "NotAuthorizedException"
+
+    assert refusal(strict.get_client_token, **right | {"Secret": WRONG}) == TOO_OFTEN
+    assert refusal(strict.get_client_token, **right) == TOO_OFTEN  # or the right guess would tell itself apart
+
+    now[0] += limit("userpools.failed_authentication_s")
+    assert strict.get_client_token(**right)
+
+
+def test_o15_other_addresses_and_other_clients_do_not_notice(pool: Pool, machine: Any) -> None:
+    strict = pool.client.with_settings(development=False)
+    other = pool.app_client(
+        GenerateSecret=True, ExplicitAuthFlows=["ALLOW_CLIENT_TOKEN_AUTH"], AllowedOAuthScopes=["orders/read"]
+    )
+    for _ in range(limit("userpools.failed_authentications")):
+        assert answer_from(strict, "192.0.2.1", machine, WRONG).status == 400
+
+    refused = answer_from(strict, "192.0.2.1", machine, machine["ClientSecret"])
+    assert json.loads(refused.body) == {"__type": TOO_OFTEN[0], "message": TOO_OFTEN[1]}
+    assert answer_from(strict, "192.0.2.7", machine, machine["ClientSecret"]).status == 200
+    assert answer_from(strict, "192.0.2.1", other, other["ClientSecret"]).status == 200
+
+
+def test_o15_development_mode_does_not_throttle(pool: Pool, machine: Any) -> None:
+    for _ in range(2 * limit("userpools.failed_authentications")):
+        assert refusal(ask, pool=pool, machine=machine, Secret=WRONG)[0] == "NotAuthorizedException"
+
+    assert ask(pool, machine)
+
+
+def test_the_quota_of_client_authentications_counts_here_too(
+    pool: Pool, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference, quotas: ClientAuthentication, per account and region."""
+    monkeypatch.setattr("scopegate.base.clock.monotonic", lambda: 1000.0)
+    strict = pool.client.with_settings(aws_quotas=True)
+    request = {"ClientId": machine["ClientId"], "Secret": WRONG}
+    for _ in range(limit("userpools.client_credentials_rate")):
+        assert refusal(strict.get_client_token, **request)[0] == "NotAuthorizedException"
+
+    assert refusal(strict.get_client_token, **request) == TOO_OFTEN

@@ -8,13 +8,11 @@ from typing import Final
 
 from scopegate.base import clock
 from scopegate.base.errors import OAuthError
-from scopegate.base.limits import limit
 from scopegate.http.forms import FormError, is_form, parse_form
 from scopegate.http.message import Request, Response
 from scopegate.observe.record import Record
 from scopegate.ports import Edge
 from scopegate.userpools import client_auth
-from scopegate.userpools.client_auth import Credentials
 from scopegate.userpools.grants import GRANTS, Grant, Granted, GrantRequest
 from scopegate.userpools.model import AppClient, PoolView, View
 from scopegate.userpools.oauth import responses
@@ -24,9 +22,6 @@ METHODS: Final = "POST"
 _PARAMETERS: Final = frozenset({"grant_type", "client_id", "client_secret"}).union(
     *(grant.parameters for grant in GRANTS.values())
 )
-_QUOTA: Final = limit("userpools.client_credentials_rate")
-_FAILURES: Final = limit("userpools.failed_authentications")
-_FAILURE_EVERY_S: Final = limit("userpools.failed_authentication_s")
 
 
 def answer_token(request: Request, pool: PoolView | None, view: View, edge: Edge) -> Response:
@@ -117,35 +112,10 @@ def _authenticate(
     client, pool = found
     record.client_id = client.client_id
     record.facts["userPoolId"] = pool.pool_id
-    if edge.settings.aws_quotas:
-        _count_against_quota(pool, edge)
-    if edge.settings.development:
-        client_auth.check_secret(client, credentials)
-    else:
-        _check_secret_sparingly(request, client, credentials, edge)
+    client_auth.authenticate(
+        client, pool, credentials, address=request.peer[0], settings=edge.settings, rates=edge.ports.rates
+    )
     return client, pool
-
-
-def _count_against_quota(pool: PoolView, edge: Edge) -> None:
-    key = ("ClientAuthentication", pool.account, pool.region)
-    if not edge.rates.take(key, per_second=_QUOTA, burst=_QUOTA):
-        raise _too_many("the account's ClientAuthentication quota is used up")
-
-
-def _check_secret_sparingly(request: Request, client: AppClient, credentials: Credentials, edge: Edge) -> None:
-    """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
-    key = ("client secret", client.client_id, request.peer[0])
-    if edge.rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
-        raise _too_many("too many wrong secrets for this client from this address")
-    try:
-        client_auth.check_secret(client, credentials)
-    except OAuthError:
-        edge.rates.take(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
-        raise
-
-
-def _too_many(log: str) -> OAuthError:
-    return OAuthError("TooManyRequestsException", "Rate exceeded", status=429, log=log)
 
 
 def _refuse(refusal: OAuthError, record: Record, edge: Edge) -> Response:

@@ -15,7 +15,7 @@ from scopegate.base.errors import AwsError, OAuthError
 from scopegate.ports import Call
 from scopegate.store.port import Tx
 from scopegate.userpools import queries
-from scopegate.userpools.client_auth import allows_secret
+from scopegate.userpools.client_auth import Credentials, authenticate
 from scopegate.userpools.compile import read_client_and_pool
 from scopegate.userpools.grants.client_credentials import issue_machine_token
 from scopegate.userpools.grants.grant import Granted
@@ -37,12 +37,7 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
         raise refusals.unknown_client(request["ClientId"])
     client, pool = found
     # 2
-    if not allows_secret(client, request["Secret"].encode()):
-        raise AwsError(
-            "NotAuthorizedException",
-            f"Unable to verify secret for client {client.client_id}",
-            log=f"GetClientToken with a wrong secret for client {client.client_id}",
-        )
+    _check_secret(call, client, pool, request["Secret"].encode())
     # 3
     if client.auth_flows != {CLIENT_TOKEN_FLOW}:
         raise refusals.invalid("Auth flow not enabled for this client")
@@ -56,6 +51,21 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
             "TokenType": "Bearer",
         }
     }
+
+
+def _check_secret(call: Call, client: AppClient, pool: PoolView, secret: bytes) -> None:
+    """As at the token endpoint, with the refusals of this operation."""
+    credentials = Credentials(client.client_id, secret, "GetClientToken")
+    try:
+        authenticate(client, pool, credentials, address=call.peer, settings=call.settings, rates=call.ports.rates)
+    except OAuthError as refusal:
+        if refusal.code != "invalid_client":
+            raise AwsError(refusal.code, refusal.description, log=refusal.log) from None
+        raise AwsError(
+            "NotAuthorizedException",
+            f"Unable to verify secret for client {client.client_id}",
+            log=f"GetClientToken for client {client.client_id}: {refusal.log}",
+        ) from None
 
 
 def _find_client(call: Call, tx: Tx, client_id: str) -> tuple[AppClient, PoolView] | None:
