@@ -210,7 +210,7 @@ def test_another_version_than_was_asked_for_is_warned_of(server: Server, name: s
     ("operation", "members"),
     [
         ("create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}),
-        ("list_layers", {}),
+        ("list_code_signing_configs", {}),
         ("list_event_source_mappings", {}),
         ("create_code_signing_config", {"AllowedPublishers": {"SigningProfileVersionArns": ["arn:aws:s:::x"]}}),
     ],

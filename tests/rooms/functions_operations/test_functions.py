@@ -344,3 +344,24 @@ def test_a_page_holds_fifty_at_most(client: Client) -> None:
 
     assert len(first["Functions"]) == 50
     assert [each["FunctionName"] for each in client.list_functions(Marker=first["NextMarker"])["Functions"]] == ["f50"]
+
+
+@pytest.mark.parametrize("marker", ["", "a", "a 0000000001", "' OR 1=1 --", "\U0001f600", "x" * 5000, "%"])
+def test_u2_a_marker_reaches_nobody_elses_functions(client: Client, marker: str) -> None:
+    """It is a place in the caller's own list, whatever it says."""
+    client.make("a", Publish=True)
+    client.make("b")
+    client.elsewhere(account="123456789012").make("secret")
+
+    for members in ({}, {"FunctionVersion": "ALL"}):
+        found = client.list_functions(Marker=marker, **members)["Functions"]
+        assert {each["FunctionName"] for each in found} <= {"a", "b"}
+
+
+@pytest.mark.parametrize("size", [0, -1, 10_001])
+def test_a_page_has_a_size(client: Client, size: int) -> None:
+    code, message = refusal(client.list_functions, MaxItems=size)
+
+    assert code == "ValidationException"
+    assert message is not None
+    assert "at 'maxItems' failed to satisfy constraint: Member must have value" in message
