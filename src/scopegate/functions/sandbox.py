@@ -116,7 +116,7 @@ class Sandbox:
 
     @property
     def _gives_users(self) -> bool:
-        return self.isolation != "none" and os.geteuid() == 0
+        return self.isolation != "none" and _may_give_users()
 
     def take_user(self) -> int | None:
         """The user of a new environment: its own when this is root, who may give them; else the server's (None).
@@ -280,9 +280,9 @@ def choose_isolation(wanted: Literal["auto", "bwrap", "user", "none"], *, requir
             return "bwrap"
         if wanted == "bwrap":
             raise SetupError(f"functions: bubblewrap does not work here: {trouble}")
-    if wanted == "user" and os.geteuid() != 0:
+    if wanted == "user" and not _may_give_users():
         raise SetupError("functions: only root can give each environment a user of its own")
-    if wanted != "none" and os.geteuid() == 0:
+    if wanted != "none" and _may_give_users():
         return "user"
     if required:
         raise SetupError(
@@ -290,6 +290,24 @@ def choose_isolation(wanted: Literal["auto", "bwrap", "user", "none"], *, requir
             "bubblewrap), or run as root, or accept the risk with --unsafe-functions"
         )
     return "none"
+
+
+def _may_give_users() -> bool:
+    """Whether this is root, and the users of environments exist for it: in a user namespace they need not."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        if Path("/proc/self/setgroups").read_text().strip() == "deny":
+            return False
+        return all(_is_mapped(Path(table).read_text()) for table in ("/proc/self/uid_map", "/proc/self/gid_map"))
+    except OSError:
+        return True  # a kernel without user namespaces
+
+
+def _is_mapped(table: str) -> bool:
+    """user_namespaces(7): first id inside, first id outside, how many."""
+    ranges = [[int(word) for word in line.split()] for line in table.splitlines()]
+    return any(first <= _FIRST_USER and first + count >= _FIRST_USER + _USERS for first, _, count in ranges)
 
 
 @cache
@@ -311,7 +329,7 @@ def _bwrap() -> tuple[str, ...]:
     words = [shutil.which("bwrap") or "bwrap"]
     words += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
     words += ["--die-with-parent", "--as-pid-1"]
-    if os.geteuid() == 0:
+    if _may_give_users():
         # The first process changes its child's user and ends it; all other capabilities go.
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     else:
