@@ -288,7 +288,7 @@ def test_up_brings_up_the_file_and_a_second_up_touches_nothing(
     packed = subprocess.run(["ls", folder / ".scopegate" / "artifacts"], capture_output=True, check=True).stdout
     first.stop()
 
-    second = start_server("up", str(folder / "template.yaml"), data_dir=folder / ".scopegate")
+    second = start_server("up", str(folder / "template.yaml"), "--workers", "2", data_dir=folder / ".scopegate")
     shown = read_until(second, "ready")
     steps = [line for line in shown if "AWS::" in line]
     assert steps

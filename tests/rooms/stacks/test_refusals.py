@@ -1,10 +1,12 @@
 """Broken templates: what is wrong, at which line of the user's file, before anything is made."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from tests.rooms.stacks.driver import NOTHING, Stack
+from tests.server import Server
 
 API = "Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: api}}"
 CASES = {
@@ -512,3 +514,30 @@ Outputs:
     assert stack.deploy(text) == {"Name": "none"}
     assert stack.changed() == {"Other": "Delete"}
     stack.delete()
+
+
+def test_what_one_stack_exports_another_imports(server: Server, stack: Stack, tmp_path: Path) -> None:
+    name = f"{stack.name}-pool"
+    made = stack.deploy(
+        """
+Resources:
+  Pool: {Type: AWS::Cognito::UserPool}
+Outputs:
+  Pool: {Value: !Ref Pool, Export: {Name: !Sub "${AWS::StackName}-pool"}}
+"""
+    )
+    other = Stack(server, tmp_path / "other")
+    text = f"""
+Resources:
+  Client: {{Type: AWS::Cognito::UserPoolClient, Properties: {{UserPoolId: !ImportValue {name}}}}}
+Outputs:
+  Client: {{Value: !Ref Client}}
+"""
+
+    client = other.deploy(text)["Client"]
+
+    idp = server.aws("cognito-idp")
+    assert idp.describe_user_pool_client(UserPoolId=made["Pool"], ClientId=client)["UserPoolClient"]
+    other.delete()
+    stack.delete()
+    assert f"template.yaml:3: No export named {name} found" in other.refused(text)
