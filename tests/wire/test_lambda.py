@@ -28,6 +28,7 @@ def handler(event, context):
         "version": os.environ["AWS_LAMBDA_FUNCTION_VERSION"],
         "stage": os.environ.get("STAGE"),
         "id": context.aws_request_id,
+        "trace": os.environ["_X_AMZN_TRACE_ID"],
         "client": None if context.client_context is None else context.client_context.custom,
     }
 """
@@ -256,6 +257,7 @@ def test_the_version_that_is_addressed_runs(
     assert (status(answer), answer["ExecutedVersion"], told["version"]) == (200, version, version)
     assert (told["arn"], told["stage"]) == (invoked, stage)
     assert told["id"] == answer["ResponseMetadata"]["RequestId"]
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", told["trace"])
     assert "FunctionError" not in answer
 
 

@@ -59,7 +59,7 @@ class Invoker:
             request_id,
             ref.asked_arn,
             payload,
-            invocation.trace_id,
+            _trace(invocation.trace_id),
             None if invocation.client_context is None else invocation.client_context.decode(),
             invocation.log_tail,
         )
@@ -135,6 +135,17 @@ class Invoker:
         )
         self._definitions[key] = definition
         return definition
+
+
+def _trace(given: str | None) -> str:
+    """What the function gets as its trace: the caller's, with what Lambda adds to it; a new one where there is none.
+
+    Source: reference, "Headers of `next`".
+    """
+    trace = given or f"Root=1-{int(clock.now()):08x}-{clock.random_hex(24)}"
+    if "Parent=" not in trace:
+        trace += f";Parent={clock.random_hex(16)}"
+    return trace if "Sampled=" in trace else f"{trace};Sampled=0"
 
 
 def check_payload(payload: bytes, largest: int, invocation_type: str) -> bytes:
