@@ -6,6 +6,7 @@ backend failures", "Gateway responses, fixed errors, CORS", "Headers the gateway
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 import socket
@@ -37,6 +38,7 @@ from tests.wire.gateways import (
 pytestmark = pytest.mark.xdist_group("gateway-refusals")
 TRACE = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 READ = ["orders/read"]
+PARTS = ("Credential", "Signature", "SignedHeaders")
 
 
 @pytest.fixture(scope="module")
@@ -384,6 +386,33 @@ def test_rest_what_matches_nothing(server: Server, rest: RestApi) -> None:
 
     head = rest.call("HEAD", "/unknown")
     assert_rest(head, 403, b"", "MissingAuthenticationTokenException")
+
+
+def test_rest_where_nothing_is_a_bearer_token_is_a_signature_that_lacks_its_parts(rest: RestApi) -> None:
+    """Reference, "No match: the exact answer": AWS looks for a signature first; a whole one meets the usual 403."""
+    token = "Bearer eyJraWQiOiJ4In0.eyJzdWIiOiJ4In0.c2ln"
+    digest = base64.b64encode(hashlib.sha256(token.encode()).digest()).decode()
+    lacking = " ".join(f"Authorization header requires '{part}' parameter." for part in PARTS)
+    scope = "20150830/us-east-1/execute-api/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential=AKID/{scope}, SignedHeaders=host, Signature={'0' * 64}"
+
+    for value, message in (
+        (
+            token,
+            "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded "
+            f"with Base64): '{digest}'.",
+        ),
+        ("Basic YTpi=", lacking),
+        ("", lacking),
+    ):
+        for method, path in (("GET", "/unknown"), ("POST", "/scoped")):
+            answer = rest.call(method, path, {"Authorization": value})
+            body = json.dumps({"message": message}, separators=(",", ":")).encode()
+            assert_rest(answer, 403, body, "IncompleteSignatureException")
+    for headers in ({"Authorization": signed, "X-Amz-Date": "20150830T123600Z"}, {}):
+        answer = rest.call("GET", "/unknown", headers)
+        body = b'{"message":"Missing Authentication Token"}'
+        assert_rest(answer, 403, body, "MissingAuthenticationTokenException")
 
 
 def test_http_what_matches_nothing(server: Server, http: HttpApi) -> None:

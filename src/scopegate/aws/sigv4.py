@@ -121,7 +121,7 @@ def read_credential(request: Request) -> SignedCredential | None:
 
 def _read_header(request: Request, value: str) -> SignedCredential:
     algorithm, _, rest = value.strip().partition(" ")
-    if algorithm != ALGORITHM:
+    if algorithm != ALGORITHM and value and "=" not in value:
         # The text names a digest, never the header: it may be somebody's bearer token.
         digest = _b64_sha256(value)
         raise SignatureRefused(
@@ -130,7 +130,7 @@ def _read_header(request: Request, value: str) -> SignedCredential:
             f"(hashed with SHA-256 and encoded with Base64): '{digest}'.",
         )
     parts: dict[str, str] = {}
-    for part in rest.split(","):
+    for part in rest.split(",") if algorithm == ALGORITHM else ():
         name, equals, text = part.strip().partition("=")
         if not equals or name in parts:
             raise SignatureRefused("incomplete", "Authorization header is not a list of key=value pairs.")

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import structlog
 
+from scopegate.aws.sigv4 import SignatureRefused, read_credential
 from scopegate.base import clock
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
@@ -232,7 +233,7 @@ def _find_rest_route(call: ApiCall) -> None:
             "API_CONFIGURATION_ERROR", "Internal server error", reason=f"the stage is closed: {stage.closed}"
         )
     if place.route is None:
-        raise _no_route(call)
+        raise _no_rest_route(call)
     call.route, call.path_values = place.route, place.path_values
 
 
@@ -259,6 +260,17 @@ def _find_http_route(call: ApiCall) -> None:
 def _no_route(call: ApiCall) -> GatewayRefusal:
     reason = f"no route for {call.method[:16]} and this path"
     return GatewayRefusal("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token", reason=reason)
+
+
+def _no_rest_route(call: ApiCall) -> GatewayRefusal:
+    """As `_no_route`; but where an `Authorization` is no signature, AWS complains of that first."""
+    refusal = _no_route(call)
+    try:
+        read_credential(call.request)
+    except SignatureRefused as refused:
+        error_type = "IncompleteSignatureException"
+        return GatewayRefusal("DEFAULT_4XX", refused.message, status=403, error_type=error_type, reason=refusal.reason)
+    return refusal
 
 
 # from the route on
