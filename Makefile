@@ -42,7 +42,7 @@ tests/wire/node/node_modules/.ready: $(VENV)/.development tests/wire/node/packag
 	@touch $@
 
 test: test-setup lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.server import SCOPEGATE, Server, start
 
@@ -64,6 +65,15 @@ class Production:
 def start_production(data_dir: Path, *arguments: str) -> Production:
     key = create_key("--data-dir", str(data_dir))
     return Production(start(("serve", "--workers", "1", *arguments), data_dir), key)
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """One server in production mode, for every test that leaves its keys and flags alone."""
+    flags = ("--egress-allow", "127.0.0.1/32", "--strict-runtimes", "--public-host", "aws.example")
+    running = start_production(tmp_path_factory.mktemp("production"), *flags)
+    yield running
+    assert running.server.stop() == 0
 
 
 def family(server: Server) -> list[psutil.Process]:

@@ -16,19 +16,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.operators import Production, start_production, wait_until
+from tests.operators import Production, wait_until
 from tests.server import Server, allow_gateway, make_function, make_pool, start
 
-pytestmark = pytest.mark.xdist_group("planes")
-
 POOLS = "AWSCognitoIdentityProviderService"
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    running = start_production(tmp_path_factory.mktemp("production"), "--public-host", "aws.example")
-    yield running
-    assert running.server.stop() == 0
 
 
 @pytest.fixture(scope="module")

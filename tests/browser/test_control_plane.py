@@ -18,8 +18,6 @@ from playwright.sync_api import Page, sync_playwright
 from tests.operators import wait_until
 from tests.server import Server, allow_gateway, make_function, make_pool
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 # What a page can try: [kind, method, path, headers, body, mode]. Each asks for something that would be seen.
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, "

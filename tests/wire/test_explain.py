@@ -16,28 +16,19 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from tests.operators import Production, create_key, family, scopegate, start_production, wait_until
+from tests.operators import Production, create_key, family, scopegate, wait_until
 from tests.server import Server, allow_gateway, make_function, make_pool, start
-
-pytestmark = pytest.mark.xdist_group("explain")
 
 LATER = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via")
 
 
-@pytest.fixture(scope="module", params=["one-process", "workers"])
-def development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    arguments = ("serve", "--dev", "--public-host", "gateway.example")
-    workers = ("--workers", "2") if request.param == "workers" else ()
-    running = start((*arguments, *workers), tmp_path_factory.mktemp("explain"))
+@pytest.fixture(scope="module")
+def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With two edges: whichever answers, the record is found. `server` is the same in one process."""
+    flags = ("--workers", "2", "--public-host", "gateway.example")
+    running = start(("serve", "--dev", *flags), tmp_path_factory.mktemp("explain"))
     yield running
     assert running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    running = start_production(tmp_path_factory.mktemp("production"))
-    yield running
-    assert running.server.stop() == 0
 
 
 def rest_api(aws: Callable[[str], Any], pool_arn: str, function_arn: str) -> str:

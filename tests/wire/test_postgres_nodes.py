@@ -20,14 +20,12 @@ from tests.operators import scopegate, wait_until
 from tests.postgres import Postgres
 from tests.server import Pool, Server, make_pool, start
 
-pytestmark = pytest.mark.xdist_group("postgres-nodes")
-
 AT_ONCE_S = 1.0  # the bound between nodes
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """One node with two workers, one in one process: as different as nodes get."""
+    """One node with an edge of its own, one in one process: as different as nodes get."""
 
     one: Server
     other: Server
@@ -41,7 +39,7 @@ def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
     environment = {"SCOPEGATE_MASTER_KEY": master_key}
     with postgres.database() as database:
         arguments = ("serve", "--dev", "--database", database)
-        one = start((*arguments, "--workers", "2"), tmp_path_factory.mktemp("one"), environment)
+        one = start((*arguments, "--workers", "1"), tmp_path_factory.mktemp("one"), environment)
         other = start(arguments, tmp_path_factory.mktemp("other"), environment)
         yield Nodes(one, other, database, master_key)
         assert (one.stop(), other.stop()) == (0, 0)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from scopegate.account import queries
 from scopegate.account.model import KeyRow, NewKey, key_context, new_access_key_id, new_secret
+from scopegate.base.errors import SetupError
 from scopegate.base.settings import DEFAULT_ACCOUNT
-from scopegate.store.port import Tx
+from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 
 
@@ -30,5 +31,14 @@ def revoke_key(tx: Tx, access_key_id: str) -> bool:
 
 
 def any_key(tx: Tx) -> bool:
-    """Whether some key would be accepted: production mode refuses to start without."""
+    """Whether some key would be accepted."""
     return any(row.status == "Active" for row in queries.list_keys(tx))
+
+
+async def require_key(store: Store) -> None:
+    """Production mode refuses to start without a key. Raises SetupError."""
+    if not await store.read(any_key):
+        raise SetupError(
+            "Production mode needs an admin key before it starts: make one with `scopegate keys create` "
+            "(with the same --database and --data-dir), or run `scopegate serve --dev` on a laptop"
+        )

@@ -23,7 +23,6 @@ import scopegate.gateway.compile as gateway
 from scopegate.account import keys as account_keys
 from scopegate.account import sessions
 from scopegate.base import clock
-from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
 from scopegate.functions import downloads
@@ -229,19 +228,12 @@ async def _no_call_aws(*_: Any, **__: Any) -> Any:
     raise RuntimeError("this process has no control role")
 
 
-async def _require_admin_key(store: Store, settings: Settings) -> None:
-    if not settings.development and not await store.read(account_keys.any_key):
-        raise SetupError(
-            "Production mode needs an admin key before it starts: make one with `scopegate keys create` "
-            "(with the same --database and --data-dir), or run `scopegate serve --dev` on a laptop"
-        )
-
-
 async def _begin_control(
     launch: Launch, stack: contextlib.AsyncExitStack, store: Store, seal: Sealer, late: _Late, run_function: RunFunction
 ) -> tuple[Ports, WorldHolder]:
     """Ports and World of a process with the control role, its key stock filling and its worker at work."""
-    await _require_admin_key(store, launch.settings)
+    if not launch.settings.development:
+        await account_keys.require_key(store)
     stock = KeyStock()
     stack.callback(stock.close)
     more = {"take_key": stock.take, "event_accepted": late.event_accepted}

@@ -32,6 +32,7 @@ from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_js
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
+_LONGEST_BASE: Final = 60
 _SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
 _READY: Final = b"ready\n"
 _MODULE: Final = "scopegate.server.processes"  # of a child its name is __main__
@@ -103,7 +104,9 @@ def directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
             settings = replace(settings, data_dir=Path(folder))
         # Sandboxes and other processes look at it from elsewhere.
         settings = replace(settings, data_dir=settings.data_dir.absolute())
-        run_dir = tempfile.mkdtemp(prefix="scopegate-run-")
+        # A socket's path has 107 bytes at most (unix(7)); TMPDIR may be longer than that.
+        base = None if len(tempfile.gettempdir()) <= _LONGEST_BASE else "/tmp"  # noqa: S108 - made 0700, by a new name
+        run_dir = tempfile.mkdtemp(prefix="scopegate-run-", dir=base)
         stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
         yield settings, Path(run_dir)
 
@@ -255,10 +258,8 @@ async def _start(child: _Child) -> None:
 
 
 async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -> None:
-    from scopegate.store import migrate  # noqa: PLC0415 - short use, before the roles start
-
     stopping = _stop_event()
-    await migrate(first.settings)
+    await _prepare(first.settings)
     children = [_Child(first), _Child(replace(first, role="runner"))]
     children += [_Child(replace(first, role="edge")) for _ in range(workers)]
     try:
@@ -272,6 +273,23 @@ async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -
         stopping.set()
         await _stop_children([child for child in children if child.launch.role == "edge"])
         await _stop_children([child for child in children if child.launch.role != "edge"])
+
+
+async def _prepare(settings: Settings) -> None:
+    """What the operator may have to mend is found before any role starts: database, admin key, isolation."""
+    from scopegate.account.keys import require_key  # noqa: PLC0415 - short use
+    from scopegate.functions.sandbox import choose_isolation  # noqa: PLC0415
+    from scopegate.store import migrate, open_store  # noqa: PLC0415
+
+    await migrate(settings)
+    if settings.development:
+        return
+    store = open_store(settings)
+    try:
+        await require_key(store)
+    finally:
+        await store.close()
+    choose_isolation("auto", required=not settings.unsafe_functions)
 
 
 async def _watch(child: _Child, stopping: asyncio.Event) -> None:
