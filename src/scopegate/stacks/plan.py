@@ -47,7 +47,7 @@ def wanted_nodes(template: Template, scope: Scope) -> list[Node]:
     Raises TemplateError with the line: an unknown type, an unknown or a missing property, a reference to nothing, a
     cycle.
     """
-    _check_types(template)
+    _check_types(template, scope)
     nodes = dict(_live_nodes(template, scope))
     for node in nodes.values():
         where = ("Resources", node.logical_id, "Properties")
@@ -62,8 +62,17 @@ def wanted_nodes(template: Template, scope: Scope) -> list[Node]:
     return _sorted(template, nodes)
 
 
-def _check_types(template: Template) -> None:
-    unknown = [(name, each["Type"]) for name, each in template.resources.items() if each["Type"] not in RESOURCES]
+def _is_live(logical_id: str, resource: Mapping[str, Any], scope: Scope) -> bool:
+    condition = resource.get("Condition")
+    return condition is None or is_true(condition, scope, ("Resources", logical_id, "Condition"))
+
+
+def _check_types(template: Template, scope: Scope) -> None:
+    unknown = [
+        (name, each["Type"])
+        for name, each in template.resources.items()
+        if each["Type"] not in RESOURCES and _is_live(name, each, scope)
+    ]
     if unknown:
         shown = ", ".join(f"{kind} ({name}{_line(template, name)})" for name, kind in unknown)
         hint = _hint(unknown[0][1], RESOURCES, 0.9)
@@ -86,8 +95,7 @@ def _live_nodes(template: Template, scope: Scope) -> Iterator[tuple[str, Node]]:
         for member in resource:
             if member not in _MEMBERS:
                 raise template.error(f"{logical_id} has no member {member}{_hint(member, _MEMBERS)}", *where, member)
-        condition = resource.get("Condition")
-        if condition is not None and not is_true(condition, scope, (*where, "Condition")):
+        if not _is_live(logical_id, resource, scope):
             continue
         properties = resource.get("Properties") or {}
         if not isinstance(properties, dict):

@@ -500,10 +500,11 @@ Resources:
 def test_a_condition_that_is_false_leaves_its_resource_out(stack: Stack) -> None:
     text = """
 Parameters: {Live: {Type: String, Default: "false"}}
-Conditions: {IsLive: !Equals [!Ref Live, "true"]}
+Conditions: {IsLive: !Equals [!Ref Live, "true"], IsNever: !Equals [a, b]}
 Resources:
   Pool: {Type: AWS::Cognito::UserPool}
   Other: {Type: AWS::Cognito::UserPool, Condition: IsLive}
+  Unknown: {Type: AWS::SQS::Queue, Condition: IsNever}
 Outputs:
   Other: {Value: !Ref Other, Condition: IsLive}
   Name: {Value: !If [IsLive, !Ref Other, none]}
