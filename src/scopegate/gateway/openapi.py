@@ -100,13 +100,8 @@ def bad_document(detail: str = "Invalid OpenAPI input.") -> AwsError:
 
 def read_openapi(body: bytes, *, account: str, region: str, base_path: str | None = None) -> ImportedApi:
     """Read a document. base_path: `ignore` (None), `prepend` or `split`. Raises AwsError(BadRequestException)."""
-    if len(body) > _LARGEST:
-        raise bad_document("The API definition is larger than 6 MB")
-    document = _parse(_substituted(body, account, region))
-    # Unquoted in YAML, 2.0 and 3.0 are numbers.
-    swagger = str(document.get("swagger", "")) == "2.0"
-    if not swagger and not f"{document.get('openapi', '')}.".startswith("3.0."):
-        raise bad_document()
+    document = read_document(body, account=account, region=region)
+    swagger = _is_swagger(document)
     api = ImportedApi(document, swagger, dict(_schemes(document, swagger)))
     _read_models(api)
     prefix = _prefix(api, base_path)
@@ -118,6 +113,27 @@ def read_openapi(body: bytes, *, account: str, region: str, base_path: str | Non
                 verb = "ANY" if key.endswith("any-method") else key.upper()
                 api.operations.append(_operation(api, prefix, path, verb, item, item[key], root))
     return api
+
+
+def read_document(body: bytes, *, account: str, region: str) -> Document:
+    """A document of Swagger 2.0 or OpenAPI 3.0, whatever is in it. Raises AwsError(BadRequestException)."""
+    if len(body) > _LARGEST:
+        raise bad_document("The API definition is larger than 6 MB")
+    document = _parse(_substituted(body, account, region))
+    # Unquoted in YAML, 2.0 and 3.0 are numbers.
+    if not _is_swagger(document) and not f"{document.get('openapi', '')}.".startswith("3.0."):
+        raise bad_document()
+    return document
+
+
+def _is_swagger(document: Document) -> bool:
+    return str(document.get("swagger", "")) == "2.0"
+
+
+def documentation_parts(document: Document) -> list[Document]:
+    """The parts in `x-amazon-apigateway-documentation`."""
+    documentation = object_of(document.get(f"{EXTENSION}documentation"))
+    return [object_of(part) for part in list_of(documentation.get("documentationParts"))]
 
 
 def _substituted(body: bytes, account: str, region: str) -> str:

@@ -423,6 +423,82 @@ def test_bad_gateway_responses_are_refused(client: Client, responses: Any) -> No
     import_refusal(client, openapi(**{"x-amazon-apigateway-gateway-responses": responses}))
 
 
+DOCUMENTATION: Final = {
+    "version": "1",
+    "documentationParts": [
+        {"location": {"type": "API"}, "properties": {"description": "all"}},
+        {"location": {"type": "METHOD", "method": "GET"}, "properties": '{"description":"one"}'},
+        {"location": {"type": "MODEL", "name": "Pet"}, "properties": {"title": "Pet"}},
+    ],
+}
+DOCUMENTED: Final = [
+    ({"type": "API"}, {"description": "all"}),
+    ({"type": "METHOD", "path": "/", "method": "GET"}, {"description": "one"}),
+    ({"type": "MODEL", "name": "Pet"}, {"title": "Pet"}),
+]
+
+
+def documented(client: Client, api_id: str) -> list[tuple[Any, Any]]:
+    parts = client.get_documentation_parts(restApiId=api_id)["items"]
+    return sorted(((part["location"], json.loads(part["properties"])) for part in parts), key=str)
+
+
+def test_documentation_is_imported_with_an_api_unless_ignored(client: Client) -> None:
+    """Recorded: parts that may stand on a path stand on `/` when they name none."""
+    document = openapi(**{"x-amazon-apigateway-documentation": DOCUMENTATION})
+
+    with_parts = imported(client, document)["id"]
+    without = imported(client, document, parameters={"ignore": "documentation"})["id"]
+
+    assert documented(client, with_parts) == sorted(DOCUMENTED, key=str)
+    assert documented(client, without) == []
+
+
+def test_documentation_parts_are_imported_by_themselves(api: Api) -> None:
+    """Recorded: overwriting gives new ids; a merge keeps those of the same places."""
+    body = json.dumps(openapi(**{"x-amazon-apigateway-documentation": DOCUMENTATION})).encode()
+    kept = api.client.create_documentation_part(
+        restApiId=api.id, location={"type": "RESOURCE", "path": "/x"}, properties='{"description":"x"}'
+    )["id"]
+
+    merged = api.client.import_documentation_parts(restApiId=api.id, body=body)["ids"]
+    again = api.client.import_documentation_parts(restApiId=api.id, body=body)["ids"]
+    everything = {part["id"] for part in api.client.get_documentation_parts(restApiId=api.id)["items"]}
+    overwritten = api.client.import_documentation_parts(restApiId=api.id, body=body, mode="overwrite")["ids"]
+
+    assert merged == again
+    assert everything == {kept, *merged}
+    assert not {*overwritten} & everything
+    assert documented(api.client, api.id) == sorted(DOCUMENTED, key=str)
+
+
+@pytest.mark.parametrize("body", [b"{'key:value}", b"a: [", b"{}", b"[]"])
+def test_a_bad_document_builds_no_importer(api: Api, body: bytes) -> None:
+    """Recorded."""
+    assert refusal(api.client.import_documentation_parts, restApiId=api.id, body=body) == (
+        "BadRequestException",
+        "Unable to build importer with provided input.",
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"location": "API", "properties": {}},
+        {"location": {"type": "WORLD"}, "properties": {}},
+        {"location": {"type": "API"}},
+        {"location": {"type": "API"}, "properties": []},
+    ],
+)
+def test_a_bad_part_is_refused(api: Api, part: Any) -> None:
+    document = openapi(**{"x-amazon-apigateway-documentation": {"documentationParts": [part]}})
+    body = json.dumps(document).encode()
+
+    for operation in (api.client.import_documentation_parts, api.client.put_rest_api):
+        assert refusal(operation, restApiId=api.id, body=body)[0] == "BadRequestException"
+
+
 # Any change of a good document
 
 
@@ -495,6 +571,7 @@ WHOLE: Final = {
     "x-amazon-apigateway-request-validators": {"all": {"validateRequestBody": True}},
     "x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": {"responseTemplates": {"application/json": "{}"}}},
     "x-amazon-apigateway-binary-media-types": ["image/png"],
+    "x-amazon-apigateway-documentation": DOCUMENTATION,
     "x-amazon-apigateway-policy": {"Statement": [{"Effect": "Allow", "Resource": "execute-api:/*"}]},
     "x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": False, "vpcEndpointIds": ["vpce-1"]},
 }

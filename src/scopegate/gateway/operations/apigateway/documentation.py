@@ -4,11 +4,13 @@ Nothing here has an effect on calls. Source: reference, control plane, sections 
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
-from scopegate.gateway import queries
+from scopegate.base.errors import AwsError
+from scopegate.gateway import openapi, queries
 from scopegate.gateway.operations.apigateway.lookup import api_of, part_of
 from scopegate.gateway.operations.apigateway.paging import read_listed_page, read_parts
 from scopegate.gateway.operations.apigateway.patch import Draft, Patch, PatchTable, Rule, apply_patches, text_rule
@@ -21,6 +23,19 @@ _UNKNOWN_VERSION: Final = "Invalid Documentation version specified"
 _NO_PROPERTIES: Final = "Documentation part properties must be non-empty"
 _LOCATION: Final = ("type", "path", "method", "statusCode", "name")
 _LONGEST_VERSION: Final = 64
+_WITHOUT_PATH: Final = ("API", "AUTHORIZER", "MODEL")
+_TYPES: Final = (
+    *_WITHOUT_PATH,
+    "METHOD",
+    "PATH_PARAMETER",
+    "QUERY_PARAMETER",
+    "REQUEST_BODY",
+    "REQUEST_HEADER",
+    "RESOURCE",
+    "RESPONSE",
+    "RESPONSE_BODY",
+    "RESPONSE_HEADER",
+)
 
 
 def create_documentation_part(call: Call, request: Shape) -> Shape:
@@ -33,6 +48,46 @@ def create_documentation_part(call: Call, request: Shape) -> Shape:
     part = {"id": clock.new_id(6), "location": location, "properties": request["properties"]}
     queries.put_part(call.tx, api_id, "documentation_part", part["id"], part)
     return part
+
+
+def import_documentation_parts(call: Call, request: Shape) -> Shape:
+    """ImportDocumentationParts: `overwrite` replaces all parts, `merge` (the default) those of the same places."""
+    try:
+        document = openapi.read_document(request["body"], account=call.account, region=call.region)
+        parts = openapi.documentation_parts(document)
+    except AwsError:
+        raise bad_request("Unable to build importer with provided input.") from None
+    api_id = api_of(call, request)["id"]
+    return {"ids": put_documentation_parts(call, api_id, parts, overwrite=request.get("mode") == "overwrite")}
+
+
+def put_documentation_parts(call: Call, api_id: str, parts: Iterable[Document], *, overwrite: bool) -> list[str]:
+    """Make the parts of a document, or bring those of the same places to its state. The ids, in the given order."""
+    if overwrite:
+        for part_id, _ in _parts(call, api_id):
+            queries.delete_part(call.tx, api_id, "documentation_part", part_id)
+    known = {_place(part["location"]): part_id for part_id, part in _parts(call, api_id)}
+    ids = []
+    for given in parts:
+        part = _read_part(given)
+        part_id = known.setdefault(_place(part["location"]), clock.new_id(6))
+        queries.put_part(call.tx, api_id, "documentation_part", part_id, {"id": part_id, **part})
+        ids.append(part_id)
+    return list(dict.fromkeys(ids))
+
+
+def _read_part(given: Document) -> Document:
+    """A part of a document; where it may stand on a path and names none, it stands on `/`."""
+    location = given.get("location")
+    if not isinstance(location, dict) or location.get("type") not in _TYPES:
+        raise bad_request("Invalid documentation part: location must have a known type")
+    place = {name: str(location[name]) for name in _LOCATION if location.get(name)}
+    if place["type"] not in _WITHOUT_PATH:
+        place.setdefault("path", "/")
+    properties = given.get("properties")
+    text = properties if isinstance(properties, str) else json.dumps(properties)
+    _check_properties(text)
+    return {"location": place, "properties": text}
 
 
 def get_documentation_part(call: Call, request: Shape) -> Shape:

@@ -13,6 +13,7 @@ from scopegate.base.errors import AwsError
 from scopegate.gateway import openapi, queries
 from scopegate.gateway.openapi import ImportedApi, ImportedOperation, Scheme, find_integration, only
 from scopegate.gateway.operations.apigateway.authorizers import create_authorizer, parse_jwt_configuration
+from scopegate.gateway.operations.apigateway.documentation import put_documentation_parts
 from scopegate.gateway.operations.apigateway.gateway_responses import DEFAULT_STATUS, put_gateway_response
 from scopegate.gateway.operations.apigateway.integrations import put_integration, put_integration_response
 from scopegate.gateway.operations.apigateway.lookup import PROTOCOL, api_of
@@ -55,12 +56,13 @@ _ENDPOINT_TYPES: Final = ("REGIONAL", "EDGE", "PRIVATE")
 
 
 def import_rest_api(call: Call, request: Shape) -> Shape:
-    """ImportRestApi. Partly: documentation parts of the document are left out."""
+    """ImportRestApi. Partly: only the documentation extension becomes documentation parts."""
     api = _read(call, request)
     members = _api_members(api, request.get("parameters") or {})
     made = create_rest_api(call, {"name": openapi.text_of(api.info.get("title")) or "", **members})
     _replace_parts(call, made["id"], keep=())
     _apply(call, made["id"], api)
+    _put_documentation(call, made["id"], api, request, overwrite=False)
     return _finish(call, made["id"], api, request, tags=False)
 
 
@@ -68,7 +70,7 @@ def put_rest_api(call: Call, request: Shape) -> Shape:
     """PutRestApi: `overwrite` replaces the API's parts, `merge` (the default) those that the document has.
 
     A bad document is told before an unknown API, as on AWS.
-    Partly: documentation parts of the document are left out.
+    Partly: only the documentation extension becomes documentation parts.
     """
     api_id = request["restApiId"]
     api = _read(call, request)
@@ -82,6 +84,7 @@ def put_rest_api(call: Call, request: Shape) -> Shape:
         _replace_parts(call, api_id, keep=[operation.path for operation in api.operations])
         _drop_authorizers(call, api_id, keep=api.schemes)
     _apply(call, api_id, api)
+    _put_documentation(call, api_id, api, request, overwrite=overwrite)
     return _finish(call, api_id, api, request, tags=True)
 
 
@@ -486,6 +489,12 @@ def _put_integration_response(call: Call, members: Shape) -> Shape:
     if _STATUS.fullmatch(members["statusCode"]) is None:
         raise openapi.bad_document("Invalid status code specified")
     return put_integration_response(call, _chosen(members))
+
+
+def _put_documentation(call: Call, api_id: str, api: ImportedApi, request: Shape, *, overwrite: bool) -> None:
+    if (request.get("parameters") or {}).get("ignore") == "documentation":
+        return
+    put_documentation_parts(call, api_id, openapi.documentation_parts(api.document), overwrite=overwrite)
 
 
 def _finish(call: Call, api_id: str, api: ImportedApi, request: Shape, *, tags: bool) -> Shape:
