@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scopegate.base.errors import SetupError
 from scopegate.cli.client import Client
 from tests.postgres import Postgres
 from tests.rooms.stacks.driver import FUNCTION, NOTHING, POOL, ROLE, Stack, inventory
@@ -125,8 +126,38 @@ def test_what_was_deleted_by_hand_does_not_stop_a_deletion(stack: Stack) -> None
     stack.delete()
 
     assert stack.everything() == NOTHING
-    with pytest.raises(Exception, match="no stack"):
+    with pytest.raises(SetupError, match="no stack"):
         stack.delete()
+
+
+PROTECTED = WHOLE.replace(
+    "Pool: {Type: AWS::Cognito::UserPool}",
+    "Pool: {Type: AWS::Cognito::UserPool, Properties: {DeletionProtection: ACTIVE}}",
+)
+
+
+def test_what_cannot_be_undone_is_named_and_tried_again(stack: Stack) -> None:
+    """A protected pool: neither a failed deployment nor a deletion can take it away, the next one does."""
+    idp = stack.server.aws("cognito-idp")
+    message = stack.refused(PROTECTED + BROKEN)
+    (pool,) = stack.everything()["pools"]
+    assert f"not undone, the next deployment tries again: Pool ({pool}): " in message
+    assert message.index("Broken") < message.index("not undone")
+    assert stack.everything() == {**NOTHING, "pools": [pool]}
+
+    idp.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE")
+    made = stack.deploy(PROTECTED + OUTPUTS)
+    assert stack.everything()["pools"] == [made["Pool"]]
+    assert made["Pool"] != pool
+
+    with pytest.raises(SetupError, match="Pool: InvalidParameterException"):
+        stack.delete()
+    assert stack.everything() == {**NOTHING, "pools": [made["Pool"]]}
+    stacks = {each["name"]: each["status"] for each in Client(stack.server.url).own("GET", "stacks")["stacks"]}
+    assert stacks[stack.name] == "DELETE_FAILED"
+    idp.update_user_pool(UserPoolId=made["Pool"], DeletionProtection="INACTIVE")
+    stack.delete()
+    assert stack.everything() == NOTHING
 
 
 def test_two_deployments_of_one_stack_do_not_mix(stack: Stack) -> None:
