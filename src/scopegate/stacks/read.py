@@ -170,7 +170,7 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             plain = node.value
             if key == "Fn::GetAtt":
-                plain = list(plain.partition(".")[::2])
+                plain = plain.split(".", 1)
         elif isinstance(node, yaml.SequenceNode):
             plain = [self.value(item, (*inner, index)) for index, item in enumerate(node.value)]
         else:
