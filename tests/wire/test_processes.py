@@ -5,6 +5,7 @@ Source: design, "Roles"; attack row U3.
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -124,6 +125,34 @@ def test_two_servers_on_one_sqlite_store_see_each_others_changes(start_server: C
     other.aws("cognito-idp").delete_user_pool_client(UserPoolId=pool.pool_id, ClientId=client["ClientId"])
 
     wait_until(lambda: one.token(client).status_code == 400, seconds=1)
+
+
+def test_u3_a_full_disk_costs_no_token_and_half_writes_nothing(start_server: Callable[..., Server]) -> None:
+    """Operations get AWS's 503 while nothing can be written; what was refused is not there later."""
+    server = start_server(*ONE)
+    pool = make_pool(server)
+    client = pool.client()
+    process = psutil.Process(server.process.pid)
+    idp = server.aws("cognito-idp")
+
+    process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    refused = []
+    for number in range(3):
+        with pytest.raises(ClientError) as error:
+            idp.create_user_pool(PoolName=f"lost-{number}")
+        refused.append(error.value.response)
+    tokens = [server.token(client).status_code for _ in range(20)]
+    documents = server.http("GET", f"/{pool.pool_id}/.well-known/jwks.json").status_code
+    process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    kept = wait_until(lambda: _answers(lambda: idp.create_user_pool(PoolName="kept")))
+
+    answers = {(one["ResponseMetadata"]["HTTPStatusCode"], one["Error"]["Code"]) for one in refused}
+    assert answers == {(503, "ServiceUnavailableException")}
+    assert (set(tokens), documents, kept) == ({200}, 200, True)
+    names = {each["Name"] for each in idp.list_user_pools(MaxResults=60)["UserPools"]}
+    assert not {name for name in names if name.startswith("lost")}
+    assert "kept" in names
+    assert server.stop() == 0
 
 
 # signals
@@ -297,6 +326,25 @@ def test_a_crashed_runner_comes_back(several: Server) -> None:
     wait_until(lambda: _answers(lambda: lambda_.invoke(FunctionName="again")))
     assert json.loads(lambda_.invoke(FunctionName="again")["Payload"].read()) == 1
     wait_until(lambda: not [one for one in environments if one.is_running() and one.status() != "zombie"])
+
+
+def test_an_edge_that_hangs_is_replaced(several: Server) -> None:
+    """Control answers a change after two seconds at most, whatever one edge does (design, "Roles")."""
+    pool = make_pool(several)
+    victim = role_processes(several, "edge")[0]
+    victim.suspend()
+
+    with ThreadPoolExecutor(12) as threads:  # some of the connections are the victim's, and die with it
+        begun = time.monotonic()
+        attempts = [threads.submit(pool.client) for _ in range(12)]
+        wait_until(lambda: [one for one in attempts if one.done() and one.exception() is None])
+        took_s = time.monotonic() - begun
+        made = [one.result() for one in attempts if one.exception() is None]
+
+    wait_until(lambda: not victim.is_running() and len(role_processes(several, "edge")) == 2)
+    assert took_s < 10
+    for client in made:
+        assert _steadily(lambda client=client: _token_status(several, client) == 200, times=4)  # type: ignore[misc]
 
 
 # what several processes do together

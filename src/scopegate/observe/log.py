@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sys
 from functools import lru_cache
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO, cast
 
 import orjson
 import structlog
@@ -22,6 +22,21 @@ def _render(_: Any, __: str, event: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class _Lossy:
+    """Standard error, on which a full disk costs lines: whoever logs is answering somebody."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+
 def configure(*, role: str, level: str = "INFO") -> None:
     """Route structlog's and libraries' loggers to JSON lines on standard error. Once a process."""
     shared: list[Any] = [
@@ -30,14 +45,15 @@ def configure(*, role: str, level: str = "INFO") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    file = cast("TextIO", _Lossy(sys.stderr))
     structlog.configure(
         processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=file),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(role=role)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(file)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=_render, foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
