@@ -374,3 +374,15 @@ def test_health_needs_nothing(orders: Server) -> None:
         answer = orders.http("GET", "/_scopegate/health", host=host)
         assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
     assert wait_until(lambda: orders.http("HEAD", "/_scopegate/health").status_code) == 200
+
+
+def test_up_takes_the_template_of_its_folder_or_says_how_to_name_one(tmp_path: Path) -> None:
+    (tmp_path / "template.yml").write_text("Resources: [")
+    found = scopegate("up", "--port", "0", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "template.yml" in found.stdout + found.stderr
+
+    (tmp_path / "template.yml").unlink()
+    missing = scopegate("up", "--port", "0", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "scopegate serve --dev" in missing.stderr

@@ -106,7 +106,9 @@ _FLAG_TYPES: Final[dict[str, Any]] = {
 @app.command()
 @_with_settings("development")
 def up(
-    file: Annotated[Path | None, typer.Argument(help="A SAM or CloudFormation template.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A SAM or CloudFormation template; default: template.yaml (.yml, .json) here.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     **flags: Any,
@@ -118,7 +120,8 @@ def up(
     from scopegate.cli import serve  # noqa: PLC0415
 
     parameters = client.parse_parameters(param or [])
-    serve.run({**flags, "development": True}, template=file, stack_name=name, parameters=parameters)
+    template = file or serve.find_template(Path())
+    serve.run({**flags, "development": True}, template=template, stack_name=name, parameters=parameters)
 
 
 @app.command(name="serve")

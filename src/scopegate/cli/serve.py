@@ -21,6 +21,7 @@ from scopegate.server.processes import Started
 from scopegate.stacks.read import Template, read_template
 
 BUCKET: Final = "scopegate-artifacts"
+TEMPLATE_NAMES: Final = ("template.yaml", "template.yml", "template.json")
 
 
 def run(
@@ -86,6 +87,17 @@ def _banner(console: Console, settings: Settings, where: Started) -> None:
     if settings.test_clock is not None:
         render.line(console, f"[yellow]The wall clock is turned by {escape(str(settings.test_clock))}.[/yellow]")
     render.line(console)
+
+
+def find_template(folder: Path) -> Path:
+    """The template of a folder, by the names that `sam` looks for. Raises SetupError when there is none."""
+    for name in TEMPLATE_NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    raise SetupError(
+        f"There is no {', '.join(TEMPLATE_NAMES)} here; name a file (scopegate up FILE), "
+        "or start an empty server: scopegate serve --dev"
+    )
 
 
 def _read(path: Path) -> Template:
