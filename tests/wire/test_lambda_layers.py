@@ -6,6 +6,7 @@ import json
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -174,3 +175,14 @@ def test_layer_operations_answer_with_awss_status(lambda_: Any) -> None:
     assert status(lambda_.get_layer_version_policy(**version)) == 200
     assert status(lambda_.remove_layer_version_permission(**version, StatementId="s")) == 204
     assert status(lambda_.delete_layer_version(**version)) == 204
+
+
+def test_layers_published_at_once_have_numbers_of_their_own(lambda_: Any) -> None:
+    content = {"ZipFile": zipped({"a": "b"})}
+
+    with ThreadPoolExecutor(6) as threads:
+        published = list(
+            threads.map(lambda _: lambda_.publish_layer_version(LayerName="race", Content=content), "abcdef")
+        )
+
+    assert sorted(each["Version"] for each in published) == [1, 2, 3, 4, 5, 6]

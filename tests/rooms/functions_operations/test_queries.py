@@ -161,3 +161,43 @@ def test_a_deleted_function_leaves_no_row(store: Driver) -> None:
         return [len(find(tx, ref(name))) for name in ("f", "g") for find in tables]
 
     assert store.read(left) == [0, 0, 0, 1, 1, 2]
+
+
+def test_versions_of_layers_are_counted_and_listed_newest_first(store: Driver) -> None:
+    def make(tx: Any) -> None:
+        for name, version in (("b", 9), ("a", 1), ("b", 10), ("b", 11)):
+            queries.put_code(tx, digest(b"layer"), b"layer")
+            queries.put_layer(tx, ACCOUNT, REGION, name, version, {"Content": configuration(b"layer")})
+        queries.delete_layer(tx, ACCOUNT, REGION, "b", 11)
+
+    store.write(make)
+
+    listed = store.read(lambda tx: [(name, version) for name, version, _ in queries.list_layers(tx, ACCOUNT, REGION)])
+    assert listed == [("a", 1), ("b", 10), ("b", 9)]
+    assert store.read(lambda tx: queries.newest_layer(tx, ACCOUNT, REGION, "b")) == 11
+    assert store.read(lambda tx: queries.newest_layer(tx, ACCOUNT, REGION, "c")) == 0
+    assert store.read(lambda tx: queries.find_layer(tx, ACCOUNT, REGION, "b", 11)) is None
+    assert store.read(lambda tx: queries.list_layers(tx, "123456789012", REGION)) == []
+
+
+def test_code_of_layers_is_dropped_with_their_last_user(store: Driver) -> None:
+    def make(tx: Any) -> None:
+        queries.put_code(tx, digest(b"layer"), b"layer")
+        queries.put_layer(tx, ACCOUNT, REGION, "layer", 1, {"Content": configuration(b"layer")})
+        with_layer = {**configuration(b"code"), "Layers": [configuration(b"layer")]}
+        queries.put_function(tx, ref("f"), {"Configuration": with_layer})
+        queries.put_version(tx, ref("f"), "1", with_layer)
+
+    def left(tx: Any) -> set[str]:
+        queries.drop_unused_code(tx, digest(b"layer"))
+        return queries.all_code(tx)
+
+    store.write(make)
+    assert store.read(queries.all_layers) == {(digest(b"layer"),)}
+    store.write(lambda tx: queries.delete_layer(tx, ACCOUNT, REGION, "layer", 1))
+    assert store.write(left).result == {digest(b"layer")}
+    store.write(lambda tx: queries.put_function(tx, ref("f"), {"Configuration": configuration(b"code")}))
+    assert store.write(left).result == {digest(b"layer")}
+    store.write(lambda tx: queries.delete_version(tx, ref("f"), "1"))
+    assert store.write(left).result == set()
+    assert store.read(queries.all_layers) == set()
