@@ -120,7 +120,8 @@ def rest(server: Server, pool: Pool, web: Web, nowhere: str, function: str, unpe
     api.function("GET", "/open/unpermitted", unpermitted)
     api.function("GET", "/open/missing", function + "-missing")
     api.function("GET", "/open/wrongly", function, {"integrationHttpMethod": "GET"})
-    api.web("ANY", "/web/{proxy+}", web.url + "/{proxy}", {"timeoutInMillis": 300})
+    api.web("ANY", "/web/{proxy+}", web.url + "/{proxy}")
+    api.web("ANY", "/hurried/{proxy+}", web.url + "/{proxy}", {"timeoutInMillis": 300})
     api.web("GET", "/nobody", nowhere)
     api.web("GET", "/metadata", "http://169.254.169.254/latest/meta-data")
     api.web("GET", "/nameless", "http://no-such-host.invalid/")
@@ -159,7 +160,8 @@ def http(
     api.function("GET /hurried", function, {"TimeoutInMillis": 200})
     api.function("GET /unpermitted", unpermitted)
     api.function("GET /missing", function + "-missing")
-    api.web("ANY /web/{proxy+}", web.url + "/{proxy}", {"TimeoutInMillis": 300})
+    api.web("ANY /web/{proxy+}", web.url + "/{proxy}")
+    api.web("ANY /hurried/{proxy+}", web.url + "/{proxy}", {"TimeoutInMillis": 300})
     api.web("GET /nobody", nowhere)
     api.web("GET /metadata", "http://169.254.169.254/latest/meta-data")
     api.web("GET /nameless", "http://no-such-host.invalid/")
@@ -646,8 +648,8 @@ def test_o24_a_role_of_one_account_opens_no_function_of_another(server: Server, 
 @pytest.mark.parametrize(
     ("path", "status", "body"),
     [
-        ("/web/slow", 504, b'{"message": "Endpoint request timed out"}'),
-        ("/web/stuck", 504, b'{"message": "Endpoint request timed out"}'),
+        ("/hurried/slow", 504, b'{"message": "Endpoint request timed out"}'),
+        ("/hurried/stuck", 504, b'{"message": "Endpoint request timed out"}'),
         ("/web/reset", 504, b'{"message": "Network error communicating with endpoint"}'),
         ("/web/closed", 504, b'{"message": "Network error communicating with endpoint"}'),
         ("/web/garbage", 504, b'{"message": "Network error communicating with endpoint"}'),
@@ -666,8 +668,8 @@ def test_rest_a_web_service_that_gives_no_answer(rest: RestApi, path: str, statu
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("/web/slow", 503, "Service Unavailable"),
-        ("/web/stuck", 503, "Service Unavailable"),
+        ("/hurried/slow", 503, "Service Unavailable"),
+        ("/hurried/stuck", 503, "Service Unavailable"),
         ("/web/reset", 503, "Service Unavailable"),
         ("/web/closed", 503, "Service Unavailable"),
         ("/web/garbage", 503, "Service Unavailable"),
