@@ -4,6 +4,7 @@ Source: design, "Roles", "Static stability"; attack rows U3, G22, O24.
 """
 
 import base64
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.operators import scopegate, wait_until
+from tests.operators import role_processes, scopegate, wait_until
 from tests.postgres import Postgres
 from tests.server import Pool, Server, make_pool, start
 
@@ -127,6 +129,31 @@ def test_an_api_made_at_one_node_is_called_at_the_other(nodes: Nodes, web: str) 
     assert _call(nodes.other, path, poor) == 403
     nodes.other.aws("apigatewayv2").delete_api(ApiId=api_id)
     wait_until(lambda: _call(nodes.one, path, token) == 403, seconds=AT_ONCE_S)
+
+
+def test_the_runner_has_no_key_and_no_database_address(nodes: Nodes) -> None:
+    """Neither in its environment nor in its memory; control, which needs both, is the counterpart."""
+    runner, control = (role_processes(nodes.one, role)[0] for role in ("runner", "control"))
+    hidden = [nodes.master_key.encode(), base64.b64decode(nodes.master_key), nodes.database.encode()]
+
+    for process in (runner, control, *role_processes(nodes.one, "edge")):
+        assert nodes.master_key not in str(process.environ())
+    assert [secret in _memory(control) for secret in hidden] == [True] * 3
+    assert [secret in _memory(runner) for secret in hidden] == [False] * 3
+
+
+def _memory(process: psutil.Process) -> bytes:
+    """What a process has written to memory: its heap, its stacks, its anonymous maps."""
+    found = []
+    with open(f"/proc/{process.pid}/maps") as maps, open(f"/proc/{process.pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            span, rights, *_ = line.split()
+            if rights.startswith("rw"):
+                begin, end = (int(text, 16) for text in span.split("-"))
+                with contextlib.suppress(OSError):
+                    memory.seek(begin)
+                    found.append(memory.read(end - begin))
+    return b"".join(found)
 
 
 def test_a_node_with_another_master_key_does_not_start(nodes: Nodes, tmp_path: Path) -> None:

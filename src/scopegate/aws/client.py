@@ -50,8 +50,11 @@ class SignedAnswer:
         return self._body
 
     def lines(self) -> Iterator[bytes]:
+        """Raises OSError when the answer breaks off."""
         try:
             yield from self._response
+        except http.client.HTTPException as error:
+            raise OSError(f"the answer broke off: {error!r}") from error
         finally:
             self._connection.close()
 

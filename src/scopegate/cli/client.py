@@ -95,8 +95,11 @@ class Client:
         answer = self.signed("scopegate", method, f"/_scopegate/api/{path}", body)
         if answer.status >= 400:
             raise SetupError(_message(answer))
-        for line in answer.lines():
-            yield json.loads(line)
+        try:
+            for line in answer.lines():
+                yield json.loads(line)
+        except (OSError, ValueError) as error:
+            raise SetupError(f"The server at {self.endpoint} broke off: {error}") from None
 
     def cognito(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         answer = self.signed(

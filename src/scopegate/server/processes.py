@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ _START_S: Final = 30.0
 _LONGEST_BASE: Final = 60
 _SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
 _READY: Final = b"ready\n"
+_READ_ALREADY: Final = frozenset(row.metadata["env"] for row in fields(Settings))
 _MODULE: Final = "scopegate.server.processes"  # of a child its name is __main__
 
 log = structlog.get_logger()
@@ -241,6 +242,7 @@ async def _start(child: _Child) -> None:
         child.launch.role,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name not in _READ_ALREADY},
         start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the children in order
     )
     assert child.process.stdin is not None
@@ -260,7 +262,9 @@ async def _start(child: _Child) -> None:
 async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -> None:
     stopping = _stop_event()
     await _prepare(first.settings)
-    children = [_Child(first), _Child(replace(first, role="runner"))]
+    # Whatever gets out of a function finds no key and no address in the process that runs it.
+    poor = replace(first.settings, database=None, master_key=None)
+    children = [_Child(first), _Child(replace(first, role="runner", settings=poor))]
     children += [_Child(replace(first, role="edge")) for _ in range(workers)]
     try:
         # The runner needs nobody; control and edges need the runner only when a function is called.
