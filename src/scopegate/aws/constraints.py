@@ -75,6 +75,8 @@ _ENUM_ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Architecture": ("x86_64", "arm64"),
     "RecursiveLoop": ("Terminate", "Allow"),
     "SnapStartApplyOn": ("PublishedVersions", "None"),
+    "OAuthFlowType": ("implicit", "client_credentials", "code"),
+    "UserPoolMfaType": ("OPTIONAL", "OFF", "ON"),
 }
 _SHAPE_OF_ORDER: Final = {frozenset(order): order for order in _ENUM_ORDERS.values()}
 

@@ -120,6 +120,18 @@ def test_enum_of_cognito() -> None:
     )
 
 
+def test_enums_of_cognito_in_the_order_of_aws() -> None:
+    assert sentence("cognito-idp", "CreateUserPool", PoolName="p", MfaConfiguration="SOMETIMES") == (
+        "Value 'SOMETIMES' at 'mfaConfiguration' failed to satisfy constraint: Member must satisfy enum value set: "
+        "[OPTIONAL, OFF, ON]"
+    )
+    client = {"UserPoolId": "us-east-1_a", "ClientName": "job", "AllowedOAuthFlows": ["password"]}
+    assert sentence("cognito-idp", "CreateUserPoolClient", **client) == (
+        "Value '[password]' at 'allowedOAuthFlows' failed to satisfy constraint: Member must satisfy constraint: "
+        "[Member must satisfy enum value set: [implicit, client_credentials, code]]"
+    )
+
+
 def test_what_is_sensitive_is_not_repeated() -> None:
     message = sentence("cognito-idp", "SignUp", ClientId="c", Username="u", Password="a b" * 9)
 
