@@ -1,6 +1,7 @@
 """Parameters of a template: what was given, else the defaults, checked as CloudFormation checks them.
 
-Source: CloudFormation, parameters section; types that look something up (SSM, EC2) are taken as the text they are.
+There is no SSM here to look a value up in: one of such a type must be given.
+Source: CloudFormation, parameters section.
 """
 
 import re
@@ -11,6 +12,7 @@ from scopegate.base.patterns import fault_of
 from scopegate.stacks.read import Template, TemplateError
 
 _LIST_TYPES: Final = ("CommaDelimitedList", "List<")
+_LOOKED_UP: Final = "AWS::SSM::Parameter::Value<"
 
 
 def parameter_values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
@@ -24,17 +26,17 @@ def parameter_values(template: Template, given: Mapping[str, str]) -> dict[str, 
         raise template.error(f"The template has no parameter {', '.join(unknown)}", "Parameters")
     values: dict[str, Any] = {}
     for name, definition in declared.items():
+        kind = str(definition.get("Type", "String"))
+        looked_up = kind.startswith(_LOOKED_UP)
         if name in given:
             value: Any = given[name]
-        elif "Default" in definition:
+        elif "Default" in definition and not looked_up:
             value = definition["Default"]
         else:
-            raise template.error(
-                f"Parameter {name} has no value; give it with --param {name}=VALUE", "Parameters", name
-            )
+            why = f"is looked up in SSM ({kind}), which is not here" if looked_up else "has no value"
+            raise template.error(f"Parameter {name} {why}; give it with --param {name}=VALUE", "Parameters", name)
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        kind = str(definition.get("Type", "String"))
-        is_list = kind.startswith(_LIST_TYPES)
+        is_list = kind.removeprefix(_LOOKED_UP).startswith(_LIST_TYPES)
         parts = [part.strip() for part in text.split(",")] if is_list else [text]
         for part in parts:
             if problem := _problem(part, kind, definition):

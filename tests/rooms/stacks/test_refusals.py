@@ -206,6 +206,15 @@ CASES = {
         """,
         "3: Parameter Name has no value; give it with --param Name=VALUE",
     ),
+    "parameter that is looked up": (
+        """
+        Parameters:
+          Name: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/name}
+        Resources:
+          Pool: {Type: AWS::Cognito::UserPool, Properties: {UserPoolName: !Ref Name}}
+        """,
+        "2: Parameter Name is looked up in SSM (AWS::SSM::Parameter::Value<String>), which is not here; give it with",
+    ),
     "parameter not allowed": (
         """
         Parameters:
