@@ -409,6 +409,7 @@ TWO_READINGS = {
     "blank-in-name": b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length: 2\r\n\r\nok",
     "nul": b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 2\r\n\r\nok",
     "signed-length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    "bare-line-feeds": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
     "short-status": b"HTTP/1.1 99 OK\r\nContent-Length: 2\r\n\r\nok",
     "long-head": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\nok",
 }

@@ -27,6 +27,7 @@ from scopegate.http.wire import (
     Head,
     Malformed,
     ResponseReader,
+    has_stray_line_end,
     is_token,
 )
 
@@ -360,6 +361,8 @@ class _Connection(asyncio.Protocol):
             if end < 4 or end > _HEAD_BYTES:
                 if len(buffer) > _HEAD_BYTES:
                     raise UpstreamBroken("the answer's head is too large")
+                if has_stray_line_end(buffer):
+                    raise UpstreamBroken("the answer's head has a line that ends in a bare CR or LF")
                 self._buffer = buffer
                 return None
             head = self._reader.read(buffer[:end], to_head=exchange.method == "HEAD")
