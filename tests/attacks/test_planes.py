@@ -496,6 +496,43 @@ def test_o18_links_and_issuers_come_from_configuration(plane: Plane) -> None:
     assert {answer.text for answer in (*poisoned, by_host)} == {clean.text}
 
 
+# G9: addresses from outside
+
+
+def test_g9_an_invented_address_opens_no_throttle_and_stands_in_no_log(production: Production) -> None:
+    """Guessing a secret is throttled by the address of the connection, whatever a header says of it (also O15)."""
+    server = production.server
+    pool_id = production.aws("cognito-idp").create_user_pool(PoolName="guessed")["UserPool"]["Id"]
+    made = production.aws("cognito-idp").create_user_pool_client(
+        UserPoolId=pool_id, ClientName="guessed", GenerateSecret=True
+    )["UserPoolClient"]
+    statuses = []
+    for number in range(30):
+        invented = {
+            "X-Forwarded-For": f"192.0.2.{number}",
+            "X-Real-IP": f"192.0.2.{number}",
+            "Forwarded": f"for=192.0.2.{number}",
+        }
+        statuses.append(
+            server.http(
+                "POST",
+                f"/{pool_id}/oauth2/token",
+                data={"grant_type": "client_credentials"},
+                auth=(made["ClientId"], f"guess-{number}"),
+                headers=invented,
+            ).status_code
+        )
+
+    def logged() -> list[dict[str, Any]]:
+        text = (server.data_dir / "log" / "access.jsonl").read_text()
+        return [line for line in map(json.loads, text.splitlines()) if line["path"].startswith(f"/{pool_id}/oauth2")]
+
+    assert statuses[:20] == [400] * 20
+    assert 429 in statuses[20:]
+    wait_until(lambda: len(logged()) == 30)
+    assert {line["peer"] for line in logged()} == {"127.0.0.1"}
+
+
 # U3: time
 
 

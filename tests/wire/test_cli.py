@@ -3,6 +3,7 @@
 Source: design, "What the user sees".
 """
 
+import contextlib
 import json
 import os
 import re
@@ -84,13 +85,28 @@ def test_the_log_of_one_process_says_its_role(orders: Server) -> None:
 
 
 def test_a_template_that_cannot_be_deployed_ends_the_server(tmp_path: Path) -> None:
-    """With its reason, and exit code 1; not by its public URL, which may lead through a proxy that is not there yet."""
+    """With its reason, and exit code 1; not by its public URL, which may lead through a proxy that is not there yet.
+
+    On a terminal no log lines come between.
+    """
     template = tmp_path / "template.json"
     client = {"Type": "AWS::Cognito::UserPoolClient", "Properties": {"UserPoolId": "us-east-1_nowhere"}}
     template.write_text(json.dumps({"Resources": {"Client": client}}))
+    ours, theirs = os.openpty()
 
-    public = ("--public-url", "https://api.example.com")
-    done = scopegate("up", str(template), "--port", "0", "--data-dir", str(tmp_path / "data"), *public)
+    done = subprocess.run(
+        [SCOPEGATE, "up", template, "--port", "0", "--ephemeral", "--public-url", "https://api.example.com"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(theirs)
+    with contextlib.suppress(OSError), open(ours, "rb", closefd=True) as terminal:  # its end is an error on a terminal
+        log_lines = terminal.read(1)
+        assert log_lines == b""
 
     assert done.returncode == 1
     assert "Scopegate at https://api.example.com (development mode)\nlistening on http://127.0.0.1:" in done.stdout

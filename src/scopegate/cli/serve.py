@@ -20,6 +20,7 @@ from scopegate.server import processes
 from scopegate.server.processes import Started
 from scopegate.stacks.read import Template, read_template
 
+_SAME_AS_LOCALHOST: Final = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 BUCKET: Final = "scopegate-artifacts"
 TEMPLATE_NAMES: Final = ("template.yaml", "template.yml", "template.json")
 
@@ -79,7 +80,7 @@ def run(
 def _banner(console: Console, settings: Settings, where: Started) -> None:
     mode = "development mode" if settings.development else "production mode"
     render.line(console, f"[bold]Scopegate[/bold] at {escape(where.public_url)} ({mode})")
-    if settings.public_url is not None:
+    if settings.public_url is not None or settings.host not in _SAME_AS_LOCALHOST:
         render.line(console, f"listening on {where.local_url}")
     if settings.development and settings.trust_network:
         warning = "--trust-network: anyone who reaches this port controls everything."

@@ -23,18 +23,20 @@ def _render(_: Any, __: str, event: Any) -> str:
 
 
 class _Lossy:
-    """Standard error, on which a full disk costs lines: whoever logs is answering somebody."""
+    """Standard error, on which a full disk costs lines: whoever logs is answering somebody. None: it is closed."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO | None) -> None:
         self._file = file
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._file.write(text)
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.write(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.flush()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.flush()
 
 
 def configure(*, role: str, level: str = "INFO") -> None:
