@@ -136,12 +136,13 @@ def test_concurrency_is_of_functions_only(made: Client) -> None:
     )
 
 
-def test_account_settings_count_versions_too(made: Client) -> None:
+def test_account_settings_count_versions_and_layers_too(made: Client) -> None:
     made.make("other")
+    made.publish_layer_version(LayerName="layer", Content={"ZipFile": zipped()})
 
     settings = made.get_account_settings()
 
-    assert settings["AccountUsage"] == {"TotalCodeSize": 3 * len(zipped()), "FunctionCount": 2}
+    assert settings["AccountUsage"] == {"TotalCodeSize": 4 * len(zipped()), "FunctionCount": 2}
     assert settings["AccountLimit"] == {
         "TotalCodeSize": 80_530_636_800,
         "CodeSizeUnzipped": 262_144_000,

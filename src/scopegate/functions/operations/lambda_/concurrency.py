@@ -80,6 +80,7 @@ def get_account_settings(call: Call, request: Shape) -> Shape:
         ref = FunctionRef(call.account, call.region, name, None)
         size += document["Configuration"]["CodeSize"]
         size += sum(found["CodeSize"] for _, found in queries.list_versions(call.tx, ref))
+    size += sum(layer["Content"]["CodeSize"] for _, _, layer in queries.list_layers(call.tx, call.account, call.region))
     return {
         "AccountLimit": {
             "TotalCodeSize": limit("functions.code_bytes"),

@@ -15,7 +15,6 @@ from scopegate.functions.operations import configuration as settings
 from scopegate.functions.operations import lookup
 from scopegate.functions.operations.layer_versions import LayerRef, find, may_use, not_there, parse_layer_arn
 from scopegate.functions.permissions import render_principal
-from scopegate.functions.references import LONGEST_NAME
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
@@ -63,8 +62,6 @@ async def publish_layer_version(call: Call, request: Shape) -> Shape:
     account, name = _name(call, request)
     if account != call.account:
         raise AwsError("AccessDeniedException", None, status=403)
-    if len(name) > LONGEST_NAME:
-        raise lookup.invalid(f"Layer name {name} has more than {LONGEST_NAME} characters.")
     packed, code = await settings.unpack(call, request["Content"])
 
     def transaction(tx: Tx) -> Shape:
