@@ -14,10 +14,11 @@ DELETE stacks/{name}       delete a stack → events
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ import orjson
 import structlog
 
 from scopegate.aws.operations import Caller
+from scopegate.base import clock
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
 from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
@@ -47,6 +49,7 @@ _JSON: Final = (b"Content-Type", b"application/json")
 _LINES: Final = (b"Content-Type", b"application/x-ndjson")
 _STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_UPLOAD_S: Final = 3600  # a deployment follows its uploads sooner than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,8 @@ class OwnApi:
                 say({"note": note})
             exports = await self.exports(caller.account, region, name)
             done = await stacks.deploy(self.store, self.seal, aws, template, parameters, exports, say)
+            with contextlib.suppress(StoreUnavailable):  # the next deployment tidies up
+                await self.drop_artifacts()
             say({"outputs": done.outputs, "status": done.status})
 
         async def tell() -> None:
@@ -216,6 +221,11 @@ class OwnApi:
     async def exports(self, account: str, region: str, but: str) -> dict[str, str]:
         found = await self.stacks(account, region)
         return {name: value for stack in found if stack.name != but for name, value in stack.exports.items()}
+
+    async def drop_artifacts(self) -> None:
+        """Delete uploaded code that no stack is made of; what is young may be for a deployment that follows."""
+        used = await self.store.read(lambda tx: stack_queries.used_artifacts(tx, self.seal))
+        await asyncio.to_thread(_drop, self.artifacts, used, clock.real_now() - _UPLOAD_S)
 
     def read_artifact(self, key: str) -> bytes:
         """The zip behind an S3 key that this server gave out."""
@@ -290,6 +300,13 @@ def _write(path: Path, body: bytes) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(body)
     part.rename(path)
+
+
+def _drop(folder: Path, used: Container[str], before: float) -> None:
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.name not in used and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _json(value: Any) -> Response:

@@ -6,7 +6,9 @@ Beside it stands the run that may write: a deployment that was taken for dead ca
 
 import base64
 import json
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import select
 
@@ -17,6 +19,8 @@ from scopegate.store.documents import Document
 from scopegate.store.port import Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.tables import stacks
+
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 class StackTaken(SetupError):
@@ -31,6 +35,12 @@ def find_stack(tx: Tx, seal: Sealer, account: str, region: str, name: str) -> St
 def list_stacks(tx: Tx, seal: Sealer, account: str, region: str) -> Sequence[Stack]:
     query = select(stacks.c.document).where(stacks.c.account == account, stacks.c.region == region)
     return [_opened(row[0], seal) for row in tx.sql.execute(query.order_by(stacks.c.name))]
+
+
+def used_artifacts(tx: Tx, seal: Sealer) -> set[str]:
+    """The digests of uploaded code that any stack is made of, or would go back to."""
+    opened = (json.dumps(_opened(row[0], seal).as_document()) for row in tx.sql.execute(select(stacks.c.document)))
+    return {digest for text in opened for digest in _DIGEST.findall(text)}
 
 
 def _opened(document: Document, seal: Sealer) -> Stack:
