@@ -1,5 +1,6 @@
 """The REST control plane by boto3 and raw HTTP: statuses, error shapes, and that only a deployment goes live."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -226,6 +227,20 @@ def test_a_deleted_stage_and_a_deleted_api_are_gone_at_once(server: Server, rest
 
     rest.delete_rest_api(restApiId=api["id"])
     assert server.http("GET", f"/_aws/execute-api/{api['id']}/prod/orders").status_code in (403, 404)
+
+
+def test_a_stage_is_exported_as_a_file(rest: Any, api: dict[str, Any]) -> None:
+    rest.create_deployment(restApiId=api["id"], stageName="prod")
+    where = {"restApiId": api["id"], "stageName": "prod", "exportType": "oas30"}
+
+    answer = rest.get_export(**where, parameters={"extensions": "integrations"})
+    in_yaml = rest.get_export(**where, accepts="application/yaml")
+
+    assert (status(answer), answer["contentType"]) == (200, "application/octet-stream")
+    assert answer["contentDisposition"].startswith('attachment; filename="oas30_2')
+    assert "x-amazon-apigateway-integration" in json.loads(answer["body"].read())["paths"]["/orders"]["get"]
+    assert in_yaml["contentDisposition"].endswith('.yaml"')
+    assert in_yaml["body"].read().startswith(b"openapi: 3.0.1\n")
 
 
 def test_lists_are_paged_by_boto3s_paginators(rest: Any, api: dict[str, Any]) -> None:

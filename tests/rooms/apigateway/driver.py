@@ -72,6 +72,7 @@ def conform(value: Any, shape: Shape, path: str) -> None:
             assert type(value) is float, f"{path}: {value!r} is no timestamp"
         case kind:
             wanted = {"string": str, "boolean": bool, "integer": int, "long": int, "double": float, "timestamp": int}
+            wanted["blob"] = bytes
             assert type(value) is wanted[kind], f"{path}: {value!r} is no {kind}"
 
 
