@@ -222,8 +222,34 @@ def test_a_second_signal_ends_at_once(start_server: Callable[..., Server], slow_
     connection.close()
 
 
-def test_nothing_outlives_a_killed_parent(start_server: Callable[..., Server]) -> None:
-    server = start_server(*SEVERAL)
+def test_a_signal_during_the_start_ends_it(tmp_path: Path, unused_port: int) -> None:
+    """While the roles come up: no banner, no process, no directory stays."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    starting = subprocess.Popen(
+        [SCOPEGATE, *SEVERAL, "--port", str(unused_port), "--data-dir", tmp_path / "data"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    parent = psutil.Process(starting.pid)
+    children = wait_until(parent.children)
+
+    starting.send_signal(signal.SIGTERM)
+    printed, complaint = starting.communicate(timeout=20)
+
+    assert (starting.returncode, printed) == (0, b"")
+    assert b"Traceback" not in complaint
+    assert b"exception" not in complaint
+    wait_until(lambda: not [one for one in children if one.is_running()], seconds=5)
+    assert list(temporary.iterdir()) == []
+
+
+def test_nothing_outlives_a_killed_parent(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    """And the next start takes away what it left in the temporary directory, once it is a minute old."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    server = start_server(*SEVERAL, "--ephemeral", environment={"TMPDIR": str(temporary)})
     make_function(server, "left", "def handler(event, context):\n    return 1\n")
     server.aws("lambda").invoke(FunctionName="left")
     processes = family(server)
@@ -233,6 +259,12 @@ def test_nothing_outlives_a_killed_parent(start_server: Callable[..., Server]) -
     assert len(processes) > 4
     wait_until(lambda: not [one for one in processes if one.is_running() and one.status() != "zombie"])
     assert not _accepts(server.port)
+    left = set(temporary.glob("scopegate-ephemeral-*"))
+    for path in left:
+        os.utime(path, (0, 0))
+    assert start_server(*ONE, "--ephemeral", environment={"TMPDIR": str(temporary)}).stop() == 0
+    assert left
+    assert list(temporary.glob("scopegate-ephemeral-*")) == []
 
 
 # crashes of one role

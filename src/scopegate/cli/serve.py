@@ -58,9 +58,10 @@ def run(
                     then(console, client)
                 console.print("ready; Ctrl-C stops")
             except SetupError as error:
-                console.print(f"error: {error}", markup=False, soft_wrap=True)
-                failed.set()
-                processes.stop()
+                if not where.is_stopping():  # else the server went away because it was told to
+                    console.print(f"error: {error}", markup=False, soft_wrap=True)
+                    failed.set()
+                    processes.stop()
             except SystemExit:  # rich's word for a closed standard output: nobody is there to serve for
                 processes.stop()
             except BaseException:  # whatever it is, a server that says nothing must not stay behind

@@ -7,6 +7,7 @@ A child gets its settings on standard input and ends when that pipe closes, so n
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -33,6 +34,7 @@ from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_js
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
 _LONGEST_BASE: Final = 60
+_YOUNG_S: Final = 60  # a directory may not be locked yet
 _SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
 _READY: Final = b"ready\n"
 _READ_ALREADY: Final = frozenset(row.metadata["env"] for row in fields(Settings))
@@ -43,10 +45,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Where a server answers: as its clients write it, and as this machine reaches it whatever stands in front."""
+    """Where a server answers: as its clients write it, and as this machine reaches it whatever stands in front.
+
+    is_stopping: whether it was told to stop since; from any thread.
+    """
 
     public_url: str
     local_url: str
+    is_stopping: Callable[[], bool]
 
 
 def serve(settings: Settings, started: Callable[[Started], None], *, log_level: str = "INFO") -> None:
@@ -61,10 +67,9 @@ def serve(settings: Settings, started: Callable[[Started], None], *, log_level: 
         guard.check_origins(prepared, port)
         public_url = (prepared.public_url or f"http://localhost:{port}").rstrip("/")
         launch = Launch("all" if alone else "control", prepared, run_dir, port, public_url, log_level)
-        where = Started(public_url, _local_url(prepared.host, port))
 
-        def ready() -> None:
-            started(where)
+        def ready(stopping: asyncio.Event) -> None:
+            started(Started(public_url, _local_url(prepared.host, port), stopping.is_set))
 
         if alone:
             uvloop.run(_serve_alone(launch, ready))
@@ -98,18 +103,44 @@ def check(settings: Settings) -> None:
 @contextlib.contextmanager
 def directories(settings: Settings) -> Iterator[tuple[Settings, Path]]:
     """(settings with the data directory that is used, a private directory for sockets); temporary ones are removed."""
+    base = Path(tempfile.gettempdir())
     with contextlib.ExitStack() as stack:
         if settings.ephemeral:
-            folder = tempfile.mkdtemp(prefix="scopegate-")
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            settings = replace(settings, data_dir=Path(folder))
+            settings = replace(settings, data_dir=stack.enter_context(_temporary("scopegate-ephemeral-", base)))
         # Sandboxes and other processes look at it from elsewhere.
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         # A socket's path has 107 bytes at most (unix(7)); TMPDIR may be longer than that.
-        base = None if len(tempfile.gettempdir()) <= _LONGEST_BASE else "/tmp"  # noqa: S108 - made 0700, by a new name
-        run_dir = tempfile.mkdtemp(prefix="scopegate-run-", dir=base)
-        stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
-        yield settings, Path(run_dir)
+        short = base if len(str(base)) <= _LONGEST_BASE else Path("/tmp")  # noqa: S108 - made 0700, by a new name
+        yield settings, stack.enter_context(_temporary("scopegate-run-", short))
+
+
+@contextlib.contextmanager
+def _temporary(prefix: str, base: Path) -> Iterator[Path]:
+    """A private directory, removed at the end; those of killed servers go now: a lock tells them from ones in use."""
+    for old in base.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            found = old.lstat()
+            if found.st_uid == os.geteuid() and clock.real_now() - found.st_mtime > _YOUNG_S:
+                os.close(_lock(old))
+                shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    lock = _lock(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    """Hold a directory as long as the descriptor is open. Raises OSError when somebody else does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextlib.contextmanager
@@ -193,11 +224,12 @@ def _local_url(host: str, port: int) -> str:
 # One process
 
 
-async def _serve_alone(launch: Launch, ready: Callable[[], None]) -> None:
+async def _serve_alone(launch: Launch, ready: Callable[[asyncio.Event], None]) -> None:
     # Imported here because a parent of several processes must not carry what the roles need.
     from scopegate.server import app  # noqa: PLC0415
 
-    await app.run(launch, ready, _stop_event())
+    stopping = _stop_event()
+    await app.run(launch, lambda: ready(stopping), stopping)
 
 
 def _stop_event() -> asyncio.Event:
@@ -259,7 +291,7 @@ async def _start(child: _Child) -> None:
         raise SetupError(reason or f"The {child.launch.role} process did not start; its log says why")
 
 
-async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -> None:
+async def _serve_roles(first: Launch, workers: int, ready: Callable[[asyncio.Event], None]) -> None:
     stopping = _stop_event()
     await _prepare(first.settings)
     # Whatever gets out of a function finds no key and no address in the process that runs it.
@@ -268,15 +300,30 @@ async def _serve_roles(first: Launch, workers: int, ready: Callable[[], None]) -
     children += [_Child(replace(first, role="edge")) for _ in range(workers)]
     try:
         # The runner needs nobody; control and edges need the runner only when a function is called.
-        await asyncio.gather(*(_start(child) for child in children))
+        if not await _unless(stopping, asyncio.gather(*(_start(child) for child in children))):
+            return
         for child in children:
             child.watcher = asyncio.create_task(_watch(child, stopping))
-        ready()
+        ready(stopping)
         await stopping.wait()
     finally:
         stopping.set()
         await _stop_children([child for child in children if child.launch.role == "edge"])
         await _stop_children([child for child in children if child.launch.role != "edge"])
+
+
+async def _unless(stopping: asyncio.Event, work: "asyncio.Future[Any]") -> bool:
+    """Wait for work, or until the server is told to stop: False then, and the work is given up. Raises what it does."""
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if work.done():
+        work.result()
+        return True
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError, SetupError):
+        await work
+    return False
 
 
 async def _prepare(settings: Settings) -> None:
