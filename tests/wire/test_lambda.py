@@ -207,6 +207,21 @@ def test_another_version_than_was_asked_for_is_warned_of(server: Server, name: s
     assert warnings[f"exact-{name}"[:64]] == ""
 
 
+@pytest.mark.parametrize("roles", [(), ("--workers", "1")], ids=["one-process", "roles"])
+def test_a_runtime_that_is_missing_since_then_is_named(start_server: Callable[..., Server], roles: Any) -> None:
+    """The operator has become strict, or has removed an interpreter: InvalidRuntimeException, 502."""
+    before = start_server("serve", "--dev")
+    make_function(before, "orders", Runtime="python3.15")
+    before.stop()
+
+    strict = start_server("serve", "--dev", "--strict-runtimes", *roles)
+
+    code, http, message = refused(strict.aws("lambda").invoke, FunctionName="orders")
+    assert (code, http) == ("InvalidRuntimeException", 502)
+    assert message.startswith("python3.15 is not installed (found: ")
+    assert "Traceback" not in (strict.data_dir / "server.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("operation", "members"),
     [

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from scopegate.base import clock
-from scopegate.base.errors import AwsError
+from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.limits import limit
 from scopegate.functions.code import CodeDirectory
 from scopegate.functions.model import Definition, Outcome, Work, code_digest
@@ -63,7 +63,10 @@ class Invoker:
             None if invocation.client_context is None else invocation.client_context.decode(),
             invocation.log_tail,
         )
-        outcome = await self._run(definition, work)  # 6
+        try:
+            outcome = await self._run(definition, work)  # 6
+        except SetupError as error:
+            raise runtime_missing(error) from error
         return InvocationAnswer(request_id, outcome.payload, version.version, outcome.function_error, outcome.log_tail)
 
     def resolve(self, invocation: Invocation) -> tuple[FunctionRef, Function, Version]:
@@ -135,6 +138,11 @@ class Invoker:
         )
         self._definitions[key] = definition
         return definition
+
+
+def runtime_missing(error: SetupError) -> AwsError:
+    """The machine has lost what the runtime needs since the function was made, or it is strict now."""
+    return AwsError("InvalidRuntimeException", str(error), status=502, log=str(error))
 
 
 def _trace(given: str | None) -> str:

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlencode
 
 import orjson
 
-from scopegate.base.errors import AwsError
+from scopegate.base.errors import AwsError, SetupError
+from scopegate.functions.invoke import runtime_missing
 from scopegate.functions.model import Definition, Outcome, Work, definition_from_json, definition_to_json
 from scopegate.functions.pool import Runner
 from scopegate.http.client import UpstreamError
@@ -114,7 +115,8 @@ def runner_socket(runner: Runner) -> RoleSocket:
             return Response(_UNKNOWN, body=_frame({}, b""))
         try:
             outcome = await runner.run(definition, Work(**head, payload=payload))
-        except AwsError as error:
+        except (AwsError, SetupError) as raised:
+            error = raised if isinstance(raised, AwsError) else runtime_missing(raised)
             members = dict(error.members)
             refused = {"code": error.code, "message": error.message, "status": error.status, "members": members}
             return Response(_REFUSED, body=_frame(refused, b""))

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from scopegate.base.settings import Settings
 from scopegate.functions import queries
 from scopegate.functions.references import FunctionRef
 from scopegate.store.open import prepare
+from scopegate.store.tables import function_code_uses
 from tests.contracts.store_driver import Driver, opened
 from tests.rooms.functions_operations.driver import ACCOUNT, REGION
 
@@ -60,10 +62,11 @@ def test_dropping_code_reads_no_document(store: Driver) -> None:
     """A thousand functions cost no more than one: the digest has a column and an index."""
 
     def make(tx: Any) -> None:
-        queries.put_code(tx, digest(b"one"), b"one")
-        for number in range(1000):
-            broken = {"Configuration": configuration(b"one" if number == 500 else b"two"), "Padding": "x" * 1000}
-            queries.put_function(tx, ref(f"f{number}"), broken)
+        row = {"account": ACCOUNT, "region": REGION, "kind": "function", "version": "1"}
+        digests = [(f"f{number}", digest(str(number).encode())) for number in range(2_000)]
+        tx.sql.execute(
+            insert(function_code_uses), [{**row, "name": name, "sha256": sha256} for name, sha256 in digests]
+        )
 
     store.write(make)
     plan = store.read(
@@ -71,7 +74,7 @@ def test_dropping_code_reads_no_document(store: Driver) -> None:
             " ".join(map(str, row))
             for row in tx.sql.exec_driver_sql(
                 ("EXPLAIN " if tx.sql.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN ")
-                + f"SELECT 1 FROM function_code_uses WHERE sha256 = '{digest(b'one')}'"
+                + f"SELECT 1 FROM function_code_uses WHERE sha256 = '{digest(b'7')}'"
             )
         ]
     )
