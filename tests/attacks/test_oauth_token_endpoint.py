@@ -276,6 +276,28 @@ def test_o15_guessing_is_throttled_per_client_and_address_and_only_after_failure
     assert world.post_token(auth=basic("otherclient", SECRET)).status == 200
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        pytest.param("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True, id="one_ipv6_network"),
+        pytest.param("2001:db8:1:2::1", "2001:db8:1:3::1", False, id="two_ipv6_networks"),
+        pytest.param("fe80::1%eth0", "fe80::2%eth0", True, id="one_link"),
+        pytest.param("::ffff:192.0.2.1", "192.0.2.1", True, id="ipv4_written_as_ipv6"),
+        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", False, id="two_ipv4_written_as_ipv6"),
+        pytest.param("192.0.2.1", "192.0.2.2", False, id="two_ipv4"),
+        pytest.param("192.0.2.1:80", "192.0.2.1:80", True, id="no_address"),
+    ],
+)
+def test_o15_who_has_a_whole_ipv6_network_guesses_no_more_often(first: str, second: str, same: bool) -> None:
+    """One machine has 2⁶⁴ addresses of IPv6 to itself."""
+    world = World(development=False)
+    world.client(world.pool(), CLIENT)
+    for _ in range(limit("userpools.failed_authentications")):
+        refused(world.post_token(auth=basic(CLIENT, "wrong" * 10), peer=first), "invalid_client")
+
+    assert world.post_token(peer=second).status == (429 if same else 200)
+
+
 def test_o15_the_throttle_opens_again_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("scopegate.base.clock.monotonic", lambda: now[0])

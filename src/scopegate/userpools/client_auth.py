@@ -9,6 +9,7 @@ Source: RFC 6749 sections 2.3 and 3.2.1; reference page "POST /oauth2/token", re
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final
 
 from scopegate.base.errors import OAuthError
@@ -108,7 +109,7 @@ def _count_against_quota(pool: PoolView, rates: Rates) -> None:
 
 def _check_secret_sparingly(client: AppClient, credentials: Credentials, address: str, rates: Rates) -> None:
     """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
-    key = ("client secret", client.client_id, address)
+    key = ("client secret", client.client_id, _guesser(address))
     if rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
         raise _too_many("too many wrong secrets for this client from this address")
     try:
@@ -116,6 +117,20 @@ def _check_secret_sparingly(client: AppClient, credentials: Credentials, address
     except OAuthError:
         rates.take(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
         raise
+
+
+def _guesser(address: str) -> str:
+    """Who is behind an address: with IPv6 a network of 64 bits, which one machine has to itself.
+
+    What is no address, as a proxy may have it, stays as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped or parsed.packed[:8].hex())
 
 
 def _too_many(log: str) -> OAuthError:
