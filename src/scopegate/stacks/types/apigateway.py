@@ -381,19 +381,19 @@ async def _delete_stage(aws: Aws, physical: Physical, properties: Properties) ->
 # Authorizer, Model, RequestValidator, Resource, GatewayResponse
 
 
-def _part(name: str, key: str, member: str, attribute: str) -> tuple[Create, Delete]:
-    """Create and delete of a part of an API. key: what names it in requests; member: in answers; attribute: GetAtt."""
+def _part(name: str) -> tuple[Create, Delete]:
+    """Create and delete of a part of an API; its kind, with `Id` behind it, is what names it and what GetAtt gives."""
+    key = f"{name[0].lower()}{name[1:]}Id"
 
     async def create(aws: Aws, logical_id: str, properties: Properties) -> Physical:
         request = lower_first(properties)
-        for structure in ("jwtConfiguration",):
-            if structure in request:
-                request[structure] = lower_all(request[structure])
-
-        def physical(answer: Any) -> Physical:
-            return Physical(answer[member], {attribute: answer[member]} if attribute else {})
-
-        return await aws.make(_V1, f"Create{name}", request, physical)
+        if "jwtConfiguration" in request:
+            request["jwtConfiguration"] = lower_all(request["jwtConfiguration"])
+        if name == "RequestValidator":
+            request.setdefault("name", aws.generated_name(logical_id, 128))
+        return await aws.make(
+            _V1, f"Create{name}", request, lambda answer: Physical(answer["id"], {f"{name}Id": answer["id"]})
+        )
 
     async def delete(aws: Aws, physical: Physical, properties: Properties) -> None:
         request = {"restApiId": properties["RestApiId"], key: physical.physical_id}
@@ -450,15 +450,6 @@ async def _update_model(aws: Aws, physical: Physical, old: Properties, new: Prop
 
 async def _delete_model(aws: Aws, physical: Physical, properties: Properties) -> None:
     await aws.call(_V1, "DeleteModel", {"restApiId": properties["RestApiId"], "modelName": physical.physical_id})
-
-
-async def _create_validator(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    request = {"name": aws.generated_name(logical_id, 128), **lower_first(properties)}
-
-    def physical(answer: Any) -> Physical:
-        return Physical(answer["id"], {"RequestValidatorId": answer["id"]})
-
-    return await aws.make(_V1, "CreateRequestValidator", request, physical)
 
 
 async def _update_validator(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
@@ -610,7 +601,7 @@ TYPES: Final = {
         replaces=words("GenerateDistinctId Name StageKeys Value"),
     ),
     "AWS::ApiGateway::Authorizer": ResourceType(
-        *_part("Authorizer", "authorizerId", "id", "AuthorizerId"),
+        *_part("Authorizer"),
         _update_authorizer,
         properties=words(
             "AuthType AuthorizerCredentials AuthorizerResultTtlInSeconds AuthorizerUri IdentitySource "
@@ -665,8 +656,7 @@ TYPES: Final = {
         replaces=words("ContentType Name RestApiId"),
     ),
     "AWS::ApiGateway::RequestValidator": ResourceType(
-        _create_validator,
-        _part("RequestValidator", "requestValidatorId", "id", "")[1],
+        *_part("RequestValidator"),
         _update_validator,
         properties=words("Name RestApiId ValidateRequestBody ValidateRequestParameters"),
         required=("RestApiId",),
@@ -675,7 +665,7 @@ TYPES: Final = {
         replaces=words("Name RestApiId"),
     ),
     "AWS::ApiGateway::Resource": ResourceType(
-        *_part("Resource", "resourceId", "id", "ResourceId"),
+        *_part("Resource"),
         properties=words("ParentId PathPart RestApiId"),
         required=("ParentId", "PathPart", "RestApiId"),
         attributes=words("ResourceId"),
