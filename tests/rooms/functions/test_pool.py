@@ -102,13 +102,13 @@ def test_full_queue_refuses_as_lambda_throttles(tmp_path: Path) -> None:
 
 
 def test_invocation_that_waits_too_long_is_refused(tmp_path: Path) -> None:
-    with running(tmp_path, environments=1, queue_s=0.2) as runs:
+    with running(tmp_path, environments=1, queue_s=0.5) as runs:
         function = runs.function(CODE)
         deadline = time.monotonic() + 10
         while not streams(call_all(runs, function, [{}])):  # its start may take longer than it waits
             assert time.monotonic() < deadline
 
-        first, second = call_all(runs, function, [{"seconds": 0.6}, {}])
+        first, second = call_all(runs, function, [{"seconds": 1.5}, {}])
 
         assert isinstance(first, Answer)
         assert isinstance(second, AwsError)
