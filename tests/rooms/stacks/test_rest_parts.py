@@ -173,6 +173,37 @@ def test_an_api_of_single_resources_is_made_enforced_changed_and_taken_away(stac
     assert stack.call(api, "/prod/items", token).status_code in (403, 404)
 
 
+def test_an_authorizer_follows_its_template_at_once_and_a_dropped_refusal_goes_back(stack: Stack) -> None:
+    """Authorizers are live: no deployment is needed (reference, control plane, 4.1)."""
+    second = POOL.replace("  Client:", "  Client2:").replace("!Ref Pool", "!Ref Pool2").replace("  Pool:", "  Pool2:")
+    second = second.replace("On: ResourceServer", "On: ResourceServer2").replace(
+        "  ResourceServer:", "  ResourceServer2:"
+    )
+    text = parts(1).replace("Resources:\n", f"Resources:\n{second}", 1)
+    text += "  Pool2: {Value: !Ref Pool2}\n  Client2: {Value: !Ref Client2}\n"
+    made = stack.deploy(text)
+    api = made["Api"]
+    first, other = stack.token(made["Pool"], made["Client"]), stack.token(made["Pool2"], made["Client2"])
+    assert stack.call(api, "/prod/orders", first).status_code == 200
+    assert stack.call(api, "/prod/orders", other).status_code == 401
+
+    moved = text.replace("ProviderARNs: [!GetAtt Pool.Arn]", "ProviderARNs: [!GetAtt Pool2.Arn]")
+    stack.deploy(moved.replace("IdentitySource: method.request.header.Authorization", IDENTITY))
+    assert stack.changed() == {"Authorizer": "Update"}
+    assert stack.call(api, "/prod/orders", headers={"X-Token": first}).status_code == 401
+    assert stack.call(api, "/prod/orders", headers={"X-Token": other}).status_code == 200
+
+    start, end = moved.index("  Unauthorized:"), moved.index("  Deployment1:")
+    without = (moved[:start] + moved[end:]).replace("Deployment1", "Deployment2").replace(", Unauthorized]", "]")
+    stack.deploy(without)
+    assert stack.call(api, "/prod/orders").json() == {"message": "Unauthorized"}
+    stack.delete()
+    assert stack.everything() == NOTHING
+
+
+IDENTITY = "IdentitySource: method.request.header.X-Token"
+
+
 BODY = """
 Resources:
   Api:
