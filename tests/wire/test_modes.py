@@ -212,7 +212,7 @@ def plain_user() -> Iterator[tuple[list[str], Path]]:
         os.chown(folder, 65534, 65534)
         # Not root, and yet able to read this tree wherever it lies.
         become = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
-        command = [*become, "--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search", *command]
+        command = [*become, "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", *command]
     yield command, folder
     shutil.rmtree(folder)
 

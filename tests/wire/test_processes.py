@@ -5,7 +5,6 @@ Source: design, "Roles"; attack row U3.
 
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -135,7 +134,8 @@ def test_u3_a_full_disk_costs_no_token_and_half_writes_nothing(start_server: Cal
     process = psutil.Process(server.process.pid)
     idp = server.aws("cognito-idp")
 
-    process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    before = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (1, before[1]))
     refused = []
     for number in range(3):
         with pytest.raises(ClientError) as error:
@@ -143,7 +143,7 @@ def test_u3_a_full_disk_costs_no_token_and_half_writes_nothing(start_server: Cal
         refused.append(error.value.response)
     tokens = [server.token(client).status_code for _ in range(20)]
     documents = server.http("GET", f"/{pool.pool_id}/.well-known/jwks.json").status_code
-    process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    process.rlimit(psutil.RLIMIT_FSIZE, before)
     kept = wait_until(lambda: _answers(lambda: idp.create_user_pool(PoolName="kept")))
 
     answers = {(one["ResponseMetadata"]["HTTPStatusCode"], one["Error"]["Code"]) for one in refused}
