@@ -61,9 +61,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "Cross-account pass role is not allowed.",
     ),
     "blocked-runtime": (
-        {"Runtime": "python3.7"},
+        {"Runtime": "python2.7"},
         INVALID,
-        "The runtime parameter of python3.7 is no longer supported for creating or updating AWS Lambda functions. "
+        "The runtime parameter of python2.7 is no longer supported for creating or updating AWS Lambda functions. "
         "We recommend you use a supported runtime while creating or updating functions.",
     ),
     "runtime-that-is-not-run-here": (
@@ -260,6 +260,17 @@ def test_an_unknown_runtime_is_told_the_known_ones(client: Client, runtime: str)
         f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, "
     )
     assert message.endswith("java8.al2] or be a valid ARN")
+
+
+@pytest.mark.parametrize("runtime", ["python3.6", "nodejs12.x"])
+def test_a_blocked_runtime_runs_where_its_language_is_here(client: Client, runtime: str) -> None:
+    """Design, "Functions": templates keep old names; `--strict-runtimes` refuses them as Lambda does."""
+    assert client.make(Runtime=runtime)["Runtime"] == runtime
+
+    code, message = refusal(client.with_settings(strict_runtimes=True).make, FunctionName="strict", Runtime=runtime)
+
+    assert code == INVALID
+    assert message.startswith(f"The runtime parameter of {runtime} is no longer supported")
 
 
 def test_every_runtime_of_the_model_is_known_or_blocked() -> None:

@@ -15,7 +15,7 @@ from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.functions import package
 from scopegate.functions.operations.lookup import invalid
-from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
+from scopegate.functions.runtimes import RuntimeMissing, find_interpreter, find_runtime
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
@@ -179,8 +179,12 @@ def refuse_unbuilt(request: Shape) -> None:
 
 
 async def check_runtime(call: Call, runtime: str) -> None:
-    """Raises AwsError for what Lambda, or this machine, does not have."""
-    if runtime in BLOCKED_RUNTIMES:
+    """Raises AwsError for what Lambda, or this machine, does not have.
+
+    A runtime that Lambda has blocked is run all the same where the language is here, by the nearest version and with
+    the warning that this gives: templates keep such names for years. --strict-runtimes refuses it as Lambda does.
+    """
+    if runtime in BLOCKED_RUNTIMES and (call.settings.strict_runtimes or find_runtime(runtime) is None):
         raise invalid(
             f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
             "We recommend you use a supported runtime while creating or updating functions."
