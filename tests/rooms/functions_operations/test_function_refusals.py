@@ -267,7 +267,7 @@ def test_a_blocked_runtime_runs_where_its_language_is_here(client: Client, runti
     """Design, "Functions": templates keep old names; `--strict-runtimes` refuses them as Lambda does."""
     assert client.make(Runtime=runtime)["Runtime"] == runtime
 
-    code, message = refusal(client.with_settings(strict_runtimes=True).make, FunctionName="strict", Runtime=runtime)
+    code, message = refusal(client.with_settings(strict_runtimes=True).make, Runtime=runtime)
 
     assert code == INVALID
     assert message.startswith(f"The runtime parameter of {runtime} is no longer supported")

@@ -189,7 +189,7 @@ async def check_runtime(call: Call, runtime: str) -> None:
             f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
             "We recommend you use a supported runtime while creating or updating functions."
         )
-    if runtime not in KNOWN_RUNTIMES:
+    if runtime not in KNOWN_RUNTIMES | BLOCKED_RUNTIMES:
         raise invalid(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
             f"[{_RUNTIMES}] or be a valid ARN"
