@@ -22,6 +22,7 @@ STEPS: Final[dict[int, str]] = {
 }
 
 _TIMES: Final = max(STEPS) + 1
+_SHOWN_PATH: Final = 1_024  # a client may send ten times as much, and a ring keeps thousands
 
 
 class Record:
@@ -56,7 +57,7 @@ class Record:
         self.request_id = request_id
         self.started_at = started_at
         self.method = method
-        self.path = path
+        self.path = path if len(path) <= _SHOWN_PATH else path[:_SHOWN_PATH] + "…"
         self.times = [0] * _TIMES
         self.times[1 if kind == "token" else 3] = started_ns
         self.status = 0
