@@ -310,6 +310,22 @@ def test_o18_discovery_names_the_public_url_and_amazons_issuer(configured: Serve
     assert "evil" not in documents[1].text
 
 
+def test_urls_that_are_shown_are_urls_that_answer(configured: Server, server: Server) -> None:
+    """Below the host of a public URL no API answers, so the host form is shown for localhost alone."""
+    for running in (configured, server):
+        running.aws("apigatewayv2").create_api(
+            Name="shown", ProtocolType="HTTP", RouteKey="GET /shown", Target="http://127.0.0.1:8080/"
+        )
+
+    shown = [scopegate("ls", "--endpoint", running.url).stdout for running in (configured, server)]
+
+    assert re.search(r"^  https://auth\.example\.com/_aws/execute-api/\w+$", shown[0], re.MULTILINE)
+    assert "execute-api.auth" not in shown[0]
+    hosts = re.findall(rf"^  http://(\w+\.execute-api\.localhost:{server.port})$", shown[1], re.MULTILINE)
+    assert hosts
+    assert all(server.http("GET", "/nothing", host=host).status_code == 404 for host in hosts)
+
+
 def test_quotas_of_aws_bind_where_the_flag_says_so(configured: Server, server: Server) -> None:
     """150 client authentications a second and account (Cognito, "ClientAuthentication"); wrong ones count too."""
 

@@ -24,7 +24,8 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
             console, f"[bold]{escape(api['name'])}[/bold] ({api['kind']} API {api['id']}, stage {escape(api['stage'])})"
         )
         line(console, f"  {escape(api['url'])}")
-        line(console, f"  [dim]{escape(api['hostUrl'])}[/dim]")
+        if api["hostUrl"]:
+            line(console, f"  [dim]{escape(api['hostUrl'])}[/dim]")
         _routes(console, api["routes"])
         for route in api["routes"]:
             for warning in route["warnings"]:

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Itera
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 import structlog
@@ -34,6 +34,7 @@ from scopegate.base.settings import Settings
 from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
 from scopegate.http.message import Request, Response
 from scopegate.ports import Plan, Ports
+from scopegate.server.hosts import LOCALSTACK
 from scopegate.server.world import World
 from scopegate.stacks import deploy as stacks
 from scopegate.stacks import queries as stack_queries
@@ -263,11 +264,15 @@ def runtime_warning(runtime: str) -> str:
 
 
 def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]]:
-    """Plans of routes, gathered by API and stage, with the URLs under which they answer."""
+    """Plans of routes, gathered by API and stage, with the URLs under which they answer.
+
+    hostUrl: "" where the public URL is of a host below which no API answers.
+    """
     apis: dict[tuple[str, str], dict[str, Any]] = {}
-    host = public_url.partition("://")[2]
+    parts = urlsplit(public_url)
     for plan in plans:
         suffix = "" if plan.stage == "$default" else f"/{plan.stage}"
+        by_host = f"{parts.scheme}://{plan.api_id}.execute-api.{parts.netloc}{suffix}"
         api = apis.setdefault(
             (plan.api_id, plan.stage),
             {
@@ -276,7 +281,7 @@ def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]
                 "kind": plan.api_kind,
                 "stage": plan.stage,
                 "url": f"{public_url}/_aws/execute-api/{plan.api_id}{suffix}",
-                "hostUrl": f"http://{plan.api_id}.execute-api.{host}{suffix}",
+                "hostUrl": by_host if parts.hostname in ("localhost", LOCALSTACK) else "",
                 "routes": [],
             },
         )
