@@ -223,6 +223,18 @@ def test_all_errors_are_told_at_once(client: Client) -> None:
     )
 
 
+def test_a_quota_is_told_as_it_is() -> None:
+    """Reported (boto3#1296), two blanks included."""
+    client = Client(aws_quotas=True)
+    document = openapi(paths={f"/r{number}": {"get": operation()} for number in range(300)})
+
+    assert refusal(client.import_rest_api, body=json.dumps(document).encode()) == (
+        "LimitExceededException",
+        "Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional "
+        "Resources.",
+    )
+
+
 @pytest.mark.parametrize(
     "integration",
     ["aws_proxy", {"type": {}}, {"type": "http", "uri": {"Fn::Sub": "x"}}, {**MOCK, "responses": ["default"]}],

@@ -83,7 +83,7 @@ def create_authorizer(call: Call, request: Shape) -> Shape:
     _check_authorizer(call, api_id, authorizer)
     quota = limit("gateway.rest.authorizers")
     if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "authorizer")) >= quota:
-        raise limit_exceeded("Maximum number of Authorizers for this API has been reached.")
+        raise limit_exceeded("Authorizers")
     queries.put_part(call.tx, api_id, "authorizer", authorizer["id"], authorizer)
     return authorizer
 

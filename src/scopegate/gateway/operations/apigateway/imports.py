@@ -199,6 +199,8 @@ def _apply(call: Call, api_id: str, api: ImportedApi) -> None:
         try:
             return operation(call, {"restApiId": api_id, **members})
         except AwsError as error:
+            if error.code == "LimitExceededException":
+                raise  # as it is, here too
             errors.append(f"{what}: {error.message}")
             return None
 

@@ -28,9 +28,13 @@ def conflict(message: str) -> AwsError:
     return AwsError("ConflictException", message)
 
 
-def limit_exceeded(message: str) -> AwsError:
-    """A quota of the account; the model gives the status (429)."""
-    return AwsError("LimitExceededException", message)
+def limit_exceeded(things: str) -> AwsError:
+    """A quota, in AWS's words (boto3#1296, two blanks); the model gives the status (429)."""
+    return AwsError(
+        "LimitExceededException",
+        f"Maximum number of {things} for this API has been reached.  "
+        f"Please contact AWS if you need additional {things}.",
+    )
 
 
 def invalid_definition(errors: Iterable[str], *, subject: str = "") -> AwsError:

@@ -40,7 +40,7 @@ def create_resource(call: Call, request: Shape) -> Shape:
     part = request["pathPart"]
     _check_place(part, parent, resources.values())
     if call.settings.aws_quotas and len(resources) >= limit("gateway.rest.resources"):
-        raise limit_exceeded("Maximum number of resources for this API has been reached. Please contact AWS if needed.")
+        raise limit_exceeded("Resources")
     resource = {"id": clock.new_id(6), "parentId": parent["id"], "pathPart": part, "path": _path(parent, part)}
     queries.put_part(call.tx, api_id, "resource", resource["id"], resource)
     return resource

@@ -124,7 +124,7 @@ def _get_stage(call: Call, request: Shape) -> Document:
 
 def _save(call: Call, api_id: str, stage: Document) -> None:
     if call.settings.aws_quotas and len(stage.get("variables", {})) > limit("gateway.rest.stage_variables"):
-        raise limit_exceeded("Maximum number of stage variables for this stage has been reached.")
+        raise limit_exceeded("Stage Variables")
     queries.put_part(call.tx, api_id, "stage", stage["stageName"], stage)
 
 
@@ -156,7 +156,7 @@ def _new_stage(call: Call, api_id: str, request: Mapping[str, Any], deployment_i
     check_variables(request.get("variables") or {})
     quota = limit("gateway.rest.stages")
     if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "stage")) >= quota:
-        raise limit_exceeded("Maximum number of stages for this API has been reached.")
+        raise limit_exceeded("Stages")
     return {
         "deploymentId": deployment_id,
         "stageName": request["stageName"],
