@@ -13,7 +13,7 @@ Hosts
 Paths on a bare host (localhost, loopback addresses, *.localhost, --public-url, --public-host, --issuer-url)
   /_scopegate/health · /_scopegate/…                                                         Health · Own
   /restapis/{api}/{stage}/_user_request_/… · /_aws/execute-api/{api}/…                       ExecuteApi
-  /{pool}/.well-known/…                                                                      IssuerDocument
+  /{pool}/.well-known/…, also after the path of --issuer-url                                 IssuerDocument
   /{pool}/oauth2/… · /oauth2/… · [/_aws]/cognito-idp/oauth2/…                                OAuth
   anything else                                                                              Aws
 
@@ -153,14 +153,16 @@ def is_loopback_host(host: str) -> bool:
 class HostTable:
     """The hosts that are this server's, from settings; custom domains of pools come with each look-up."""
 
-    __slots__ = ("_bare", "_cache")
+    __slots__ = ("_bare", "_cache", "issuer_path")
 
     def __init__(self, settings: Settings, public_host: str) -> None:
         own = {public_host.lower(), "localhost", LOCALSTACK, *(name.lower() for name in settings.public_hosts)}
         if settings.host not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
             own.add(settings.host.lower())
-        if settings.issuer_url and (issuer_host := urlsplit(settings.issuer_url).hostname):
-            own.add(issuer_host)  # an issuer has to be reachable as written
+        issuer = urlsplit(settings.issuer_url or "")
+        if issuer.hostname:
+            own.add(issuer.hostname)  # an issuer has to be reachable as written
+        self.issuer_path = issuer.path.rstrip("/")
         self._bare = frozenset(own)
         self._cache: dict[str, tuple[str, str]] = {}
 
@@ -227,7 +229,7 @@ def _execute_by_path(raw_path: bytes) -> ExecuteApi | None:
     return None
 
 
-def _bare(raw_path: bytes) -> Room:
+def _bare(raw_path: bytes, issuer_path: str) -> Room:
     if raw_path.startswith((b"/restapis/", b"/_aws/execute-api/")):
         return _execute_by_path(raw_path) or AWS
     path = raw_path.decode("latin-1")
@@ -237,7 +239,7 @@ def _bare(raw_path: bytes) -> Room:
         if path.startswith(prefix + "/"):
             path = path.removeprefix(prefix)
             break
-    if found := _issuer_document(path) or _oauth(path):
+    if found := _issuer_document(path.removeprefix(issuer_path)) or _issuer_document(path) or _oauth(path):
         return found
     match = _POOL_PATH.fullmatch(path)
     if match and (found := _oauth(match["rest"], pool_id=match["pool"])):
@@ -253,11 +255,11 @@ def find_room(table: HostTable, host_header: str, raw_path: bytes, custom_domain
     if kind == "api":
         return ExecuteApi(name, raw_path)
     if kind == "bare":
-        return _bare(raw_path)
+        return _bare(raw_path, table.issuer_path)
     if kind == "domain":
         return OAuth(raw_path.decode("latin-1"), domain=name)
     if kind == "issuer":
-        return _issuer_document(raw_path.decode("latin-1")) or _bare(raw_path)
+        return _issuer_document(raw_path.decode("latin-1")) or _bare(raw_path, table.issuer_path)
     if kind == "amazon":
         return AWS
     if kind == "console":

@@ -168,3 +168,15 @@ def test_the_host_of_the_issuer_url_is_ours() -> None:
     found = find_room(table, "scopegate:4566", f"/{POOL}/.well-known/jwks.json".encode(), frozenset())
 
     assert found == IssuerDocument(POOL, "jwks.json")
+
+
+def test_an_issuer_with_a_path_is_reachable_as_written() -> None:
+    table = HostTable(Settings(issuer_url="https://login.example.com/pools/"), "localhost")
+
+    def at(path: str) -> Room:
+        return find_room(table, "login.example.com", path.encode(), ())
+
+    document = f"/{POOL}/.well-known/openid-configuration"
+    assert at(f"/pools{document}") == at(document) == IssuerDocument(POOL, "openid-configuration")
+    assert at(f"/pool{document}") == AWS
+    assert at(f"/pools/pools{document}") == AWS
