@@ -402,3 +402,22 @@ def test_up_takes_the_template_of_its_folder_or_says_how_to_name_one(tmp_path: P
     missing = scopegate("up", "--port", "0", cwd=tmp_path)
     assert missing.returncode == 2
     assert "scopegate serve --dev" in missing.stderr
+
+
+def test_a_runtime_that_is_not_here_is_said_at_creation_at_start_and_in_ls(
+    start_server: Callable[..., Server],
+) -> None:
+    reason = "nodejs12.x is not installed: its functions run with Node.js"
+    first = start_server("serve", "--dev")
+    make_function(first, "old", Runtime="nodejs12.x", Handler="index.handler")
+    first.stop()
+    assert (first.data_dir / "server.log").read_text().count(reason) == 1
+
+    second = start_server("serve", "--dev", data_dir=first.data_dir)
+
+    assert second.process.stdout is not None
+    shown = "".join(iter(lambda: second.process.stdout.readline().decode(), "ready; Ctrl-C stops\n"))
+    assert "function old nodejs12.x" in shown
+    assert reason in shown
+    assert reason in cli(second, "ls").stdout
+    wait_until(lambda: (first.data_dir / "server.log").read_text().count(reason) == 2)

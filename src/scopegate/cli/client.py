@@ -224,11 +224,7 @@ class Client:
                 render.line(console, f"  client {escape(client['name'])} [dim]{client['id']}[/dim] {scopes}")
             render.line(console)
         render.routes_table(console, seen["apis"])
-        for function in seen["functions"]:
-            name = f"function [bold]{escape(function['name'])}[/bold] {escape(function['runtime'])}"
-            render.line(console, name)
-            if function["warning"]:
-                render.line(console, f"  [yellow]warning[/yellow] {escape(function['warning'])}")
+        render.functions(console, seen["functions"])
 
     def logs(self, function: str | None, lines: int, *, follow: bool) -> None:
         """What functions wrote; with `follow`, also what they write from now on, until Ctrl-C."""

@@ -34,6 +34,14 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
         line(console)
 
 
+def functions(console: Console, functions: Sequence[Mapping[str, Any]]) -> None:
+    """Functions with their runtimes, and why one is not run by exactly what it asks for."""
+    for function in functions:
+        line(console, f"function [bold]{escape(function['name'])}[/bold] {escape(function['runtime'])}")
+        if function["warning"]:
+            line(console, f"  [yellow]warning[/yellow] {escape(function['warning'])}")
+
+
 def _routes(console: Console, routes: Sequence[Mapping[str, Any]]) -> None:
     """A table; where it is wider than the console, each integration has a line of its own below its route."""
     rows = [

@@ -53,7 +53,9 @@ def run(
                 client = Client(where.local_url)
                 if read is not None:
                     deploy(console, client, read, name, parameters or {})
-                render.routes_table(console, client.own("GET", "overview")["apis"])
+                seen = client.own("GET", "overview")
+                render.routes_table(console, seen["apis"])
+                render.functions(console, [function for function in seen["functions"] if function["warning"]])
                 if then is not None:
                     then(console, client)
                 console.print("ready; Ctrl-C stops")

@@ -31,7 +31,7 @@ from scopegate.aws.operations import Caller
 from scopegate.base import clock
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
-from scopegate.functions.runtimes import RuntimeMissing, find_interpreter
+from scopegate.functions.runtimes import find_warning
 from scopegate.http.message import Request, Response
 from scopegate.ports import Plan, Ports
 from scopegate.server.hosts import LOCALSTACK
@@ -121,7 +121,7 @@ class OwnApi:
                     "name": function.ref.name,
                     "arn": function.ref.arn,
                     "runtime": function.runtime,
-                    "warning": runtime_warning(function.runtime),
+                    "warning": find_warning(function.runtime),
                 }
                 for function in world.functions.all_functions()
                 if (function.ref.account, function.ref.region) == (account, region)
@@ -253,14 +253,6 @@ def _read_deployment(body: bytes) -> tuple[Template, dict[str, str]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SetupError("The request is not {template, file, code, parameters} in JSON") from None
     return template, parameters
-
-
-def runtime_warning(runtime: str) -> str:
-    """What the operator should know of the interpreter that runs a function, or ""."""
-    try:
-        return find_interpreter(runtime).warning
-    except RuntimeMissing as error:
-        return str(error)
 
 
 def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]]:

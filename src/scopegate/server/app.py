@@ -30,6 +30,7 @@ from scopegate.functions.code import CodeDirectory
 from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
 from scopegate.functions.pool import Runner, runner_options
+from scopegate.functions.runtimes import find_warning
 from scopegate.http.client import Client, UpstreamError
 from scopegate.http.egress import EgressPolicy, is_own_address
 from scopegate.http.listener import Listener
@@ -242,7 +243,15 @@ async def _begin_control(
     holder = await _load_world(stack, store, seal, launch.settings, late, ports)
     await CodeDirectory(store, launch.settings.data_dir / "code").sweep()
     _background(stack, worker.work())
+    _background(stack, _warn_of_runtimes(holder.world))
     return ports, holder
+
+
+async def _warn_of_runtimes(world: World) -> None:
+    """Which runtimes of functions are not here as they are asked for. Interpreters are asked for their version."""
+    for runtime in sorted({function.runtime for function in world.functions.all_functions()}):
+        if reason := await asyncio.to_thread(find_warning, runtime):
+            log.warning("function.runtime", reason=reason)
 
 
 async def _wait_for_control(socket: Path) -> None:

@@ -9,6 +9,8 @@ import hashlib
 import json
 from typing import Any, Final
 
+import structlog
+
 from scopegate.aws.operations import Shape
 from scopegate.base import names
 from scopegate.base.errors import AwsError
@@ -18,6 +20,8 @@ from scopegate.functions.operations.lookup import invalid
 from scopegate.functions.runtimes import RuntimeMissing, find_interpreter, find_runtime
 from scopegate.ports import Call
 from scopegate.store.documents import Document
+
+log = structlog.get_logger()
 
 RESERVED: Final = frozenset(
     {
@@ -196,9 +200,11 @@ async def check_runtime(call: Call, runtime: str) -> None:
         )
     try:
         # Looking for interpreters asks programs for their version, the first time.
-        await asyncio.to_thread(find_interpreter, runtime, strict=call.settings.strict_runtimes)
+        found = await asyncio.to_thread(find_interpreter, runtime, strict=call.settings.strict_runtimes)
     except RuntimeMissing as error:
         raise invalid(str(error)) from None
+    if found.warning:
+        log.warning("function.runtime", reason=found.warning)
 
 
 def _runtime_version_arn(region: str, runtime: str) -> str:

@@ -128,6 +128,14 @@ def find_interpreter(identifier: str, *, strict: bool = False, for_everyone: boo
     )
 
 
+def find_warning(identifier: str) -> str:
+    """What an operator should know of what runs functions of this runtime here, or ""."""
+    try:
+        return find_interpreter(identifier).warning
+    except RuntimeMissing as error:
+        return str(error)
+
+
 def _distance(version: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
     """Nearest first; of two equally near the newer, for newer interpreters read older code; then the newest patch."""
     steps = [have - want for have, want in zip(version, wanted, strict=False)]
