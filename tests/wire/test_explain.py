@@ -210,7 +210,7 @@ def test_g12_production_gives_no_reason_to_clients(production: Production) -> No
         *("explain", answers[0].headers["apigw-requestid"], "--endpoint", server.url),
         environment=production.key.environment,
     )
-    assert "10.255.255.1" in explained.stdout
+    assert "10.255.255.1" in explained.stdout, explained.stdout + explained.stderr
 
 
 def test_the_access_log_has_one_line_for_each_answer(development: Server) -> None:

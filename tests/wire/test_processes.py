@@ -363,6 +363,7 @@ def test_a_crashed_runner_comes_back(several: Server) -> None:
 def test_an_edge_that_hangs_is_replaced(several: Server) -> None:
     """Control answers a change after two seconds at most, whatever one edge does (design, "Roles")."""
     pool = make_pool(several)
+    wait_until(lambda: all(_listens(one, several.port) for one in role_processes(several, "edge")))
     victim = role_processes(several, "edge")[0]
     victim.suspend()
 
@@ -377,6 +378,10 @@ def test_an_edge_that_hangs_is_replaced(several: Server) -> None:
     assert took_s < 10
     for client in made:
         assert _steadily(lambda client=client: _token_status(several, client) == 200, times=4)  # type: ignore[misc]
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("tcp"))
 
 
 # what several processes do together

@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from scopegate.base import clock
-from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError, UpstreamRefused
+from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError
 from scopegate.http.message import Header, Request, Response
 from scopegate.store.port import StoreUnavailable
 
@@ -128,11 +128,11 @@ class Edges:
         pid = int(edge.path.stem.removeprefix("edge-"))
         try:
             answer = await edge.send("POST", f"/world?until={change}", timeout_s=_ACKNOWLEDGE_S)
-        except UpstreamRefused:
-            # Nobody listens any more; the number may be another process's by now.
-            edge.path.unlink(missing_ok=True)
-            return
         except UpstreamError as error:
+            if isinstance(error.__cause__, (ConnectionRefusedError, FileNotFoundError)):
+                # Nobody listens any more; the number may be another process's by now.
+                edge.path.unlink(missing_ok=True)
+                return
             reason = str(error)
         else:
             if answer.status == 200:
