@@ -1,5 +1,6 @@
 """What an operator does in a terminal: commands that end, admin keys, a server in production mode."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -84,7 +85,12 @@ def family(server: Server) -> list[psutil.Process]:
 
 def role_processes(server: Server, role: str) -> list[psutil.Process]:
     """The processes of one role of a server that has several."""
-    return [one for one in family(server) if one.cmdline()[-2:] == ["scopegate.server.processes", role]]
+    found = []
+    for one in family(server):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            if one.cmdline()[-2:] == ["scopegate.server.processes", role]:
+                found.append(one)
+    return found
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:

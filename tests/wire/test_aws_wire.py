@@ -59,7 +59,7 @@ def test_a_role_as_deployment_tools_make_it(server: Server) -> None:
     [
         ("cognito-idp", "admin_create_user", {"UserPoolId": "us-east-1_a", "Username": "u"}),
         ("iam", "create_user", {"UserName": "u"}),
-        ("lambda", "list_layers", {}),
+        ("lambda", "list_event_source_mappings", {}),
         ("apigateway", "get_sdk_types", {}),
         ("apigatewayv2", "get_domain_names", {}),
         ("dynamodb", "list_tables", {}),
