@@ -73,9 +73,10 @@ def run(
 
         threading.Thread(target=deploy_and_show, name="deploy", daemon=True).start()
 
-    # A story is told without log lines in between; so is a deployment, where somebody looks on.
+    # A story is told without log lines in between; so is a deployment, where somebody looks on. What they would warn
+    # of is said at its end.
     quiet = then is not None or (read is not None and sys.stderr.isatty())
-    processes.serve(settings, started, log_level="WARNING" if quiet else "INFO")
+    processes.serve(settings, started, log_level="ERROR" if quiet else "INFO")
     if failed.is_set():
         raise SystemExit(1)
 
