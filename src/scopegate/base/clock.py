@@ -84,7 +84,7 @@ def new_id(length: int, alphabet: str = _LOWER) -> str:
 
 def request_uuid() -> str:
     """A UUID for a request id: told apart, never guessed at, so the cheap generator does (0.6 µs beside 2.5)."""
-    return _uuid(f"{random.getrandbits(128):032x}")
+    return _uuid(random_hex(16))
 
 
 def short_request_id() -> str:
@@ -93,9 +93,9 @@ def short_request_id() -> str:
     return text.translate(_URL_SAFE).decode("ascii")
 
 
-def random_hex(digits: int) -> str:
-    """`digits` hexadecimal digits that name something and keep no secret."""
-    return f"{random.getrandbits(digits * 4):0{digits}x}"
+def random_hex(size_bytes: int) -> str:
+    """Hexadecimal digits that name something and keep no secret, two a byte (a third of the cost of formatting)."""
+    return random.getrandbits(size_bytes * 8).to_bytes(size_bytes, "big").hex()
 
 
 def chance() -> float:

@@ -107,7 +107,7 @@ class Environment:
         self._interpreter = interpreter
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._name = f"environment-{clock.random_hex(12)}"
+        self._name = f"environment-{clock.random_hex(6)}"
         self._user = sandbox.take_user()
         self._place: Place | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -560,4 +560,4 @@ def _log_stream(definition: Definition) -> str:
     day = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y/%m/%d")
     own = definition.log_group != f"/aws/lambda/{definition.function_name}"
     name = definition.function_name if own else ""
-    return f"{day}/{name}[{definition.version}]{clock.random_hex(32)}"
+    return f"{day}/{name}[{definition.version}]{clock.random_hex(16)}"

@@ -150,9 +150,9 @@ def _trace(given: str | None) -> str:
 
     Source: reference, "Headers of `next`".
     """
-    trace = given or f"Root=1-{int(clock.now()):08x}-{clock.random_hex(24)}"
+    trace = given or f"Root=1-{int(clock.now()):08x}-{clock.random_hex(12)}"
     if "Parent=" not in trace:
-        trace += f";Parent={clock.random_hex(16)}"
+        trace += f";Parent={clock.random_hex(8)}"
     return trace if "Sampled=" in trace else f"{trace};Sampled=0"
 
 

@@ -154,7 +154,7 @@ def forwarded_for(request: Request) -> str:
 def answer_trace(trace: str) -> bytes:
     """`X-Amzn-Trace-Id` of an answer: the call's root; a parent and `Sampled` are added where they are missing."""
     if "Parent=" not in trace:
-        trace += f";Parent={clock.random_hex(16)}"
+        trace += f";Parent={clock.random_hex(8)}"
     if "Sampled=" not in trace:
         trace += ";Sampled=0"
     return encode_value(trace)

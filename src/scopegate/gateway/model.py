@@ -240,7 +240,7 @@ class ApiCall:
 
 def new_trace(now: float) -> str:
     """`Root=1-<8 hex: seconds>-<24 hex>` (reference, "Headers the gateway always adds")."""
-    return f"Root=1-{int(now):08x}-{clock.random_hex(24)}"
+    return f"Root=1-{int(now):08x}-{clock.random_hex(12)}"
 
 
 Document = Mapping[str, Any]
