@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from scopegate.base.limits import limit
+from scopegate.http.batch import WriteBatch
 from scopegate.http.egress import EgressPolicy
 from scopegate.http.later import Later
 from scopegate.http.message import Header
@@ -311,8 +312,9 @@ class _Connection(asyncio.Protocol):
         self.exchange = exchange
         self._head = None
         if len(exchange.message) == 1:
-            self.transport.write(exchange.message[0])
+            self.client.batch.write(self.transport, exchange.message[0])
         else:
+            self.client.batch.flush()
             self.transport.writelines(exchange.message)
 
     def pause(self) -> None:
@@ -459,6 +461,7 @@ class Client:
     def __init__(self, policy: EgressPolicy, *, resolve: "Resolve | None" = None) -> None:
         """resolve: (host, port) → addresses; None asks the system."""
         self.loop = asyncio.get_running_loop()
+        self.batch = WriteBatch(self.loop)
         self._policy = policy
         self._resolve = resolve or _resolve
         self._writer = FieldWriter(_OWN_HEADERS)

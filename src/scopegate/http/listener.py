@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 from scopegate.base import clock
 from scopegate.base.limits import limit
+from scopegate.http.batch import WriteBatch
 from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
 from scopegate.http.wire import CHUNKED, ChunkedReader, FieldWriter, Malformed, RequestReader, has_stray_line_end
@@ -308,6 +309,7 @@ class _Connection(asyncio.Protocol):
             if len(expected) != 1 or expected[0].lower() != b"100-continue":
                 raise Malformed("an expectation that nobody meets", 417)
             if len(buffer) == end:
+                self.listener.batch.flush()
                 self.transport.write(_CONTINUE)
         self.state = _BODY
         self.body = _Body(length, most, listener.now)
@@ -463,14 +465,16 @@ class _Connection(asyncio.Protocol):
         first = listener.first_lines.get(status) or listener.make_first_lines(status)
         last = self._frame(request, response, has_body=has_body)
         if stream is not None:
+            listener.batch.flush()
             self.state = _ANSWERING
             self.streaming = True
             self.task = listener.spawn(self._stream(request, response, first + lines + last))
             return
         body = response.body if has_body else b""
         if len(body) <= _JOIN_BYTES:
-            self.transport.write(b"".join((first, lines, last, body)))
+            listener.batch.write(self.transport, b"".join((first, lines, last, body)))
         else:
+            listener.batch.flush()
             self.transport.writelines((first, lines, last, body))
         self._done(request, response, len(body))
         if self.keep_alive:
@@ -560,6 +564,7 @@ class _Connection(asyncio.Protocol):
         """
         if self.state in (_LINGERING, _CLOSED):
             return
+        self.listener.batch.flush()
         linger = self.unread and not self.half_closed and self.transport.can_write_eof()
         timeouts = self.listener.timeouts
         self.state = _LINGERING
@@ -641,6 +646,7 @@ class Listener:
         self.draining = False
         self.now = 0.0
         self.loop: asyncio.AbstractEventLoop = cast("asyncio.AbstractEventLoop", None)
+        self.batch: WriteBatch = cast("WriteBatch", None)
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self.first_lines: dict[int, bytes] = {}
@@ -681,6 +687,7 @@ class Listener:
     def _begin(self) -> None:
         if self._ticker is None:
             self.loop = asyncio.get_running_loop()
+            self.batch = WriteBatch(self.loop)
             self._tick()
 
     def _tick(self) -> None:
@@ -706,6 +713,7 @@ class Listener:
         """Whether one more connection fits. A full house leaves those who have been idle longest, a few at a time."""
         if len(self.connections) < self.most_connections:
             return True
+        self.batch.flush()
         waiting = sorted((c for c in self.connections if c.state == _HEAD), key=lambda c: c.idle_since)
         for connection in waiting[: max(1, self.most_connections // _CROWD_SHARE)]:
             self.connections.discard(connection)
@@ -738,6 +746,7 @@ class Listener:
             try:
                 await asyncio.wait_for(self._empty, limit("http.drain_s") if timeout_s is None else timeout_s)
             except TimeoutError:
+                self.batch.flush()
                 for connection in tuple(self.connections):
                     connection.transport.abort()
                 await asyncio.sleep(0)
