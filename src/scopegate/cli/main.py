@@ -1,4 +1,5 @@
-"""The commands, their options and their help; what they do is in `client.py`, `serve.py`, `keys.py` and `render.py`.
+"""The commands, their options and their help; what they do is in `client.py`, `serve.py`, `stacks.py`, `keys.py` and
+`render.py`.
 
 A command imports what it needs when it runs: `token` in a shell loop must not wait for the database library.
 """
@@ -117,10 +118,10 @@ def up(
 
     Example: scopegate up template.yaml --name shop --port 4566
     """
-    from scopegate.cli import serve  # noqa: PLC0415
+    from scopegate.cli import serve, stacks  # noqa: PLC0415
 
     parameters = client.parse_parameters(param or [])
-    template = file or serve.find_template(Path())
+    template = file or stacks.find_template(Path())
     serve.run({**flags, "development": True}, template=template, stack_name=name, parameters=parameters)
 
 
