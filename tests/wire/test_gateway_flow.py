@@ -442,9 +442,11 @@ def test_g17_a_query_with_line_ends_is_not_written_into_a_header(rest: RestApi, 
 
 
 def test_a_service_that_closes_what_it_promised_to_keep(rest: RestApi, http: HttpApi, web: Web) -> None:
-    web.answers["/closing"] = lambda connection, _: connection.sendall(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok"
-    )
+    def close(connection: socket.socket, _: Seen) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    web.answers["/closing"] = close
 
     for _ in range(10):
         assert rest.call("GET", "/closing").status == 200
