@@ -1,6 +1,7 @@
 """Text → template: YAML with CloudFormation's short tags, or JSON, with the line of every value kept.
 
-What the values mean is `resolve.py`'s affair. A file that is no template is refused with its line.
+What the values mean is `resolve.py`'s affair. A file that is no template is refused with its line; a bare OpenAPI
+document is the template of its API (`openapi.py`).
 Source: CloudFormation template anatomy; YAML short forms of intrinsic functions.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from scopegate.base.errors import SetupError
+from scopegate.stacks.openapi import api_template, find_version_key
 
 Path = tuple[str | int, ...]
 
@@ -213,13 +215,16 @@ def _refuse_depth(text: str, file: str) -> None:
 
 
 def read_template(text: str, file: str) -> Template:
-    """A SAM or CloudFormation template.
+    """A SAM or CloudFormation template, or a bare OpenAPI document as the template of its API.
 
     A file with `AWS::Serverless::*` types and no `Transform` gets the line that it lacks, and a note says so.
     """
     document, lines = read_document(text, file)
     if not isinstance(document, dict):
         raise TemplateError("A template is a mapping with a Resources section", file=file, line=1)
+    if find_version_key(document) is not None:
+        made, moved, notes = api_template(document, lines)
+        return Template(file, text, made, moved, tuple(f"{file}:{line}: {note}" for note, line in notes))
     resources = document.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise TemplateError("The template has no Resources section", file=file, line=lines.get(("Resources",), 1))
