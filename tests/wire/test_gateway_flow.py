@@ -442,15 +442,20 @@ def test_g17_a_query_with_line_ends_is_not_written_into_a_header(rest: RestApi, 
 
 
 def test_a_service_that_closes_what_it_promised_to_keep(rest: RestApi, http: HttpApi, web: Web) -> None:
+    closed = threading.Event()
+
     def close(connection: socket.socket, _: Seen) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok")
         connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
 
     web.answers["/closing"] = close
 
     for _ in range(10):
-        assert rest.call("GET", "/closing").status == 200
-        assert http.call("POST", "/closing", {"Content-Type": "text/plain"}, b"x").status == 200
+        for api, method, body in ((rest, "GET", b""), (http, "POST", b"x")):
+            assert api.call(method, "/closing", {"Content-Type": "text/plain"}, body).status == 200
+            assert closed.wait(10)
+            closed.clear()
 
 
 def test_clients_of_every_age(rest: RestApi, http: HttpApi, web: Web) -> None:

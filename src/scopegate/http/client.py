@@ -7,6 +7,7 @@ Source: RFC 9110 and 9112; reference pages, "Timeouts and backend failures"; att
 
 import asyncio
 import re
+import select
 import socket
 import ssl
 from collections import deque
@@ -57,7 +58,8 @@ _OWN_HEADERS: Final = frozenset(
 )
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
 _WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110 section 8.6: also when the body is empty
-# Servers close idle connections as early as after two seconds. What may not be sent twice goes on a fresh one.
+# Servers close idle connections as early as after two seconds. What may not be sent twice goes on a fresh one, or on
+# one that was used a moment ago and has not ended since.
 _SURELY_OPEN_S: Final = 1.0
 _TICK_S: Final = 0.02
 _MOST_IDLE: Final = limit("http.upstream_idle")
@@ -307,6 +309,12 @@ class _Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.open = True
         self.client.connections.add(self)
+
+    def has_input(self) -> bool:
+        """Whether the kernel holds something for an idle connection that this loop has not seen: its end, mostly."""
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def begin(self, exchange: _Exchange) -> None:
         self.exchange = exchange
@@ -568,9 +576,12 @@ class Client:
             connection = pool.pop()
             if not connection.open or connection.transport.is_closing():
                 continue
-            if exchange.method not in _IDEMPOTENT and now - connection.idle_since > _SURELY_OPEN_S:
-                pool.append(connection)
-                return None
+            if exchange.method not in _IDEMPOTENT:
+                if now - connection.idle_since > _SURELY_OPEN_S:
+                    pool.append(connection)
+                    return None
+                if connection.has_input():
+                    continue
             return connection
         return None
 
