@@ -14,6 +14,7 @@ from typing import Any, Final
 _Path = tuple[str | int, ...]
 
 _EXTENSION: Final = "x-amazon-apigateway-"
+_VERBS: Final = ("get", "put", "post", "delete", "options", "head", "patch", f"{_EXTENSION}any-method")
 _BODY: Final[_Path] = ("Resources", "Api", "Properties", "Body")
 _HOST: Final = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
@@ -53,7 +54,10 @@ def api_template(
         template = _http_api(body)
     moved = {(*_BODY, *path): line for path, line in lines.items()}
     first = version_line or 1
-    return template, {("Resources",): first, _BODY[:2]: first, **moved}, notes
+    # A deployment is refused for a method without an integration, and does not say which.
+    place = _find_unanswered(document, lines) or first
+    deployments = {("Resources", name): place for name in template["Resources"] if name.startswith("Deployment")}
+    return template, {("Resources",): first, _BODY[:2]: first, **deployments, **moved}, notes
 
 
 def _find_http_mark(document: dict[str, Any], lines: Mapping[_Path, int]) -> tuple[str, int] | None:
@@ -67,6 +71,16 @@ def _find_http_mark(document: dict[str, Any], lines: Mapping[_Path, int]) -> tup
             return "a jwt authorizer", line
         if path in ((f"{_EXTENSION}cors",), (f"{_EXTENSION}importexport-version",)):
             return last, line
+    return None
+
+
+def _find_unanswered(document: dict[str, Any], lines: Mapping[_Path, int]) -> int | None:
+    """The line of the first operation that has no integration."""
+    for path, line in lines.items():
+        if len(path) == 3 and path[0] == "paths" and path[2] in _VERBS:
+            operation = _value(document, path)
+            if isinstance(operation, dict) and f"{_EXTENSION}integration" not in operation:
+                return line
     return None
 
 

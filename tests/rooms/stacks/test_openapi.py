@@ -185,6 +185,11 @@ CASES = {
         14,
         "Unable to create authorizer 'issuer'",
     ),
+    "an operation without an integration": (
+        GOOD + "  /y:\n    get: {responses: {}}\n",
+        12,
+        "No integration defined for method",
+    ),
     "a key twice": (GOOD + "  /x: {}\n", 11, "The key '/x' stands twice in one mapping"),
 }
 
