@@ -75,6 +75,7 @@ def commands() -> str:
         "",
         "`scopegate --help` and `scopegate COMMAND --help` say the same.",
         "A mistake is one line on standard error and exit code 2.",
+        "Work that was begun and failed, and a call that was refused, end with exit code 1.",
         "",
     ]
     for name, command in _commands():

@@ -24,7 +24,10 @@ from tests.server import SCOPEGATE, Server, make_function, make_pool, token_part
 
 ROOT = Path(__file__).parent.parent.parent
 
-COMMANDS = ("up", "serve", "token", "call", "explain", "ls", "logs", "keys create", "keys list", "keys revoke")
+COMMANDS = (
+    *("up", "serve", "deploy", "delete", "outputs", "token", "call", "explain", "ls", "logs"),
+    *("keys create", "keys list", "keys revoke"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,10 @@ from scopegate.cli import render
 _FOLLOW_S: Final = 0.5
 
 
+class StackFailed(SetupError):
+    """The work on a stack had begun when it failed; exit code 1."""
+
+
 def parse_parameters(given: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE` texts as a mapping."""
     pairs = [text.partition("=") for text in given]
@@ -99,7 +103,7 @@ class Client:
             for line in answer.lines():
                 yield json.loads(line)
         except (OSError, ValueError) as error:
-            raise SetupError(f"The server at {self.endpoint} broke off: {error}") from None
+            raise StackFailed(f"The server at {self.endpoint} broke off: {error}") from None
 
     def cognito(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         answer = self.signed(

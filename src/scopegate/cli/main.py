@@ -42,6 +42,8 @@ Amazon Cognito's OAuth 2.0 server, Amazon API Gateway and a Lambda-compatible fu
 
   scopegate serve --dev                           the same server without a template
 
+  scopegate deploy template.yaml                  a template into a running server
+
   aws --endpoint-url http://localhost:4566 cognito-idp list-user-pools --max-results 10
 """,
 )
@@ -108,10 +110,14 @@ _FLAG_TYPES: Final[dict[str, Any]] = {
 @_with_settings("development")
 def up(
     file: Annotated[
-        Path | None, typer.Argument(help="A SAM or CloudFormation template; default: template.yaml (.yml, .json) here.")
+        Path | None,
+        typer.Argument(
+            help="A SAM or CloudFormation template, or an OpenAPI document; default: template.yaml (.yml, .json) here."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done to the stack, and end.")] = False,
     **flags: Any,
 ) -> None:
     """Run a template: everything in it, enforced, on one port. Development mode, loopback only.
@@ -122,7 +128,9 @@ def up(
 
     parameters = client.parse_parameters(param or [])
     template = file or stacks.find_template(Path())
-    serve.run({**flags, "development": True}, template=template, stack_name=name, parameters=parameters)
+    serve.run(
+        {**flags, "development": True}, template=template, stack_name=name, parameters=parameters, dry_run=dry_run
+    )
 
 
 @app.command(name="serve")
@@ -137,6 +145,58 @@ def serve_command(**flags: Any) -> None:
     from scopegate.cli import serve  # noqa: PLC0415
 
     serve.run(flags)
+
+
+@app.command()
+def deploy(
+    file: Annotated[Path, typer.Argument(help="A SAM or CloudFormation template, or an OpenAPI document.")],
+    name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")] = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Deploy a template into a running server; only what changed is touched, and a failure is undone.
+
+    Exit code 1: the deployment failed; 2: nothing was begun.
+
+    Example: scopegate deploy template.yaml --name shop --param Stage=prod
+
+    Example: scopegate deploy template.yaml --name shop --dry-run
+    """
+    from scopegate.cli import stacks  # noqa: PLC0415
+
+    parameters = client.parse_parameters(param or [])
+    work = stacks.plan if dry_run else stacks.deploy
+    work(Console(highlight=False), client.Client(endpoint), stacks.read(file), name, parameters)
+
+
+@app.command()
+def delete(
+    stack: Annotated[str, typer.Argument(help="The stack's name, as outputs shows it.")],
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Delete a stack and what it made, but what its template retains.
+
+    Example: scopegate delete shop
+    """
+    from scopegate.cli import stacks  # noqa: PLC0415
+
+    stacks.delete(Console(highlight=False), client.Client(endpoint), stack)
+
+
+@app.command()
+def outputs(
+    stack: Annotated[str | None, typer.Argument(help="The stack's name; default: all stacks.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; of all stacks by their names.")] = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Show the outputs of stacks, KEY = VALUE.
+
+    Example: scopegate outputs shop --json
+    """
+    from scopegate.cli import stacks  # noqa: PLC0415
+
+    stacks.outputs(Console(), client.Client(endpoint), stack, as_json=as_json)
 
 
 @app.command()
@@ -271,10 +331,15 @@ def _root(
 
 
 def main() -> None:
-    """The program `scopegate`: what the operator got wrong is one line on standard error, and exit code 2."""
+    """The program `scopegate`: what the operator got wrong is one line on standard error, and exit code 2.
+
+    Exit code 1 is for work that was begun and failed, and for a call that was refused.
+    """
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+    except client.StackFailed as error:
+        _complain(str(error), 1)
     except SetupError as error:
         _complain(str(error), 2)
     except typer.TyperException as error:

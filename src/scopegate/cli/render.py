@@ -2,6 +2,8 @@
 and what is copied or piped stays whole.
 """
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from rich.markup import escape
 
 _HEAD: Final = ("METHOD", "PATH", "AUTHORIZER", "SCOPES", "INTEGRATION")
 _GAP: Final = 2
+_COLOUR_OF_STEP: Final = {"Create": "green", "Update": "yellow", "Replace": "yellow", "Delete": "red"}
 
 
 def line(console: Console, text: str = "") -> None:
@@ -127,3 +130,25 @@ def progress_line(console: Console, event: Mapping[str, Any]) -> None:
         f"  {mark} {event['done']}/{event['of']} {escape(event['action'])} {escape(event['logicalId'])}"
         f" [dim]{escape(event['type'])}{seconds}[/dim]" + (f"\n    {escape(str(event['state']))}" if failed else ""),
     )
+
+
+def plan(console: Console, steps: Sequence[Mapping[str, Any]]) -> None:
+    """What a deployment would do, one line for each resource, and how many of each."""
+    for step in steps:
+        colour = _COLOUR_OF_STEP.get(step["action"], "dim")
+        action = f"[{colour}]{escape(step['action'].ljust(7))}[/{colour}]"
+        line(console, f"  {action} {escape(step['logicalId'])} [dim]{escape(step['type'])}[/dim]")
+    counted = Counter(step["action"].lower() for step in steps)
+    line(console, "  " + (", ".join(f"{count} to {action}" for action, count in counted.items()) or "no resources"))
+
+
+def note(console: Console, text: str) -> None:
+    """What the user of a template should know."""
+    console.print(f"  note: {text}", markup=False, soft_wrap=True)
+
+
+def outputs(console: Console, outputs: Mapping[str, Any], *, indent: str) -> None:
+    """`KEY = VALUE`; a list as JSON."""
+    for key, value in outputs.items():
+        shown = value if isinstance(value, str) else json.dumps(value)
+        console.print(f"{indent}{key} = {shown}", markup=False, highlight=False, soft_wrap=True)

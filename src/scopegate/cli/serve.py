@@ -25,11 +25,12 @@ def run(
     template: Path | None = None,
     stack_name: str | None = None,
     parameters: Mapping[str, str] | None = None,
+    dry_run: bool = False,
     then: Callable[[Console, Client], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a template is read before anything starts, so that its faults stop everything.
 
-    then: called once everything is up and shown.
+    dry_run: show what the deployment would do, and end. then: called once everything is up and shown.
     """
     settings = read_settings(flags)
     read = None if template is None else stacks.read(template)
@@ -44,6 +45,10 @@ def run(
         def deploy_and_show() -> None:
             try:
                 client = Client(where.local_url)
+                if read is not None and dry_run:
+                    stacks.plan(console, client, read, stack_name, parameters or {})
+                    processes.stop()
+                    return
                 if read is not None:
                     stacks.deploy(console, client, read, stack_name, parameters or {})
                 seen = client.own("GET", "overview")

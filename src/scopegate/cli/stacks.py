@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from scopegate.base.errors import SetupError
 from scopegate.cli import render
-from scopegate.cli.client import Client
+from scopegate.cli.client import Client, StackFailed
 from scopegate.functions.package import pack_folder
+from scopegate.stacks.model import STACK_NAME
 from scopegate.stacks.read import Template, read_template
 
 BUCKET: Final = "scopegate-artifacts"
@@ -38,49 +39,105 @@ def read(path: Path) -> Template:
     return read_template(text, str(path))
 
 
-def _stack_name(template: Path) -> str:
-    """The folder's name, as `sam` would offer it, made to fit."""
-    base = template.resolve().parent.name
+def _stack_name(given: str | None, template: Template) -> str:
+    """The name as given, else the folder's name, as `sam` would offer it, made to fit."""
+    if given is not None:
+        if not STACK_NAME.fullmatch(given):
+            raise SetupError(f"--name takes a letter, then letters, digits and hyphens, at most 128; got {given!r}")
+        return given
+    base = Path(template.file).resolve().parent.name
     name = "".join(character if character.isalnum() and character.isascii() else "-" for character in base)
     name = name.strip("-")
-    return name if name[:1].isalpha() else f"stack-{name}".rstrip("-")
+    return (name if name[:1].isalpha() else f"stack-{name}".rstrip("-"))[:128]
 
 
 def deploy(
     console: Console, client: Client, template: Template, name: str | None, parameters: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Upload local code, deploy, show progress; the stack's outputs. Raises SetupError with the first cause.
+    """Upload local code, deploy, show progress; the stack's outputs.
 
     name: None takes the name of the template's folder.
+    Raises StackFailed with the first cause, SetupError when nothing was begun.
     """
-    name = name or _stack_name(Path(template.file))
-    body = {
-        "template": template.text,
-        "file": template.file,
-        "code": package(client, template),
-        "parameters": dict(parameters),
-    }
+    name = _stack_name(name, template)
+    body = _deployment(template, package(client, template), parameters)
     render.line(console, f"Stack [bold]{escape(name)}[/bold]")
-    outputs: dict[str, Any] | None = None
-    for event in client.stream("POST", f"stacks/{name}", json.dumps(body).encode()):
-        if "error" in event:
-            raise SetupError(event["error"])
-        if "outputs" in event:
-            outputs = event["outputs"]
-        elif "note" in event:
-            console.print(f"  note: {event['note']}", markup=False, soft_wrap=True)
-        else:
-            render.progress_line(console, event)
-    if outputs is None:
-        raise SetupError(f"The deployment of {name} broke off; the next one undoes what it had begun")
-    for key, value in outputs.items():
-        console.print(f"  {key} = {value}", markup=False, soft_wrap=True)
+    outputs: dict[str, Any] = _follow(console, client, "POST", name, body)["outputs"]
+    render.outputs(console, outputs, indent="  ")
     console.print()
     return outputs
 
 
-def package(client: Client, template: Template) -> dict[str, dict[str, Any]]:
-    """Upload local code, as `sam package` does: logical id → the property that names what was uploaded."""
+def plan(console: Console, client: Client, template: Template, name: str | None, parameters: Mapping[str, str]) -> None:
+    """Show what `deploy` would do. Nothing is changed, no code is uploaded."""
+    name = _stack_name(name, template)
+    body = _deployment(template, package(None, template), parameters)
+    planned = client.own("POST", f"plans/{name}", body)
+    render.line(console, f"Stack [bold]{escape(name)}[/bold], as it would be deployed")
+    for note in planned["notes"]:
+        render.note(console, note)
+    render.plan(console, planned["steps"])
+
+
+def delete(console: Console, client: Client, name: str) -> None:
+    """Delete a stack, show progress. Raises StackFailed with the first cause."""
+    _find(client, name)
+    render.line(console, f"Stack [bold]{escape(name)}[/bold]")
+    _follow(console, client, "DELETE", name, b"")
+    console.print("  deleted")
+
+
+def outputs(console: Console, client: Client, name: str | None, *, as_json: bool) -> None:
+    """The outputs of one stack, or of all, each then under its name."""
+    found = client.own("GET", "stacks")["stacks"] if name is None else [_find(client, name)]
+    if as_json:
+        by_stack = {stack["name"]: stack["outputs"] for stack in found}
+        print(json.dumps(by_stack if name is None else by_stack[name], indent=2))
+        return
+    for stack in found:
+        if name is None:
+            render.line(console, f"Stack [bold]{escape(stack['name'])}[/bold] ({stack['status']})")
+        render.outputs(console, stack["outputs"], indent="  " if name is None else "")
+
+
+def _find(client: Client, name: str) -> dict[str, Any]:
+    stacks: list[dict[str, Any]] = client.own("GET", "stacks")["stacks"]
+    for stack in stacks:
+        if stack["name"] == name:
+            return stack
+    known = ", ".join(stack["name"] for stack in stacks) or "none"
+    raise SetupError(f"There is no stack {name!r}; there are: {known}")
+
+
+def _follow(console: Console, client: Client, method: str, name: str, body: bytes) -> dict[str, Any]:
+    """Show the work on a stack as it goes on; its last event, which is not an error."""
+    last: dict[str, Any] = {}
+    for event in client.stream(method, f"stacks/{name}", body):
+        if event.get("refused"):
+            raise SetupError(event["error"])
+        if "error" in event:
+            undone = f"\nWhat was done is undone: {name} is as it was before." if event.get("undone") else ""
+            raise StackFailed(event["error"] + undone)
+        if "note" in event:
+            render.note(console, event["note"])
+        elif "state" in event:
+            render.progress_line(console, event)
+        last = event
+    if "outputs" not in last and "deleted" not in last:
+        raise StackFailed(f"The work on {name} broke off; the next deployment undoes what it had begun")
+    return last
+
+
+def _deployment(template: Template, code: Mapping[str, Any], parameters: Mapping[str, str]) -> bytes:
+    body = {"template": template.text, "file": template.file, "code": code, "parameters": dict(parameters)}
+    return json.dumps(body).encode()
+
+
+def package(client: Client | None, template: Template) -> dict[str, dict[str, Any]]:
+    """Upload local code, as `sam package` does: logical id → the property that names what was uploaded.
+
+    client: None uploads nothing and gives the same answer.
+    """
     base = Path(template.file).parent
     default = ((template.document.get("Globals") or {}).get("Function") or {}).get("CodeUri")
     uploaded: dict[str, dict[str, Any]] = {}
@@ -100,7 +157,7 @@ def package(client: Client, template: Template) -> dict[str, dict[str, Any]]:
     return uploaded
 
 
-def _upload(client: Client, template: Template, path: Path, where: tuple[str, ...]) -> str:
+def _upload(client: Client | None, template: Template, path: Path, where: tuple[str, ...]) -> str:
     if path.is_dir():
         packed = pack_folder(path)
     elif path.is_file():
@@ -108,5 +165,6 @@ def _upload(client: Client, template: Template, path: Path, where: tuple[str, ..
     else:
         raise template.error(f"The code {path} is not there", *where)
     sha256 = hashlib.sha256(packed).hexdigest()
-    client.own("PUT", f"artifacts/{sha256}", packed)
+    if client is not None:
+        client.own("PUT", f"artifacts/{sha256}", packed)
     return sha256

@@ -10,7 +10,11 @@ GET  logs                  what functions wrote, and `next`     ?function= &line
 PUT  artifacts/{sha256}    a packed code folder, for a deployment that follows
 GET  stacks                stacks and their outputs
 POST stacks/{name}         deploy: {"template", "file", "code", "parameters"} → events, last {"outputs"} or {"error"}
-DELETE stacks/{name}       delete a stack → events
+DELETE stacks/{name}       delete a stack → events, last {"deleted"} or {"error"}
+POST plans/{name}          what a deployment of the same body would do → {"steps", "notes"}; nothing is changed
+
+{"error"} comes with "refused" when nothing was begun because of a fault in the template, and with "undone" when
+everything that a deployment had done is undone.
 """
 
 import asyncio
@@ -19,7 +23,7 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -38,8 +42,8 @@ from scopegate.server.hosts import LOCALSTACK
 from scopegate.server.world import World
 from scopegate.stacks import deploy as stacks
 from scopegate.stacks import queries as stack_queries
-from scopegate.stacks.model import Stack
-from scopegate.stacks.read import Template, read_template
+from scopegate.stacks.model import STACK_NAME, Stack
+from scopegate.stacks.read import Template, TemplateError, read_template
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store, StoreUnavailable, Tx
 from scopegate.store.sealing import Sealer
@@ -48,7 +52,6 @@ log = structlog.get_logger()
 
 _JSON: Final = (b"Content-Type", b"application/json")
 _LINES: Final = (b"Content-Type", b"application/x-ndjson")
-_STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _UPLOAD_S: Final = 3600  # a deployment follows its uploads sooner than this
 
@@ -90,8 +93,10 @@ class OwnApi:
             case "GET", "stacks" if not rest:
                 found = await self.stacks(caller.account, region)
                 return _json({"stacks": [{"name": s.name, "status": s.status, "outputs": s.outputs} for s in found]})
-            case (("POST" | "DELETE"), "stacks") if _STACK_NAME.fullmatch(rest):
+            case (("POST" | "DELETE"), "stacks") if STACK_NAME.fullmatch(rest):
                 return self.stack(request, rest, caller, region)
+            case "POST", "plans" if STACK_NAME.fullmatch(rest):
+                return await self.plan(request, rest, caller, region)
         raise AwsError("ResourceNotFoundException", f"There is no {request.method} /_scopegate/{path}", status=404)
 
     def overview(self, account: str, region: str) -> dict[str, Any]:
@@ -162,13 +167,7 @@ class OwnApi:
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         say = events.put_nowait
         key = (caller.account, region, name)
-
-        async def call(
-            service: str, operation: str, shape: dict[str, Any], also: Callable[[Tx, Any], None] | None = None
-        ) -> dict[str, Any]:
-            return await self.ports.call_aws(service, operation, shape, region=region, caller=caller, also=also)
-
-        aws = Aws(call, caller.account, region, name, self.read_artifact)
+        aws = self.aws(name, caller, region)
 
         async def work() -> None:
             if request.method == "DELETE":
@@ -193,8 +192,13 @@ class OwnApi:
             self.busy.add(key)
             try:
                 await work()
-            except (SetupError, stacks.DeploymentFailed) as error:
+            except TemplateError as error:
+                say({"error": str(error), "refused": True})
+            except SetupError as error:
                 say({"error": str(error)})
+            except stacks.DeploymentFailed as error:
+                undone = request.method == "POST" and not error.leftovers
+                say({"error": str(error), **({"undone": True} if undone else {})})
             except AwsError as error:
                 say({"error": str(error.message)})
             except StoreUnavailable:
@@ -215,6 +219,26 @@ class OwnApi:
                 await task
 
         return Response(200, [_LINES], stream=lines())
+
+    async def plan(self, request: Request, name: str, caller: Caller, region: str) -> Response:
+        try:
+            template, parameters = _read_deployment(request.body)
+            notes = list(template.notes)
+            aws = replace(self.aws(name, caller, region), note=notes.append)
+            exports = await self.exports(caller.account, region, name)
+            steps = await stacks.plan(self.store, self.seal, aws, template, parameters, exports)
+        except SetupError as error:
+            raise AwsError("ValidationException", str(error)) from error
+        shown = [{"action": step.action, "logicalId": step.logical_id, "type": step.type} for step in steps]
+        return _json({"steps": shown, "notes": notes})
+
+    def aws(self, stack_name: str, caller: Caller, region: str) -> Aws:
+        async def call(
+            service: str, operation: str, shape: dict[str, Any], also: Callable[[Tx, Any], None] | None = None
+        ) -> dict[str, Any]:
+            return await self.ports.call_aws(service, operation, shape, region=region, caller=caller, also=also)
+
+        return Aws(call, caller.account, region, stack_name, self.read_artifact)
 
     async def stacks(self, account: str, region: str) -> Sequence[Stack]:
         return await self.store.read(lambda tx: stack_queries.list_stacks(tx, self.seal, account, region))

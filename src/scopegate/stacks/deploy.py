@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. action: Create, Update, Replace, Keep, Undo or Delete."""
+    """One thing to do. action: Create, Update, Replace, Keep, Undo or Delete; in a plan also Retain."""
 
     action: str
     logical_id: str
@@ -253,20 +253,8 @@ async def deploy(
     Raises TemplateError before anything is done, DeploymentFailed after everything done is undone.
     """
     aws = replace(aws, note=lambda text: say({"note": text}))
-    # 2, 3
-    values = parameter_values(template, given)
-    if template.is_sam:
-        template = replace(template, document=await translate(template, values, aws.region))
-        values = parameter_values(template, given)
-    # 4, 5
-    old = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
-    stack = old or Stack(aws.stack_name, _new_stack_id(aws), "", values, {}, {}, {})
-    scope = Scope(template, values, aws.account, aws.region, stack.name, stack.stack_id, exports)
-    nodes = wanted_nodes(template, scope)
-    for node in nodes:
-        for name in node.left_out:
-            aws.note(f"{node.logical_id}: {name} cannot be set, it is left out")
-
+    stack, scope, nodes = await _prepare(store, seal, aws, template, given, exports)
+    template = scope.template
     run = Deployment(store, seal, aws, say, stack, clock.uuid4(), total=len(nodes))
     await run.take()
     await run.mend()
@@ -288,7 +276,7 @@ async def deploy(
     doomed = _without_place(run.stack, now)
     await run.save(
         status=f"{begun}_COMPLETE_CLEANUP_IN_PROGRESS" if doomed else f"{begun}_COMPLETE",
-        parameters=values,
+        parameters=dict(scope.parameters),
         resources=now,
         outputs=outputs,
         exports=exported,
@@ -300,6 +288,58 @@ async def deploy(
         await run.clean_up()
         await run.save(status=f"{begun}_COMPLETE")
     return run.stack
+
+
+async def _prepare(
+    store: Store, seal: Sealer, aws: Aws, template: Template, given: Mapping[str, str], exports: Mapping[str, str]
+) -> tuple[Stack, Scope, list[Node]]:
+    """Steps 2 to 5: the stack as it stands, or a new one; and what the template wants, in order."""
+    # 2, 3
+    values = parameter_values(template, given)
+    if template.is_sam:
+        template = replace(template, document=await translate(template, values, aws.region))
+        values = parameter_values(template, given)
+    # 4, 5
+    old = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
+    stack = old or Stack(aws.stack_name, _new_stack_id(aws), "", values, {}, {}, {})
+    scope = Scope(template, values, aws.account, aws.region, stack.name, stack.stack_id, exports)
+    nodes = wanted_nodes(template, scope)
+    for node in nodes:
+        for name in node.left_out:
+            aws.note(f"{node.logical_id}: {name} cannot be set, it is left out")
+    return stack, scope, nodes
+
+
+async def plan(
+    store: Store, seal: Sealer, aws: Aws, template: Template, given: Mapping[str, str], exports: Mapping[str, str]
+) -> list[Step]:
+    """The steps that `deploy` would take; nothing is changed. Raises TemplateError as `deploy` does.
+
+    What is still to be made has values that nobody knows: in their place stand words that no value is equal to.
+    """
+    stack, scope, nodes = await _prepare(store, seal, aws, template, given, exports)
+    steps = []
+    unmade: set[str] = set()
+    for node in nodes:
+        before = stack.resources.get(node.logical_id)
+        try:
+            properties = resolve(dict(node.properties), scope, ("Resources", node.logical_id, "Properties"))
+            action = _action(before, Made(node.type, "", {}, properties))
+        except TemplateError:
+            if not node.needs & unmade:
+                raise
+            action = "Create" if before is None else "Update"  # as the part of an ARN that is not made yet
+        if before is None or action == "Replace":
+            unmade.add(node.logical_id)
+            unknown = {name: f"<{node.logical_id}.{name}>" for name in RESOURCES[node.type].attributes}
+            scope.resources[node.logical_id] = Physical(f"<{node.logical_id}>", unknown)
+        else:
+            scope.resources[node.logical_id] = Physical(before.physical_id, before.attributes)
+        steps.append(Step(action, node.logical_id, node.type))
+    wanted = {node.logical_id for node in nodes}
+    gone = [each for each in reversed(stack.resources.items()) if each[0] not in wanted]
+    steps += [Step("Retain" if made.retain else "Delete", logical_id, made.type) for logical_id, made in gone]
+    return [*steps, *(Step("Delete", logical_id, made.type) for logical_id, made in stack.doomed)]
 
 
 def _new_stack_id(aws: Aws) -> str:

@@ -1,7 +1,10 @@
 """A stack as it stands: what was made, from what, what it gives; and, while it is changed, the way back."""
 
+import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
