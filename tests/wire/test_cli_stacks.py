@@ -209,6 +209,23 @@ Resources:
     assert cli(server, "delete", "hangs").returncode == 0
 
 
+def test_a_dry_run_refuses_what_would_fail_for_want_of_a_resource(server: Server, tmp_path: Path) -> None:
+    """A reference to what a false condition leaves out is found, also beside one to what is still to be made."""
+    text = """
+Conditions: {Never: !Equals [a, b]}
+Resources:
+  Pool: {Type: AWS::Cognito::UserPool}
+  Absent: {Type: AWS::Cognito::UserPool, Condition: Never}
+  Client:
+    Type: AWS::Cognito::UserPoolClient
+    Properties: {UserPoolId: !Ref Pool, ClientName: !Ref Absent}
+"""
+    done = cli(server, "deploy", write(tmp_path, text), "--name", "wanting", "--dry-run")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"template\.yaml:8: Absent does not exist in this stack", done.stderr)
+
+
 def test_up_with_dry_run_shows_the_plan_and_ends(tmp_path: Path) -> None:
     up = ("up", write(tmp_path, POOL), "--name", "first", "--port", "0", "--data-dir", str(tmp_path / "data"))
 

@@ -26,7 +26,7 @@ from scopegate.stacks.model import Made, Stack, Undo
 from scopegate.stacks.parameters import parameter_values
 from scopegate.stacks.plan import Node, wanted_nodes
 from scopegate.stacks.read import Path, Template, TemplateError
-from scopegate.stacks.resolve import Physical, Scope, is_true, resolve
+from scopegate.stacks.resolve import Physical, Scope, is_true, references, resolve
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.sam import translate
 from scopegate.stacks.types.resource_type import Aws
@@ -322,11 +322,13 @@ async def plan(
     unmade: set[str] = set()
     for node in nodes:
         before = stack.resources.get(node.logical_id)
+        where = ("Resources", node.logical_id, "Properties")
         try:
-            properties = resolve(dict(node.properties), scope, ("Resources", node.logical_id, "Properties"))
+            properties = resolve(dict(node.properties), scope, where)
             action = _action(before, Made(node.type, "", {}, properties))
         except TemplateError:
-            if not node.needs & unmade:
+            named = {each.name for each in references(dict(node.properties), scope, where)}
+            if not named & unmade or named & (scope.template.resources.keys() - scope.resources.keys()):
                 raise
             action = "Create" if before is None else "Update"  # as the part of an ARN that is not made yet
         if before is None or action == "Replace":
