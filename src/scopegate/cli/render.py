@@ -78,13 +78,6 @@ def _cells(cells: Sequence[str], widths: Sequence[int], colour: str = "") -> str
     return " " * _GAP + (" " * _GAP).join(padded).rstrip()
 
 
-def function_warnings(console: Console, functions: Sequence[Mapping[str, Any]]) -> None:
-    """What an operator should know of the interpreters that run functions."""
-    for function in functions:
-        if function["warning"]:
-            line(console, f"[yellow]warning[/yellow] {escape(function['name'])}: {escape(function['warning'])}")
-
-
 def _short(integration: str) -> str:
     """An integration with the function's name instead of its ARN."""
     kind, _, target = integration.partition(" ")
