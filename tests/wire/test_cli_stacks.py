@@ -58,24 +58,26 @@ def cli(server: Server, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def pool_names(server: Server) -> list[str]:
-    return [pool["Name"] for pool in server.aws("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]]
+    """Of all tests' pools on this server: names here are this module's own."""
+    pages = server.aws("cognito-idp").get_paginator("list_user_pools").paginate(MaxResults=60)
+    return [pool["Name"] for page in pages for pool in page["UserPools"]]
 
 
 def test_a_stack_is_deployed_shown_and_deleted(server: Server, tmp_path: Path) -> None:
     template = write(tmp_path, POOL)
 
-    deployed = cli(server, "deploy", template, "--name", "life", "--param", "Name=first")
+    deployed = cli(server, "deploy", template, "--name", "life", "--param", "Name=of-life")
     assert (deployed.returncode, deployed.stderr) == (0, "")
     assert "Stack life\n" in deployed.stdout
     assert re.search(r"✓ 2/2 Create Group AWS::Cognito::UserPoolResourceServer", deployed.stdout)
     (pool_id,) = re.findall(r"^  Pool = (us-east-1_\w+)$", deployed.stdout, re.MULTILINE)
-    assert "first" in pool_names(server)
+    assert "of-life" in pool_names(server)
 
-    assert cli(server, "outputs", "life").stdout == f"Pool = {pool_id}\nName = first\n"
-    assert json.loads(cli(server, "outputs", "life", "--json").stdout) == {"Pool": pool_id, "Name": "first"}
+    assert cli(server, "outputs", "life").stdout == f"Pool = {pool_id}\nName = of-life\n"
+    assert json.loads(cli(server, "outputs", "life", "--json").stdout) == {"Pool": pool_id, "Name": "of-life"}
     everything = cli(server, "outputs").stdout
-    assert f"Stack life (CREATE_COMPLETE)\n  Pool = {pool_id}\n  Name = first\n" in everything
-    assert json.loads(cli(server, "outputs", "--json").stdout)["life"] == {"Pool": pool_id, "Name": "first"}
+    assert f"Stack life (CREATE_COMPLETE)\n  Pool = {pool_id}\n  Name = of-life\n" in everything
+    assert json.loads(cli(server, "outputs", "--json").stdout)["life"] == {"Pool": pool_id, "Name": "of-life"}
 
     unknown = cli(server, "delete", "lif")
     assert unknown.returncode == 2
@@ -85,7 +87,7 @@ def test_a_stack_is_deployed_shown_and_deleted(server: Server, tmp_path: Path) -
     assert (deleted.returncode, deleted.stderr) == (0, "")
     assert "✓ 2/2 Delete Pool AWS::Cognito::UserPool" in deleted.stdout
     assert deleted.stdout.endswith("  deleted\n")
-    assert "first" not in pool_names(server)
+    assert "of-life" not in pool_names(server)
 
 
 def test_the_code_of_a_template_goes_up_with_it(server: Server, tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_the_code_of_a_template_goes_up_with_it(server: Server, tmp_path: Path) 
 
 
 def test_a_failure_is_undone_and_ends_with_1(server: Server, tmp_path: Path) -> None:
-    failed = cli(server, "deploy", write(tmp_path, FAILING), "--name", "failing", "--param", "Name=undone")
+    failed = cli(server, "deploy", write(tmp_path, FAILING), "--name", "failing", "--param", "Name=of-failing")
 
     assert failed.returncode == 1
     assert re.search(r"✗ 2/3 Create Client AWS::Cognito::UserPoolClient", failed.stdout)
@@ -111,7 +113,7 @@ def test_a_failure_is_undone_and_ends_with_1(server: Server, tmp_path: Path) -> 
     first, second = failed.stderr.splitlines()
     assert re.match(r"error: \S+/template\.yaml:\d+: Client \(AWS::Cognito::UserPoolClient\): ", first)
     assert second == "What was done is undone: failing is as it was before."
-    assert "undone" not in pool_names(server)
+    assert "of-failing" not in pool_names(server)
     assert "failing" not in cli(server, "outputs").stdout
 
 
