@@ -213,21 +213,30 @@ def test_u4_the_page_of_a_users_api_has_no_power_over_its_origin(server: Server,
 def test_u4_forms_images_and_links_change_nothing(server: Server, page: Page, site: Site) -> None:
     """What a page can send without any script's say: a form of each encoding, an image, a frame, a beacon."""
     base = f"http://localhost:{server.port}"
+    encodings = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data")
+    paths = ("/", "/restapis", "/v2/apis", "/_scopegate/api/stacks/evil")
+    sent = [(encoding, path) for encoding in encodings for path in paths]
     forms = "".join(
-        f'<form method=post enctype="{encoding}" action="{base}{path}" target=frame>'
+        f'<form method=post enctype="{encoding}" action="{base}{path}" target=frame{index}>'
         '<input name=\'{"name":"evil","protocolType":"HTTP","a":"\' value=\'"}\'>'
         "<input name=Action value=CreateRole><input name=Version value=2010-05-08><input name=RoleName value=evil>"
-        "<input name=AssumeRolePolicyDocument value={}></form>"
-        for encoding in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data")
-        for path in ("/", "/restapis", "/v2/apis", "/_scopegate/api/stacks/evil")
+        f"<input name=AssumeRolePolicyDocument value={{}}></form><iframe name=frame{index}></iframe>"
+        for index, (encoding, path) in enumerate(sent)
     )
     page.goto(site.url("shop.localhost"))
-    page.set_content(f"{forms}<iframe name=frame></iframe><img src='{base}/?Action=CreateRole&RoleName=evil'>")
+    log = server.data_dir / "log/access.jsonl"
+    before = log.stat().st_size
+    page.set_content(f"{forms}<img src='{base}/?Action=CreateRole&RoleName=evil'>")
 
-    for index in range(12):
-        with page.expect_response(lambda answer: answer.request.method == "POST") as sent:
-            page.evaluate("index => document.forms[index].submit()", index)
-        assert sent.value.status in (400, 403), sent.value.url
+    def answered() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in log.read_bytes()[before:].rpartition(b"\n")[0].splitlines()]
+        posts = [line for line in lines if line["method"] == "POST" and line["host"] == f"localhost:{server.port}"]
+        return posts if len(posts) >= len(sent) else []
+
+    page.evaluate("() => { for (const form of document.forms) form.submit() }")
+    posts = wait_until(answered)
+    assert sorted(post["path"] for post in posts) == sorted(path for _, path in sent)
+    assert {post["status"] for post in posts} <= {400, 403}
     page.evaluate(
         "base => navigator.sendBeacon(base + '/restapis', new Blob(['{\"name\":\"evil\"}'], {type: 'text/plain'}))",
         base,
