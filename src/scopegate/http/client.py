@@ -222,6 +222,10 @@ class AnswerStream(AsyncIterator[bytes]):
         return piece
 
     async def aclose(self) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        """Nobody reads the rest: the connection goes."""
         self._pieces.clear()
         if self._connection is not None:
             self._connection.fail(UpstreamBroken("the answer is no longer wanted"))

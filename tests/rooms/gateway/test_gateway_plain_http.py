@@ -1,12 +1,15 @@
 """HTTP integrations of REST APIs, which are no proxies: what is mapped goes on, what integration responses say comes
 back."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from scopegate.http.client import Client
+from scopegate.http.egress import EgressPolicy
 from tests.rooms.gateway.driver import Gateway
-from tests.rooms.gateway.upstream import Put, Upstream, call_upstream
+from tests.rooms.gateway.upstream import Put, Upstream, call_upstream, serving
 
 TEAPOT = b"HTTP/1.1 418 Teapot\r\nContent-Type: text/plain\r\nX-Pot: tea\r\nContent-Length: 5\r\n\r\nshort"
 
@@ -116,6 +119,22 @@ def test_an_answer_that_no_response_takes_is_a_500(
 
     assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
     assert reason in str(gateway.record.facts["failure"])
+
+
+def test_a_long_answer_that_no_response_takes_leaves_no_connection() -> None:
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 2_000_000
+
+    async def run() -> None:
+        async with serving(Upstream(answer=long)) as service, asyncio.timeout(10):
+            client = Client(EgressPolicy(development=True))
+            gateway = Gateway(client=client)
+            plain({})(gateway, service.url)
+            assert (await gateway.call_async("GET", "/prod/r/1")).status == 500
+            while client.connections:
+                await asyncio.sleep(0.01)
+            await client.close()
+
+    asyncio.run(run())
 
 
 def test_a_static_template_replaces_the_body_also_of_a_long_answer() -> None:

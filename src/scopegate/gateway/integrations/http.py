@@ -172,7 +172,12 @@ def _compile_accept(finish: Finish) -> Callable[[ApiCall, Later[UpstreamAnswer]]
             raise _unreachable(call, error) from error
         call.mark(9)
         call.record.facts["upstream_status"] = answer.status
-        finish(call, answer)
+        try:
+            finish(call, answer)
+        except GatewayRefusal:
+            if answer.stream is not None:
+                answer.stream.drop()
+            raise
 
     return accept
 
