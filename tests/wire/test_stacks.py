@@ -9,28 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.rooms.stacks.driver import NOTHING, Stack
+from tests.rooms.stacks.driver import NOTHING, POOL, Stack
 from tests.server import SCOPEGATE, Server
 
-POOL = """
-  Pool: {Type: AWS::Cognito::UserPool}
-  ResourceServer:
-    Type: AWS::Cognito::UserPoolResourceServer
-    Properties:
-      UserPoolId: !Ref Pool
-      Identifier: orders
-      Name: orders
-      Scopes: [{ScopeName: read, ScopeDescription: r}, {ScopeName: write, ScopeDescription: w}]
-  Client:
-    Type: AWS::Cognito::UserPoolClient
-    DependsOn: ResourceServer
-    Properties:
-      UserPoolId: !Ref Pool
-      GenerateSecret: true
-      AllowedOAuthFlowsUserPoolClient: true
-      AllowedOAuthFlows: [client_credentials]
-      AllowedOAuthScopes: [orders/read]
-"""
 OUTPUTS = """
 Outputs:
   Api: {Value: !Ref Api}

@@ -35,7 +35,6 @@ from scopegate.userpools import oauth
 from scopegate.userpools.oauth.discovery import answer_document
 
 Answer = Response | Awaitable[Response]
-Room2Answer = Callable[[Request], Answer]
 
 _OAUTH_BODY: Final = limit("oauth.body_bytes")
 _GATEWAY_BODY: Final = limit("gateway.body_bytes")

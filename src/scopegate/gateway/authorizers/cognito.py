@@ -13,7 +13,16 @@ from typing import Any, Final
 import orjson
 
 from scopegate.base.errors import GatewayRefusal
-from scopegate.gateway.authorizers.tokens import check_now, facts_of, java_claims, note_token, strip_scheme
+from scopegate.gateway.authorizers.tokens import (
+    check_now,
+    compile_expression,
+    facts_of,
+    java_claims,
+    note_token,
+    strip_scheme,
+    take_token,
+    unauthorized,
+)
 from scopegate.gateway.match import allows_any
 from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
 from scopegate.jose.verify import KeySet, TokenError
@@ -31,17 +40,9 @@ def compile_authorizer(document: Document, scopes: tuple[str, ...], _spec: Route
     arns = tuple(document.get("providerARNs") or ())
     if not arns:
         raise Closed(f"authorizer {document.get('name')!r} has no user pool")
-    expression = document.get("identityValidationExpression")
-    try:
-        audience = re.compile(expression) if expression else None
-    except re.error as error:
-        raise Closed(f"identity validation expression {expression!r}: {error}") from None
+    audience = compile_expression(document)
     step = _compile_step(match["name"], arns, audience, scopes)
     return Authorizer(step, f"COGNITO_USER_POOLS {document.get('name', '')}".strip(), pool_arns=arns)
-
-
-def _unauthorized(reason: str) -> GatewayRefusal:
-    return GatewayRefusal("UNAUTHORIZED", "Unauthorized", reason=reason)
 
 
 def _compile_step(
@@ -57,11 +58,7 @@ def _compile_step(
         record = call.record
         record.wanted = scopes
         # 1
-        values = call.request.all(header_name)
-        if not values or not values[0]:
-            raise _unauthorized(f"no token in header {header}")
-        if len(values) > 1:
-            raise _unauthorized(f"header {header} comes {len(values)} times")
+        value = take_token(call, header, header_name)
         call.mark(4)
         # 2
         find_pool = call.edge.ports.find_pool
@@ -79,7 +76,7 @@ def _compile_step(
             return None
 
         try:
-            token = call.edge.verifier.verify(strip_scheme(values[0]), choose_keys)
+            token = call.edge.verifier.verify(strip_scheme(value), choose_keys)
             facts = facts_of(token, _read_scopes, "rest")
             # 3
             check_now(token, facts, call.started_at)
@@ -89,23 +86,23 @@ def _compile_step(
         note_token(call, token, facts)
         # 4
         if facts.client_id not in pools[-1].client_ids:
-            raise _unauthorized("the token's app client does not exist any more")
+            raise unauthorized("the token's app client does not exist any more")
         # 5
         if audience is not None:
             aud = claims.get("aud")
             if not isinstance(aud, str) or not audience.fullmatch(aud):
-                raise _unauthorized("the token's audience does not match the identity validation expression")
+                raise unauthorized("the token's audience does not match the identity validation expression")
         # 6
         use = claims.get("token_use")
         if use != expected_use:
             kind = "an access token" if scopes else "an ID token"
-            raise _unauthorized(f"the method wants {kind}, token_use is {use!r}")
+            raise unauthorized(f"the method wants {kind}, token_use is {use!r}")
         call.mark(5)
         # 7
         has_scope = not scopes or allows_any(wanted, facts.held_set)
         call.mark(6)
         if not has_scope:
-            raise _unauthorized("the token has none of the method's scopes")
+            raise unauthorized("the token has none of the method's scopes")
         rendered = facts.rendered.get("java")
         if rendered is None:
             texts = java_claims(claims)
@@ -141,4 +138,4 @@ def _refuse(error: TokenError, arns: tuple[str, ...], find_pool: Any) -> Gateway
     if error.kind == "issuer" and not any(find_pool(arn) for arn in arns):
         # Row 13: the pool is gone, so nothing can be decided.
         return GatewayRefusal("AUTHORIZER_CONFIGURATION_ERROR", reason="no user pool of the authorizer exists")
-    return _unauthorized(_REASONS.get(error.kind, error.kind))
+    return unauthorized(_REASONS.get(error.kind, error.kind))

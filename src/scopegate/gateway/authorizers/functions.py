@@ -25,6 +25,7 @@ from scopegate.base import clock
 from scopegate.base.errors import AwsError, GatewayRefusal
 from scopegate.base.limits import limit
 from scopegate.base.names import execute_api_arn
+from scopegate.gateway.authorizers.tokens import compile_expression, take_token, unauthorized
 from scopegate.gateway.events import (
     BuildEvent,
     compile_http_authorizer_event_1,
@@ -53,7 +54,7 @@ _IMPLICIT: Final = "User is not authorized to access this resource"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the function answered. policy: None for a simple answer, which then is yes.
+    """What the function answered. policy: None for a simple answer, whose yes or no is `allowed`.
 
     context: as JSON values; shown: the same as text, for `$context.authorizer`. principal: "" when none was given.
     """
@@ -107,26 +108,17 @@ def compile_rest_token(document: Document, _scopes: tuple[str, ...], spec: Route
     match = _REST_SOURCE.fullmatch(source)
     if match is None or match["place"] != "header":
         raise Closed(f"identity source {source!r} is not one header")
-    header = match["name"].lower().encode()
-    expression = document.get("identityValidationExpression")
-    try:
-        pattern = re.compile(expression) if expression else None
-    except re.error as error:
-        raise Closed(f"identity validation expression {expression!r}: {error}") from None
+    header, lower = match["name"], match["name"].lower().encode()
+    pattern = compile_expression(document)
 
     def identify(call: ApiCall) -> list[str]:
-        values = call.request.all(header)
-        if not values or not values[0]:
-            raise _no_identity(f"no token in header {match['name']}")
-        if len(values) > 1:
-            raise _no_identity(f"header {match['name']} comes {len(values)} times")
-        token = values[0].decode("latin-1")
+        token = take_token(call, header, lower).decode("latin-1")
         if pattern is not None and not pattern.fullmatch(token):
-            raise _no_identity("the token does not match the authorizer's expression")
+            raise unauthorized("the token does not match the authorizer's expression")
         return [token]
 
     def build(call: ApiCall) -> bytes:
-        token = call.request.find_text(header)
+        (token,) = identify(call)
         return orjson.dumps({"type": "TOKEN", "methodArn": method_arn(call), "authorizationToken": token})
 
     return _compile(document, spec, identify, build, _read_rest)
@@ -169,7 +161,7 @@ def _compile_identity(sources: list[str], form: re.Pattern[str], spec: RouteSpec
         for source, values_of in found:
             values = values_of(call)
             if not values or not all(values):
-                raise _no_identity(f"identity source {source} is missing or empty")
+                raise unauthorized(f"identity source {source} is missing or empty")
             identity.append(",".join(values))
         return identity
 
@@ -191,10 +183,6 @@ def _compile_source(source: str, form: re.Pattern[str], spec: RouteSpec) -> Sour
         return lambda call: [value.decode("latin-1") for value in call.request.all(lower)]
     name = match["name"]
     return lambda call: [value for key, value in call.query if key == name]
-
-
-def _no_identity(reason: str) -> GatewayRefusal:
-    return GatewayRefusal("UNAUTHORIZED", "Unauthorized", reason=reason)
 
 
 def _unusable(reason: str) -> GatewayRefusal:
@@ -232,7 +220,7 @@ def _compile(
         call.record.facts["authorizer_request_id"] = answer.request_id
         if answer.function_error is not None:
             if _error_message(answer.payload) == "Unauthorized":
-                raise _no_identity("the authorizer function says Unauthorized")
+                raise unauthorized("the authorizer function says Unauthorized")
             raise _unusable(f"the authorizer function failed ({answer.function_error})")
         try:
             said = read(answer.payload)

@@ -5,16 +5,43 @@ Source: reference, "REST: COGNITO_USER_POOLS" and "HTTP: JWT authorizer", what l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
-from scopegate.gateway.model import ApiCall
+from scopegate.base.errors import GatewayRefusal
+from scopegate.gateway.model import ApiCall, Closed, Document
 from scopegate.gateway.times import java_date
 from scopegate.jose.verify import Token, TokenError, check_times, find_time
 
 _DATES: Final = frozenset({"exp", "iat", "nbf"})
+
+
+def unauthorized(reason: str) -> GatewayRefusal:
+    """401, without a challenge."""
+    return GatewayRefusal("UNAUTHORIZED", "Unauthorized", reason=reason)
+
+
+def compile_expression(document: Document) -> re.Pattern[str] | None:
+    """The `identityValidationExpression` of a REST API's authorizer. Raises Closed for one that is none."""
+    expression = document.get("identityValidationExpression")
+    try:
+        return re.compile(expression) if expression else None
+    except re.error as error:
+        raise Closed(f"identity validation expression {expression!r}: {error}") from None
+
+
+def take_token(call: ApiCall, header: str, lower: bytes) -> bytes:
+    """The value of the header that carries the token, alone; `lower` is its name for the look-up. Raises
+    GatewayRefusal."""
+    values = call.request.all(lower)
+    if not values or not values[0]:
+        raise unauthorized(f"no token in header {header}")
+    if len(values) > 1:
+        raise unauthorized(f"header {header} comes {len(values)} times")
+    return values[0]
 
 
 def strip_scheme(value: bytes) -> bytes:
