@@ -58,11 +58,6 @@ class _Entry:
     mode: int
 
 
-def read_code_sha256(archive: bytes) -> str:
-    """CodeSha256: base64 of the SHA-256 of the bytes as uploaded."""
-    return base64.b64encode(hashlib.sha256(archive).digest()).decode()
-
-
 def unpack(archive: bytes, code_root: Path) -> Package:
     """Unpack a zip archive to `code_root/<sha256 in hex>`; an archive that lies there already is not unpacked again.
 
