@@ -1,6 +1,5 @@
 """Stacks from the command line: local files go up, events and outputs come back. The work itself is the server's."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +11,10 @@ from rich.markup import escape
 from scopegate.base.errors import SetupError
 from scopegate.cli import render
 from scopegate.cli.client import Client, StackFailed
-from scopegate.functions.package import pack_folder
+from scopegate.stacks.build import package
 from scopegate.stacks.model import STACK_NAME
 from scopegate.stacks.read import Template, read_template
 
-BUCKET: Final = "scopegate-artifacts"
 TEMPLATE_NAMES: Final = ("template.yaml", "template.yml", "template.json")
 
 
@@ -131,40 +129,3 @@ def _follow(console: Console, client: Client, method: str, name: str, body: byte
 def _deployment(template: Template, code: Mapping[str, Any], parameters: Mapping[str, str]) -> bytes:
     body = {"template": template.text, "file": template.file, "code": code, "parameters": dict(parameters)}
     return json.dumps(body).encode()
-
-
-def package(client: Client | None, template: Template) -> dict[str, dict[str, Any]]:
-    """Upload local code, as `sam package` does: logical id → the property that names what was uploaded.
-
-    client: None uploads nothing and gives the same answer.
-    """
-    base = Path(template.file).parent
-    default = ((template.document.get("Globals") or {}).get("Function") or {}).get("CodeUri")
-    uploaded: dict[str, dict[str, Any]] = {}
-    for logical_id, resource in template.resources.items():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] == "AWS::Serverless::Function" and "InlineCode" not in properties:
-            given, member = properties.get("CodeUri", default if default is not None else "."), "CodeUri"
-        elif resource["Type"] == "AWS::Lambda::Function" and isinstance(properties.get("Code"), str):
-            given, member = properties["Code"], "Code"
-        else:
-            continue
-        if not isinstance(given, str) or given.startswith("s3://"):
-            continue
-        key = _upload(client, template, base / given, ("Resources", logical_id, "Properties", member))
-        location = f"s3://{BUCKET}/{key}" if member == "CodeUri" else {"S3Bucket": BUCKET, "S3Key": key}
-        uploaded[logical_id] = {member: location}
-    return uploaded
-
-
-def _upload(client: Client | None, template: Template, path: Path, where: tuple[str, ...]) -> str:
-    if path.is_dir():
-        packed = pack_folder(path)
-    elif path.is_file():
-        packed = path.read_bytes()
-    else:
-        raise template.error(f"The code {path} is not there", *where)
-    sha256 = hashlib.sha256(packed).hexdigest()
-    if client is not None:
-        client.own("PUT", f"artifacts/{sha256}", packed)
-    return sha256

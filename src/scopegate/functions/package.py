@@ -1,8 +1,7 @@
 """Code packages: a zip archive becomes a read-only code directory, safely and whole, or not at all.
 
 What an archive may hold is decided from its table of contents before anything is written; then it is written to a new
-directory beside the final one, which takes its name by one rename. The other way, `pack_folder`, makes the same bytes
-from the same files.
+directory beside the final one, which takes its name by one rename. The other way, folder → archive, is `stacks/build`.
 Source: reference page "Code packages"; attack F1.
 """
 
@@ -33,12 +32,6 @@ _LINK_STEPS: Final = 40  # as the kernel follows
 _NAME_BYTES: Final = 255
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x41  # bits 0 and 6 of the general purpose flags
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-# What tools keep beside code, and this server's own data; `node_modules` is code.
-_LEFT_OUT: Final = frozenset(
-    {".aws-sam", ".cache", ".git", ".mypy_cache", ".npm", ".nyc_output", ".parcel-cache", ".pytest_cache"}
-    | {".ruff_cache", ".scopegate", ".tox", ".turbo", ".venv", "__pycache__"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,31 +314,3 @@ def remove(directory: Path) -> None:
         for folder, _, _ in os.walk(directory):
             Path(folder).chmod(0o700)
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def pack_folder(folder: Path) -> bytes:
-    """A zip archive of a folder's files, the same bytes for the same files: sorted, dated 1980, 0755 or 0644.
-
-    Symbolic links stay links. Compiled Python and what tools keep beside code are left out.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for path in sorted(_files_below(folder)):
-            info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-            info.create_system = 3  # Unix: the mode bits count
-            if path.is_symlink():
-                info.external_attr = (stat.S_IFLNK | 0o777) << 16
-                archive.writestr(info, os.readlink(path))
-            else:
-                info.external_attr = (stat.S_IFREG | (0o755 if path.stat().st_mode & 0o100 else 0o644)) << 16
-                info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, path.read_bytes())
-    return packed.getvalue()
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _LEFT_OUT]
-        here = Path(place)
-        yield from (here / name for name in folders if (here / name).is_symlink())
-        yield from (here / name for name in names if not name.endswith(".pyc"))

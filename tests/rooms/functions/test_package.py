@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scopegate.base.errors import AwsError
-from scopegate.functions.package import pack_folder, unpack
+from scopegate.functions.package import unpack
+from scopegate.stacks.build import pack_folder
 
 
 def zip_of(*entries: tuple[str, bytes, int]) -> bytes:

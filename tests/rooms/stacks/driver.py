@@ -9,8 +9,8 @@ from typing import Any
 import requests
 
 from scopegate.base.errors import SetupError
-from scopegate.cli import stacks
 from scopegate.cli.client import Client
+from scopegate.stacks.build import package
 from scopegate.stacks.read import read_template
 from tests.server import REGION, Server
 
@@ -84,7 +84,7 @@ class Stack:
         body = {
             "template": text,
             "file": self.file.name,
-            "code": stacks.package(client, read_template(text, str(self.file))),
+            "code": package(client, read_template(text, str(self.file))),
             "parameters": parameters,
         }
         self.events = list(client.stream("POST", f"stacks/{self.name}", json.dumps(body).encode()))
