@@ -10,10 +10,12 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -127,6 +129,163 @@ resource_servers: Final = Table(
     Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
     Column("identifier", TEXT, primary_key=True),
     Column("document", JSON, nullable=False),  # ResourceServerType
+)
+
+
+# userpools: people
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("name_key", TEXT, primary_key=True),  # the user name as it is compared
+    Column("username", TEXT, nullable=False),
+    Column("sub", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),  # UserStatusType
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("modified_at", Float, nullable=False),
+    Column("document", JSON, nullable=False),  # attributes, preferences, what the rules of passwords remember
+    Column("password", TEXT),  # argon2id
+    Column("secrets", LargeBinary),  # SRP verifier and TOTP secret as JSON, sealed
+    Column("failures", Integer, nullable=False),  # wrong passwords in a row
+    Column("locked_until", Float, nullable=False),
+    Index(None, "pool_id", "sub", unique=True),
+    Index(None, "pool_id", "status", "name_key"),
+)
+
+user_aliases: Final = Table(
+    "user_aliases",  # what else a user signs in with; belongs to one user of the pool
+    metadata,
+    Column("pool_id", TEXT, primary_key=True),
+    Column("attribute", TEXT, primary_key=True),  # email, phone_number or preferred_username
+    Column("value", TEXT, primary_key=True),
+    Column("name_key", TEXT, nullable=False),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "name_key"),
+)
+
+user_attributes: Final = Table(
+    "user_attributes",  # those that ListUsers searches
+    metadata,
+    Column("pool_id", TEXT, primary_key=True),
+    Column("attribute", TEXT, primary_key=True),
+    Column("value", TEXT, primary_key=True),
+    Column("name_key", TEXT, primary_key=True),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "name_key"),
+)
+
+user_groups: Final = Table(
+    "user_groups",
+    metadata,
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", TEXT, primary_key=True),
+    Column("document", JSON, nullable=False),  # GroupType
+)
+
+user_group_members: Final = Table(
+    "user_group_members",
+    metadata,
+    Column("pool_id", TEXT, primary_key=True),
+    Column("name_key", TEXT, primary_key=True),
+    Column("group_name", TEXT, primary_key=True),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "group_name", "name_key"),
+)
+
+user_codes: Final = Table(
+    "user_codes",  # confirmation, reset and verification codes that were sent
+    metadata,
+    Column("pool_id", TEXT, primary_key=True),
+    Column("name_key", TEXT, primary_key=True),
+    Column("purpose", TEXT, primary_key=True),  # sign_up, forgot_password, email or phone_number
+    Column("digest", LargeBinary, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),  # since `window_at`
+    Column("window_at", Float, nullable=False),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+)
+
+sign_in_challenges: Final = Table(
+    "sign_in_challenges",  # sign-ins that wait for an answer
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("client_id", TEXT, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),  # JSON, sealed
+)
+
+login_sessions: Final = Table(
+    "login_sessions",  # browsers that are signed in at a pool's pages
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("pool_id", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("document", JSON, nullable=False),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "name_key"),
+)
+
+authorization_codes: Final = Table(
+    "authorization_codes",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("pool_id", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("client_id", TEXT, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("redeemed", Boolean, nullable=False),
+    Column("document", JSON, nullable=False),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "name_key"),
+)
+
+token_families: Final = Table(
+    "token_families",  # one for each sign-in that gave tokens
+    metadata,
+    Column("origin_jti", TEXT, primary_key=True),
+    Column("pool_id", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("client_id", TEXT, nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("revoked", Boolean, nullable=False),
+    Column("token", LargeBinary),  # digest of the refresh token; none for implicit grants
+    Column("previous", LargeBinary),  # digest of the one before, under rotation
+    Column("rotated_at", Float),
+    Column("document", JSON, nullable=False),
+    ForeignKeyConstraint(["pool_id", "name_key"], ["users.pool_id", "users.name_key"], ondelete="CASCADE"),
+    Index(None, "pool_id", "name_key"),
+)
+
+revocations: Final = Table(
+    "revocations",  # tokens that were handed out and count no more
+    metadata,
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("subject", TEXT, primary_key=True),  # `origin_jti` of a sign-in, or `sub` of a user
+    Column("until", Float, nullable=False),  # tokens issued until then
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("username", TEXT, nullable=False),
+    Column("medium", TEXT, nullable=False),  # EMAIL or SMS
+    Column("destination", TEXT, nullable=False),
+    Column("purpose", TEXT, nullable=False),  # as in the trigger source of CustomMessage
+    Column("message", LargeBinary, nullable=False),  # subject and body as JSON, sealed
+    Index(None, "pool_id", "number"),
+    sqlite_autoincrement=True,
 )
 
 

@@ -3,10 +3,8 @@
 upgrade   bring the database whose URL comes on standard input up to date; the server's parent calls this
 check     compare the revisions with `tables.py`; prints what differs, exit status 1 when anything does
 draft     print the body of a new revision for what differs
-initial   write `versions/0001_initial.py` anew from `tables.py` (until the first release there is one revision)
 """
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from scopegate.base.settings import Settings
-from scopegate.store.migrations import HERE, run
+from scopegate.store.migrations import run
 from scopegate.store.open import find_place, make_file, migration_engine
 from scopegate.store.sql import brief
 
@@ -56,11 +54,6 @@ def main(command: str) -> int:
         case "draft":
             with _throw_away(migrated=True) as connection:
                 sys.stdout.write(run.draft(connection) + "\n")
-        case "initial":
-            target = HERE / "versions" / "0001_initial.py"
-            with _throw_away(migrated=False) as connection:
-                target.write_text(run.draft_initial(connection))
-            subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", target], check=True)  # noqa: S603
         case _:
             sys.stderr.write(__doc__ or "")
             return 2

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from alembic import command
 from alembic.autogenerate import api as autogenerate
@@ -13,21 +13,6 @@ from sqlalchemy import Connection, Engine
 
 from scopegate.store.migrations import HERE, VERSION_TABLE
 from scopegate.store.tables import TEXT, metadata
-
-_INITIAL: Final = '''"""Every table of the first release."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0001"
-down_revision = None
-
-TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-
-
-def upgrade() -> None:
-    {body}
-'''
 
 
 def upgrade(engine: Engine, versions: Path = HERE / "versions") -> None:
@@ -48,11 +33,6 @@ def draft(connection: Connection) -> str:
     body = autogenerate.render_python_code(script.upgrade_ops, render_item=_render_item)
     lines = [line for line in body.splitlines() if not line.lstrip().startswith("#")]
     return re.sub(r"op\.f\(('[^']*')\)", r"\1", "\n".join(lines)).strip()
-
-
-def draft_initial(connection: Connection) -> str:
-    """The first revision, whole. connection: to an empty database."""
-    return _INITIAL.format(body=draft(connection))
 
 
 def _config(connection: Connection, versions: Path) -> Config:
