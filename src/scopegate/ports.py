@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scopegate.aws.operations import Also, CallContext, Caller, Shape
+from scopegate.aws.policy import Context, Decision, Verdict
 from scopegate.base.limits import limit
 from scopegate.base.rates import Rates
 from scopegate.base.settings import Settings
@@ -99,6 +100,30 @@ class MintSession(Protocol):
     def __call__(self, role_arn: str, session_name: str) -> AccessKey: ...
 
 
+class Allows(Protocol):
+    """What the identity policies of a caller say: those of its user or role, inline and attached, within its
+    permissions boundary and the policies of its session. The account's root and operators' keys may do everything.
+
+    caller: as `find_access_key` or `assume_role` gave it. action: `execute-api:Invoke`. resource: an ARN.
+    context: what is known of the request (`aws:sourceip`, keys in lower case); what is known of the caller
+    (`aws:username`, `aws:principaltag/…`) is added here. Reads the frozen view: cheap, no waiting.
+    Policies of the resource are not in it: evaluate those with `policy.evaluate(…, principal_of(caller))`. In one
+    account an Allow of either suffices and an explicit deny of either refuses; across accounts both have to allow.
+    """
+
+    def __call__(self, caller: Caller, action: str, resource: str, context: Context) -> Decision: ...
+
+
+class AssumeRole(Protocol):
+    """The caller that a service (`apigateway.amazonaws.com`) is with a role, such as the credentials of an
+    integration; None when there is no such role, or it does not trust the service.
+
+    context: what the trust policy may ask for: `aws:sourcearn`, `aws:sourceaccount`.
+    """
+
+    def __call__(self, role_arn: str, service: str, session_name: str, context: Context) -> Caller | None: ...
+
+
 class CallAws(Protocol):
     """One AWS operation as `caller`, from inside: parsed, validated, dispatched and durable as a call over HTTP is.
 
@@ -125,7 +150,9 @@ class FunctionExists(Protocol):
 class Plan:
     """One route, in plain data, as start-up tables, `ls`, `check` and the console show it.
 
-    authorizer: `open`, `COGNITO_USER_POOLS name`, `JWT name`, … closed: why every call of this route is refused, or "".
+    authorizer: `open`, `COGNITO_USER_POOLS name`, `JWT name`, … authorizer_id: "" for an open route.
+    pools: ARNs of the user pools whose tokens it takes. invocations: of the functions that authorize and answer a call,
+    as it would make them, without a payload. closed: why every call of this route is refused, or "".
     """
 
     api_id: str
@@ -141,6 +168,9 @@ class Plan:
     integration: str
     closed: str = ""
     warnings: tuple[str, ...] = ()
+    authorizer_id: str = ""
+    pools: tuple[str, ...] = ()
+    invocations: tuple[Invocation, ...] = ()
 
 
 def _nothing() -> None:
@@ -149,6 +179,14 @@ def _nothing() -> None:
 
 def _nowhere(_: str) -> str:
     return ""
+
+
+def _allows_nothing(caller: Caller, action: str, resource: str, context: Context) -> Decision:
+    return Decision(Verdict.IMPLICIT_DENY, f"because no identity-based policy allows the {action} action")
+
+
+def _assumes_nothing(role_arn: str, service: str, session_name: str, context: Context) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +210,8 @@ class Ports:
     event_accepted: Callable[[], None] = _nothing
     code_url: Callable[[str], str] = _nowhere
     rates: Rates = field(default_factory=Rates)
+    allows: Allows = _allows_nothing
+    assume_role: AssumeRole = _assumes_nothing
 
 
 Call = CallContext[Ports]

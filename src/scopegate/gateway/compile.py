@@ -32,7 +32,6 @@ from scopegate.gateway.model import (
     Document,
     Integration,
     Route,
-    RoutePlan,
     RouteSpec,
     Stage,
     Step,
@@ -80,22 +79,15 @@ def compile_changed(tx: Tx, view: View, changes: Sequence[Change], _context: Com
 
 def plans(view: View, find_pool: FindPool | None = None) -> tuple[Plan, ...]:
     """Every route of every stage. find_pool: when given, adds what is worth a warning at this moment."""
-    found = [
-        route_plan for api in view.api_by_id.values() for stage in api.stages.values() for route_plan in stage.plans
-    ]
-    if find_pool is None:
-        return tuple(route_plan.plan for route_plan in found)
-    return tuple(_warn(route_plan, find_pool) for route_plan in found)
+    found = (plan for api in view.api_by_id.values() for stage in api.stages.values() for plan in stage.plans)
+    return tuple(found) if find_pool is None else tuple(_warn(plan, find_pool) for plan in found)
 
 
-def _warn(route_plan: RoutePlan, find_pool: FindPool) -> Plan:
+def _warn(plan: Plan, find_pool: FindPool) -> Plan:
     """The plan with warnings about pools and audiences, which are often made later than the API."""
-    plan = route_plan.plan
     warnings = list(plan.warnings)
-    pools = [find_pool(arn) for arn in route_plan.pool_arns]
-    warnings += [
-        f"user pool {arn} does not exist" for arn, pool in zip(route_plan.pool_arns, pools, strict=True) if pool is None
-    ]
+    pools = [find_pool(arn) for arn in plan.pools]
+    warnings += [f"user pool {arn} does not exist" for arn, pool in zip(plan.pools, pools, strict=True) if pool is None]
     issuers = tuple(pool.issuer for pool in pools if pool is not None)
     for issuer in plan.issuers:
         pool = find_pool(issuer)
@@ -135,7 +127,7 @@ def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
 
 def _closed_stage(api: ApiView, stage_name: str, reason: str) -> Stage:
     plan = Plan(api.api_id, api.name, api.kind, stage_name, "ANY", "/", "", (), (), (), "", closed=reason)
-    return Stage(stage_name, "", _NOTHING, _NO_ROUTES, closed=reason, plans=(RoutePlan(plan),))
+    return Stage(stage_name, "", _NOTHING, _NO_ROUTES, closed=reason, plans=(plan,))
 
 
 # routes, of either kind
@@ -157,7 +149,7 @@ class _Draft:
     warnings: tuple[str, ...] = ()
 
 
-def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None) -> tuple[Route, RoutePlan]:
+def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None) -> tuple[Route, Plan]:
     """A route and its plan; a part that raises Closed closes the route."""
     spec = draft.spec
     closed, authorizer, integration, validate = draft.closed, None, None, None
@@ -204,8 +196,11 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         label,
         closed,
         draft.warnings + known.warnings + (() if integration is None else integration.warnings),
+        draft.authorizer_id or "",
+        known.pool_arns,
+        tuple(each.invocation for each in (known, integration) if each is not None and each.invocation is not None),
     )
-    return route, RoutePlan(plan, known.pool_arns)
+    return route, plan
 
 
 def _because(draft: _Draft) -> str:
@@ -285,7 +280,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     warnings = _stage_warnings(stage, snapshot["api"])
     memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
-    route_plans: list[RoutePlan] = []
+    route_plans: list[Plan] = []
     for resource in snapshot["resources"]:
         for verb, method in (resource.get("resourceMethods") or {}).items():
             spec = RouteSpec(
@@ -401,7 +396,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     integrations = {one["IntegrationId"]: one for one in snapshot.get("integrations") or ()}
     memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
-    route_plans: list[RoutePlan] = []
+    route_plans: list[Plan] = []
     default: Route | None = None
     for document, verb, template in _http_routes(snapshot["routes"]):
         key = document["RouteKey"]

@@ -20,7 +20,7 @@ from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
 from scopegate.http.paths import Target, parse_query
 from scopegate.observe.record import Record
-from scopegate.ports import Edge, Plan
+from scopegate.ports import Edge, Invocation, Plan
 
 REST: Final = "REST"
 HTTP: Final = "HTTP"
@@ -76,14 +76,6 @@ class Cors:
     preflight: tuple[tuple[bytes, bytes], ...]  # beside those, on preflight answers
 
 
-@dataclass(frozen=True, slots=True)
-class RoutePlan:
-    """A route's plan, and the user pools whose tokens it takes, which may come and go after it is compiled."""
-
-    plan: Plan
-    pool_arns: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """One stage and the deployment that it serves.
@@ -101,7 +93,7 @@ class Stage:
     cors: Cors | None = None
     disabled: bool = False
     closed: str = ""
-    plans: tuple[RoutePlan, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
 
 class Place(NamedTuple):
@@ -280,16 +272,17 @@ class RouteSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Integration:
-    """A compiled integration. label: for tables, as `AWS_PROXY function:orders`."""
+    """A compiled integration. label: for tables, as `AWS_PROXY function:orders`. invocation: for the plan."""
 
     step: Step
     label: str
     warnings: tuple[str, ...] = ()
+    invocation: Invocation | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Authorizer:
-    """A compiled authorizer of one route. label, issuers, audiences, pool_arns: for tables and warnings."""
+    """A compiled authorizer of one route. All but the step is for the route's plan."""
 
     step: Step | None
     label: str
@@ -297,3 +290,4 @@ class Authorizer:
     audiences: tuple[str, ...] = ()
     pool_arns: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    invocation: Invocation | None = None

@@ -267,7 +267,8 @@ def _compile(
         return None
 
     kind = document.get("type") or document.get("AuthorizerType")
-    return Authorizer(authorize, f"{kind} {name}".strip(), warnings=warnings)
+    invocation = Invocation(function, b"", principal=principal, source_arn=source_arn)
+    return Authorizer(authorize, f"{kind} {name}".strip(), warnings=warnings, invocation=invocation)
 
 
 def _digest(identity: list[str]) -> bytes:

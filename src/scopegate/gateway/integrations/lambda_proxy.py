@@ -122,8 +122,8 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
     def render(call: ApiCall, payload: bytes) -> Response:
         return render_rest(call, payload, spec.binary_types)
 
-    step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
-    return Integration(step, label, warnings)
+    called = Invocation(function, b"", principal=principal, source_arn=source_arn(spec))
+    return Integration(_step(build, render, called, timeout_ms / 1000), label, warnings, called)
 
 
 def _wrong_method(_call: ApiCall) -> None:
@@ -160,8 +160,8 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
         render = _mapped(render, mappings)
     timeout_ms = document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")
     principal, warnings = principal_of(document.get("CredentialsArn") or "", spec, function)
-    step = _step(build, render, function, principal, source_arn(spec), timeout_ms / 1000)
-    return Integration(step, f"AWS_PROXY {function}", warnings)
+    called = Invocation(function, b"", principal=principal, source_arn=source_arn(spec))
+    return Integration(_step(build, render, called, timeout_ms / 1000), f"AWS_PROXY {function}", warnings, called)
 
 
 def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
@@ -193,9 +193,10 @@ def principal_of(text: str, spec: RouteSpec, function: str) -> tuple[str | None,
 # calling
 
 
-def _step(
-    build: BuildEvent, render: Render, function: str, principal: str | None, source: str, timeout_s: float
-) -> Step:
+def _step(build: BuildEvent, render: Render, called: Invocation, timeout_s: float) -> Step:
+    """called: the invocation, but for what each call brings."""
+    function, principal, source = called.function_arn, called.principal, called.source_arn
+
     async def invoke(call: ApiCall, payload: bytes) -> None:
         invocation = Invocation(function, payload, principal=principal, source_arn=source, trace_id=call.trace)
         try:
