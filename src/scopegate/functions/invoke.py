@@ -89,6 +89,14 @@ class Invoker:
             raise AwsError("TooManyRequestsException", "Rate Exceeded.", members=members)
         return ref, function, version
 
+    def find_refusal(self, invocation: Invocation) -> AwsError | None:
+        """`ports.FindRefusal`."""
+        try:
+            self.resolve(invocation)
+        except AwsError as error:
+            return error
+        return None
+
     async def definition(self, function: Function, version: Version) -> Definition:
         """What the runtime needs of a version, with a session that lives long enough; made once a revision."""
         configuration = version.configuration

@@ -44,7 +44,7 @@ from scopegate.server.edge import Front
 from scopegate.server.hosts import HostTable, find_room
 from scopegate.server.launch import Launch
 from scopegate.server.roles import Edges, Role, RoleSocket
-from scopegate.server.runner import Functions, LocalFunctions, RemoteFunctions, runner_socket
+from scopegate.server.runner import Functions, LocalFunctions, NoFunctions, RemoteFunctions, runner_socket
 from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store
@@ -194,6 +194,7 @@ def _ports(
     return Ports(
         invoke=invoker.invoke,
         find_pool=late.find_pool,
+        find_refusal=invoker.find_refusal,
         function_exists=late.function_exists,
         find_access_key=late.find_access_key,
         mint_session=mint_session,
@@ -290,6 +291,27 @@ async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front
 
 
 async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
+async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> Control:
+    """The operations alone, on a new store: for what is deployed only to be looked at.
+
+    Nothing listens, nothing goes out to the network, and no function is ever run.
+    """
+    store, seal = await open_migrated(launch.settings)
+    stack.push_async_callback(store.close)
+    stock = KeyStock(2)  # as many as a user pool takes
+    stack.callback(stock.close)
+    late, functions = _Late(), NoFunctions()
+    ports = _ports(launch, late, store, seal, functions.run, late.call_aws, take_key=stock.take)
+    holder = late.holder = WorldHolder(store, CompileContext(launch.settings, seal, ports))
+    await holder.load()
+
+    async def decisions(_key: str | None, _count: int) -> list[dict[str, Any]]:
+        return []
+
+    late.control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
+    return late.control
+
+
     """AWS operations, deployments, this server's own API: the one place where definitions change; on a Unix socket."""
     store, seal = open_store(launch.settings), open_sealer(launch.settings)
     stack.push_async_callback(store.close)

@@ -53,6 +53,18 @@ class LocalFunctions:
         return self._runner.new_logs(account, region, function, lines, since)
 
 
+class NoFunctions:
+    """None: where definitions are only looked at."""
+
+    async def run(self, definition: Definition, work: Work) -> Outcome:
+        raise AwsError("ServiceException", "No function is run here", status=500)
+
+    async def logs(
+        self, account: str, region: str, function: str, lines: int, since: int | None
+    ) -> tuple[Sequence[str], int]:
+        return (), 0
+
+
 class RemoteFunctions:
     """Functions in the runner's care."""
 
