@@ -322,6 +322,17 @@ gateway_account_parts: Final = Table(
     Column("document", JSON, nullable=False),
 )
 
+api_key_uses: Final = Table(
+    "api_key_uses",  # calls that a usage plan counted for a key on a day
+    metadata,
+    Column("account", TEXT, primary_key=True),
+    Column("region", TEXT, primary_key=True),
+    Column("plan_id", TEXT, primary_key=True),
+    Column("key_id", TEXT, primary_key=True),
+    Column("day", Integer, primary_key=True),  # since 1970-01-01, UTC
+    Column("uses", BigInteger, nullable=False),
+)
+
 
 # functions
 
