@@ -60,14 +60,14 @@ class Invoke(Protocol):
     def __call__(self, invocation: Invocation) -> Awaitable[InvocationAnswer]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedPool:
 class FindRefusal(Protocol):
     """What Invoke would raise for an invocation, whatever its payload, at this moment; None when it would run it."""
 
     def __call__(self, invocation: Invocation) -> AwsError | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedPool:
     """What the gateway needs of a user pool to trust its tokens."""
 
     pool_id: str
@@ -151,25 +151,6 @@ class CallAws(Protocol):
 
 class FunctionExists(Protocol):
     def __call__(self, function_arn: str) -> bool: ...
-class Passwords(Protocol):
-    """Hashes of users' passwords, and the other slow arithmetic of a sign-in, in a few threads of their own.
-
-    Raises AwsError("TooManyRequestsException") at once when more is waiting than can be worked off soon.
-    """
-
-    def hash(self, password: str) -> Awaitable[str]:
-        """The hash to keep, in PHC form."""
-        ...
-
-    def verify(self, phc: str | None, password: str) -> Awaitable[bool]:
-        """Whether a password is the one that was hashed; None, for a user who is not there, takes as long."""
-        ...
-
-    def run(self, work: Callable[[], T]) -> Awaitable[T]:
-        """What `work` returns, computed in one of the threads."""
-        ...
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,25 +182,14 @@ class Plan:
 
 def _nothing() -> None:
     pass
-class _NoPasswords:
-    async def hash(self, password: str) -> str:
-        raise RuntimeError("this process hashes no passwords")
-
-    async def verify(self, phc: str | None, password: str) -> bool:
-        raise RuntimeError("this process verifies no passwords")
-
-    async def run(self, work: Callable[[], T]) -> T:
-        raise RuntimeError("this process has no threads for sign-ins")
 
 
-
-
-def _nowhere(_: str) -> str:
-    return ""
 def _unknown(invocation: Invocation) -> AwsError | None:
     raise RuntimeError("this process does not know functions")
 
 
+def _nowhere(_: str) -> str:
+    return ""
 
 
 def _allows_nothing(caller: Caller, action: str, resource: str, context: Context) -> Decision:
@@ -234,9 +204,9 @@ def _assumes_nothing(role_arn: str, service: str, session_name: str, context: Co
 class Ports:
     """What one process hands to its families.
 
+    find_refusal: for whoever judges what is deployed; a call finds out by `invoke`.
     event_accepted: an asynchronous invocation was stored; whoever works them off need not wait for its next look.
     code_url: where a function's package, named by its digest (hex), may be fetched for a while.
-    find_refusal: for whoever judges what is deployed; a call finds out by `invoke`.
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
     ready. rates: how often callers may, of the whole process.
     """
@@ -248,9 +218,9 @@ class Ports:
     mint_session: MintSession
     call_aws: CallAws
     plans: Callable[[], tuple[Plan, ...]]
+    find_refusal: FindRefusal = _unknown
     take_key: Callable[[], NewKey] = new_key
     event_accepted: Callable[[], None] = _nothing
-    find_refusal: FindRefusal = _unknown
     code_url: Callable[[str], str] = _nowhere
     rates: Rates = field(default_factory=Rates)
     allows: Allows = _allows_nothing
