@@ -193,8 +193,8 @@ def _ports(
     invoker = Invoker(lambda: late.world.functions, run_function, code, mint_session, endpoint)
     return Ports(
         invoke=invoker.invoke,
-        find_pool=late.find_pool,
         find_refusal=invoker.find_refusal,
+        find_pool=late.find_pool,
         function_exists=late.function_exists,
         find_access_key=late.find_access_key,
         mint_session=mint_session,
@@ -290,7 +290,6 @@ async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front
     return Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
 
 
-async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
 async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> Control:
     """The operations alone, on a new store: for what is deployed only to be looked at.
 
@@ -312,6 +311,7 @@ async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> C
     return late.control
 
 
+async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     """AWS operations, deployments, this server's own API: the one place where definitions change; on a Unix socket."""
     store, seal = open_store(launch.settings), open_sealer(launch.settings)
     stack.push_async_callback(store.close)
