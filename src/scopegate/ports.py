@@ -6,7 +6,7 @@ the same callable speaks to the role that has it.
 
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from scopegate.aws.operations import Also, CallContext, Caller, Shape
 from scopegate.aws.policy import Context, Decision, Verdict
@@ -20,6 +20,8 @@ from scopegate.jose.remote import IssuerKeys
 from scopegate.jose.verify import KeySet, Verifier
 from scopegate.observe.record import Ring
 from scopegate.store.sealing import Sealer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,25 @@ class CallAws(Protocol):
     ) -> Awaitable[Shape]: ...
 
 
+class Passwords(Protocol):
+    """Hashes of users' passwords, and the other slow arithmetic of a sign-in, in a few threads of their own.
+
+    Raises AwsError("TooManyRequestsException") at once when more is waiting than can be worked off soon.
+    """
+
+    def hash(self, password: str) -> Awaitable[str]:
+        """The hash to keep, in PHC form."""
+        ...
+
+    def verify(self, phc: str | None, password: str) -> Awaitable[bool]:
+        """Whether a password is the one that was hashed; None, for a user who is not there, takes as long."""
+        ...
+
+    def run(self, work: Callable[[], T]) -> Awaitable[T]:
+        """What `work` returns, computed in one of the threads."""
+        ...
+
+
 class FunctionExists(Protocol):
     def __call__(self, function_arn: str) -> bool: ...
 
@@ -178,6 +199,17 @@ class Plan:
     authorizer_id: str = ""
     pools: tuple[str, ...] = ()
     invocations: tuple[Invocation, ...] = ()
+
+
+class _NoPasswords:
+    async def hash(self, password: str) -> str:
+        raise RuntimeError("this process hashes no passwords")
+
+    async def verify(self, phc: str | None, password: str) -> bool:
+        raise RuntimeError("this process verifies no passwords")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        raise RuntimeError("this process has no threads for sign-ins")
 
 
 def _nothing() -> None:
@@ -223,6 +255,7 @@ class Ports:
     event_accepted: Callable[[], None] = _nothing
     code_url: Callable[[str], str] = _nowhere
     rates: Rates = field(default_factory=Rates)
+    passwords: Passwords = field(default_factory=_NoPasswords)
     allows: Allows = _allows_nothing
     assume_role: AssumeRole = _assumes_nothing
 

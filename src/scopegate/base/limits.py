@@ -118,6 +118,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.failed_authentications": _hard(20, "failures in a row", "ours: wrong secrets per client and address"),
     "userpools.failed_authentication_s": _hard(6, "seconds", "ours: until one more failure is allowed"),
     "userpools.client_credentials_rate": _quota(150, "per second", "Cognito: ClientAuthentication"),
+    "userpools.password_threads": _hard(2, "threads", "ours: hashes of passwords at the same time, per process"),
+    "userpools.passwords_waiting": _hard(64, "items", "ours: hashes of passwords that wait; more get a refusal"),
+    "userpools.trigger_timeout_ms": _hard(5_000, "milliseconds", "Cognito: a trigger function's answer"),
+    "userpools.trigger_tries": _hard(3, "tries", "Cognito: of a trigger function that is late"),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.role_policy_characters": _hard(10_240, "characters", "IAM: inline policies of a role"),

@@ -103,6 +103,14 @@ class Settings:
     aws_quotas: bool = _setting(
         False, "Apply AWS's quotas per account, region and second.", flag="--aws-quotas", env="SCOPEGATE_AWS_QUOTAS"
     )
+    password_memory_kib: int = _setting(
+        19_456,
+        "Memory that one hash of a user's password takes (argon2id), KiB; more makes stolen hashes harder to guess.",
+        env="SCOPEGATE_PASSWORD_MEMORY_KIB",
+    )
+    password_passes: int = _setting(
+        2, "How often a hash of a password passes over that memory.", env="SCOPEGATE_PASSWORD_PASSES"
+    )
     master_key: str | None = _setting(
         None,
         "The master key, 32 bytes in base64; default: the file master.key in the data directory, made on first start.",
@@ -122,6 +130,11 @@ class Settings:
                 )
         if self.workers is not None and self.workers < 1:
             raise SetupError(f"settings: --workers must be at least 1, got {self.workers}")
+        if not 8_192 <= self.password_memory_kib <= 1_048_576 or not 1 <= self.password_passes <= 100:
+            raise SetupError(
+                "settings: SCOPEGATE_PASSWORD_MEMORY_KIB must be 8192 to 1048576, SCOPEGATE_PASSWORD_PASSES 1 to 100; "
+                "see docs/settings.md#password-memory-kib"
+            )
         if not 0 <= self.port <= 65535:
             raise SetupError(f"settings: --port must be 0 to 65535, got {self.port}")
 

@@ -49,6 +49,7 @@ from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.users.passwords import Passwords
 
 if TYPE_CHECKING:
     from scopegate.aws.operations import Shape
@@ -205,6 +206,12 @@ def _ports(
     )
 
 
+def _passwords(stack: contextlib.AsyncExitStack, launch: Launch) -> Passwords:
+    passwords = Passwords(launch.settings)
+    stack.callback(passwords.close)
+    return passwords
+
+
 async def _load_world(
     stack: contextlib.AsyncExitStack, store: Store, seal: Sealer, settings: Settings, late: _Late, ports: Ports
 ) -> WorldHolder:
@@ -238,7 +245,11 @@ async def _begin_control(
         await account_keys.require_key(store)
     stock = KeyStock()
     stack.callback(stock.close)
-    more = {"take_key": stock.take, "event_accepted": late.event_accepted}
+    more = {
+        "take_key": stock.take,
+        "event_accepted": late.event_accepted,
+        "passwords": _passwords(stack, launch),
+    }
     ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
     worker = late.worker = EventWorker(store, ports.invoke)
     holder = await _load_world(stack, store, seal, launch.settings, late, ports)
@@ -342,7 +353,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
-    ports = _ports(launch, late, store, seal, functions.run, _no_call_aws)
+    ports = _ports(launch, late, store, seal, functions.run, _no_call_aws, passwords=_passwords(stack, launch))
     holder = await _load_world(stack, store, seal, settings, late, ports)
     edge = _edge(stack, launch, ports, client)
 
