@@ -13,7 +13,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 
 from scopegate.account.model import SESSION_PREFIX, derived_unique_id, new_secret, new_session_key_id
-from scopegate.aws.operations import Caller
+from scopegate.aws.operations import Caller, RoleSession
 from scopegate.aws.sigv4 import INVALID_TOKEN, SignatureRefused
 from scopegate.base import clock, names
 from scopegate.base.limits import limit
@@ -71,5 +71,5 @@ def _caller(access_key_id: str, role_arn: str, session_name: str) -> Caller:
         f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{role}/{session_name}",
         f"{role_id}:{session_name}",
         access_key_id,
-        role,
+        RoleSession(role_arn, session_name),
     )

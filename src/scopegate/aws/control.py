@@ -159,7 +159,7 @@ class Control(Generic[PortsT]):
         """Who signs a request of `/_scopegate/api`: an operator, never a function's session. Raises AwsError."""
         try:
             signer = self.authenticate(request, OWN_SERVICE)
-            if signer.caller.role is not None:
+            if signer.caller.session is not None:
                 rights.deny(signer.caller, f"{OWN_SERVICE}:{request.method}", "*")
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, "rest-json") from None

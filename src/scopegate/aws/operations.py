@@ -26,18 +26,37 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class RoleSession:
+    """What a caller is that has assumed a role.
+
+    policies: its session policies, documents and ARNs of managed policies; the session may do what they allow as well.
+    tags: session tags. issued_at: epoch seconds. service: which service took the role for itself
+    (`lambda.amazonaws.com`): the role has to trust it whenever it is asked; "" where STS looked.
+    """
+
+    role_arn: str
+    name: str
+    policies: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    issued_at: int = 0
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who signed the call.
 
     arn: `arn:aws:iam::ACC:root`, `…:user/NAME` or `arn:aws:sts::ACC:assumed-role/ROLE/SESSION`.
-    role: the role's name for an assumed role (a function's session), else None.
+    session: of an assumed role. user: the name of the IAM user whose policies decide. Neither: the account's root, or
+    an operator's key, which may do everything in its account.
     """
 
     account: str
     arn: str
     user_id: str
     access_key_id: str
-    role: str | None = None
+    session: RoleSession | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Policy documents: statements that allow or deny an action on a resource. The one evaluator of them.
 
 A document is compiled whole or not at all: what is not understood raises `InvalidPolicy`, so that no Deny is passed
-over. Deny wins over Allow; what no statement names is not allowed. Policy variables (`${aws:username}`) are refused;
-principals are not looked at: whoever asks knows whose policies these are.
-Source: IAM User Guide, "Policy evaluation logic", "JSON policy elements", "Condition operators"; reference, "REST: what
-the authorizer's answer does".
+over. Deny wins over Allow; what no statement names is not allowed. A statement whose variable has no value does not
+apply; a condition on what this server cannot tell (tags of a resource, most services' own keys) makes an Allow never
+apply, and lets a Deny apply as if it were met. NotPrincipal is refused.
+Source: IAM User Guide, "Policy evaluation logic", "JSON policy elements", "Condition operators", "Variables and tags";
+reference, "REST: what the authorizer's answer does".
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import fnmatch
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
+
+from scopegate.aws.operations import Caller
 
 Context = Mapping[str, Sequence[str]]
 """Condition keys, lower case → values. A key that is absent has no entry."""
@@ -25,33 +28,116 @@ Context = Mapping[str, Sequence[str]]
 _ELEMENTS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
+_WITH_VARIABLES: Final = "2012-10-17"
+_VARIABLE: Final = re.compile(r"\$\{(?:([*?$])|\s*([^,'{}$]+?)\s*(?:,\s*'([^']*)'\s*)?)\}")
+_PRINCIPAL_OF_AWS: Final = re.compile(
+    r"\*|(?P<account>\d{12})|arn:aws[a-z-]*:iam::(?P<root>\d{12}):root"
+    r"|arn:aws[a-z-]*:(?:iam|sts)::\d*:[^*?]+|A[A-Z0-9]{15,}",
+    re.ASCII,
+)
+
+# Condition keys that have no value because nobody here could say it, in contrast to those that a request lacks.
+_UNTOLD: Final = ("aws:resourcetag/",)
+_TOLD_BY_SERVICES: Final = frozenset(
+    {
+        "iam:passedtoservice",
+        "iam:permissionsboundary",
+        "iam:policyarn",
+        "lambda:principal",
+        "sts:externalid",
+        "sts:rolesessionname",
+    }
+)
 
 
 class InvalidPolicy(ValueError):
     """A document that cannot be enforced as it is written; the text says which part."""
 
 
+class _Unresolved(Exception):
+    """A variable has no value: its statement does not apply."""
+
+
 class Verdict(Enum):
     """What a set of policies says of one action on one resource."""
 
     ALLOW = "allow"
+    DELEGATED = "allowed to the caller's account"  # by a resource's policy: the caller's own policies decide
     EXPLICIT_DENY = "explicit deny"
     IMPLICIT_DENY = "implicit deny"
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What all policies of a caller say together. reason: how AWS ends the sentence that denies it."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, as the Principal of a resource's policy names them: by ARN, by account, or as a service."""
+
+    arns: frozenset[str] = frozenset()
+    account: str = ""
+    service: str = ""
+
+
+NOBODY: Final = Principal()
+"""Who has no identity in AWS's eyes: statements for everyone count."""
+
+
+def principal_of(caller: Caller) -> Principal:
+    """A caller as resources' policies name it; a session also by its role."""
+    arns = {caller.arn} if caller.session is None else {caller.arn, caller.session.role_arn}
+    return Principal(frozenset(arns), caller.account)
+
+
 _Test = Callable[[Context], bool]
 _Match = Callable[[str], bool]
+_MatchIn = Callable[[str, Context], bool]
+_Value = Callable[[Context], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Principals:
+    """The Principal of a statement."""
+
+    everyone: bool
+    arns: frozenset[str]
+    accounts: frozenset[str]
+    services: frozenset[str]
+
+    def names(self, principal: Principal) -> bool:
+        """Whether the statement is about this one itself, not only about its account."""
+        if principal.service:
+            return principal.service in self.services
+        return self.everyone or not self.arns.isdisjoint(principal.arns)
+
+    def covers(self, principal: Principal) -> bool:
+        return self.names(principal) or principal.account in self.accounts
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     allows: bool
     action: _Match
-    resource: _Match
+    resource: _MatchIn
     conditions: tuple[_Test, ...]
+    principals: _Principals | None = None  # None: the policy of an identity, which is known
 
-    def applies(self, action: str, resource: str, context: Context) -> bool:
-        return self.action(action) and self.resource(resource) and all(test(context) for test in self.conditions)
+    def applies(self, action: str, resource: str, context: Context, principal: Principal) -> bool:
+        if self.principals is not None and not self.principals.covers(principal):
+            return False
+        try:
+            return (
+                self.action(action)
+                and self.resource(resource, context)
+                and all(test(context) for test in self.conditions)
+            )
+        except _Unresolved:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +147,96 @@ class Policy:
     statements: tuple[_Statement, ...]
 
 
-def evaluate(policies: Iterable[Policy], action: str, resource: str, context: Context) -> Verdict:
-    """Whether `action` (`execute-api:Invoke`) on `resource` (an ARN) is allowed."""
+def evaluate(
+    policies: Iterable[Policy], action: str, resource: str, context: Context, principal: Principal = NOBODY
+) -> Verdict:
+    """Whether `action` (`execute-api:Invoke`) on `resource` (an ARN) is allowed.
+
+    principal: who asks, for policies of resources; DELEGATED when they allow it to the whole account of who asks.
+    """
     verdict = Verdict.IMPLICIT_DENY
     for policy in policies:
         for statement in policy.statements:
-            if statement.applies(action, resource, context):
+            if statement.applies(action, resource, context, principal):
                 if not statement.allows:
                     return Verdict.EXPLICIT_DENY
-                verdict = Verdict.ALLOW
+                if statement.principals is None or statement.principals.names(principal):
+                    verdict = Verdict.ALLOW
+                elif verdict is Verdict.IMPLICIT_DENY:
+                    verdict = Verdict.DELEGATED
     return verdict
 
 
-def compile_policy(document: Any) -> Policy:
+def compile_policy(document: Any, *, exact_actions: bool = False) -> Policy:
     """A policy of an identity, parsed JSON: whom it is about is known, so principals are not looked at.
 
+    exact_actions: names of actions are told apart by case, as in what an authorizer answers.
     Raises InvalidPolicy.
     """
-    return Policy(tuple(_compile_statement(statement) for statement in _statements_of(document)))
-
-
-def compile_resource_policy(document: Any) -> Policy:
-    """A policy of a resource, for callers who are nobody in AWS's eyes: statements for everyone count.
-
-    Raises InvalidPolicy, also for a statement that does not say whom it is about, or says whom it is not.
-    """
+    variables = _has_variables(document)
     return Policy(
-        tuple(_compile_statement(statement) for statement in _statements_of(document) if _is_for_everyone(statement))
+        tuple(
+            _compile_statement(statement, variables=variables, fold=not exact_actions)
+            for statement in _statements_of(document)
+        )
     )
 
 
-def _is_for_everyone(statement: Any) -> bool:
-    if not isinstance(statement, dict) or "NotPrincipal" in statement or "Principal" not in statement:
-        raise InvalidPolicy("a Statement of a resource policy needs Principal; NotPrincipal is not evaluated yet")
+def compile_resource_policy(document: Any) -> Policy:
+    """A policy of a resource, which says whom each statement is about.
+
+    Raises InvalidPolicy, also for a statement that does not say it, or says whom it is not about.
+    """
+    variables = _has_variables(document)
+    return Policy(
+        tuple(
+            replace(
+                _compile_statement(statement, variables=variables, fold=True), principals=_compile_principals(statement)
+            )
+            for statement in _statements_of(document)
+        )
+    )
+
+
+def compile_trust_policy(document: Any) -> Policy:
+    """The policy that says who may take a role; it has no Resource, for the role is the resource.
+
+    Raises InvalidPolicy.
+    """
+    statements = [
+        {**statement, "Resource": "*"} if isinstance(statement, dict) else statement
+        for statement in _statements_of(document)
+    ]
+    return compile_resource_policy({**document, "Statement": statements})
+
+
+def _compile_principals(statement: Any) -> _Principals:
+    if "NotPrincipal" in statement or "Principal" not in statement:
+        raise InvalidPolicy("a Statement of a resource policy needs Principal; NotPrincipal is not evaluated")
     principal = statement["Principal"]
-    if isinstance(principal, dict):
-        principal = principal.get("AWS", [])
-    return principal == "*" or (isinstance(principal, list) and "*" in principal)
+    if principal == "*":
+        principal = {"AWS": "*"}
+    if not isinstance(principal, dict) or not principal.keys() <= {"AWS", "Service", "Federated", "CanonicalUser"}:
+        raise InvalidPolicy("a Statement has a Principal that is not understood")
+    names = {kind: _texts(value, "Principal") for kind, value in principal.items()}
+    arns, accounts = set(), set()
+    for name in names.get("AWS", []):
+        match = _PRINCIPAL_OF_AWS.fullmatch(name)
+        if match is None:
+            raise InvalidPolicy(f"a Statement has the Principal {name!r}, which is neither an account nor an ARN")
+        account = match["account"] or match["root"]
+        if account:
+            accounts.add(account)
+        # The root user is named by the ARN that stands for its account.
+        arns.add(f"arn:aws:iam::{account}:root" if account else name)
+    return _Principals("*" in arns, frozenset(arns), frozenset(accounts), frozenset(names.get("Service", [])))
 
 
 def _statements_of(document: Any) -> list[Any]:
     if not isinstance(document, dict):
         raise InvalidPolicy("the policy is no object")
     version = document.get("Version", "2008-10-17")
-    if version not in ("2012-10-17", "2008-10-17"):
+    if version not in (_WITH_VARIABLES, "2008-10-17"):
         raise InvalidPolicy(f"the policy has version {version!r}")
     statements = document.get("Statement")
     if isinstance(statements, dict):
@@ -114,7 +246,12 @@ def _statements_of(document: Any) -> list[Any]:
     return statements
 
 
-def _compile_statement(statement: Any) -> _Statement:
+def _has_variables(document: Any) -> bool:
+    """In policies of the older version `${…}` is text like any other."""
+    return isinstance(document, dict) and document.get("Version") == _WITH_VARIABLES
+
+
+def _compile_statement(statement: Any, *, variables: bool, fold: bool) -> _Statement:
     if not isinstance(statement, dict):
         raise InvalidPolicy("a Statement is no object")
     if unknown := statement.keys() - _ELEMENTS:
@@ -122,26 +259,42 @@ def _compile_statement(statement: Any) -> _Statement:
     effect = statement.get("Effect")
     if effect not in ("Allow", "Deny"):
         raise InvalidPolicy(f"a Statement has Effect {effect!r}")
+    allows = effect == "Allow"
     return _Statement(
-        effect == "Allow",
-        _compile_choice(statement, "Action"),
-        _compile_choice(statement, "Resource"),
-        _compile_conditions(statement.get("Condition")),
+        allows,
+        _compile_actions(statement, fold=fold),
+        _compile_resources(statement, variables=variables),
+        _compile_conditions(statement.get("Condition"), allows=allows, variables=variables),
     )
 
 
-def _compile_choice(statement: Mapping[str, Any], name: str) -> _Match:
-    """`Action` or `NotAction`, exactly one of them; the same for resources."""
+def _compile_actions(statement: Mapping[str, Any], *, fold: bool) -> _Match:
+    positive, patterns = _choice(statement, "Action")
+    matches = [_compile_glob(_glob(pattern), fold=fold) for pattern in patterns]
+    return lambda text: any(match(text) for match in matches) is positive
+
+
+def _compile_resources(statement: Mapping[str, Any], *, variables: bool) -> _MatchIn:
+    positive, patterns = _choice(statement, "Resource")
+    matches = [_compile_like(pattern, variables=variables) for pattern in patterns]
+
+    def applies(text: str, context: Context) -> bool:
+        # All of them are asked: one variable without a value, and the statement does not apply.
+        matched = [match(text, context) for match in matches]
+        return any(matched) is positive
+
+    return applies
+
+
+def _choice(statement: Mapping[str, Any], name: str) -> tuple[bool, list[str]]:
+    """`Action` or `NotAction`, exactly one of them, and whether it is the first; the same for resources."""
     given = [key for key in (name, f"Not{name}") if key in statement]
     if len(given) != 1:
         raise InvalidPolicy(f"a Statement has not exactly one of {name} and Not{name}")
     patterns = _texts(statement[given[0]], given[0])
     if not patterns:
         raise InvalidPolicy(f"a Statement has an empty {given[0]}")
-    matches = [_compile_wildcards(pattern) for pattern in patterns]
-    if given[0] == name:
-        return lambda text: any(match(text) for match in matches)
-    return lambda text: not any(match(text) for match in matches)
+    return given[0] == name, patterns
 
 
 def _texts(value: Any, name: str) -> list[str]:
@@ -151,21 +304,77 @@ def _texts(value: Any, name: str) -> list[str]:
     return values
 
 
+# patterns: `*` stands for any run of characters, `?` for one
+
+
+def _glob(text: str) -> str:
+    """A pattern of a policy as fnmatch has it, where brackets mean something."""
+    return text.replace("[", "[[]")
+
+
+def _glob_exactly(text: str) -> str:
+    """The pattern that only `text` matches."""
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
 @lru_cache(maxsize=1024)
-def _compile_wildcards(pattern: str, *, fold: bool = False) -> _Match:
-    """`*` stands for any run of characters, `?` for one; linear in the text, whatever the pattern."""
-    if "${" in pattern:
-        raise InvalidPolicy(f"policy variables are not evaluated yet: {pattern!r}")
-    if pattern == "*":
+def _compile_glob(glob: str, *, fold: bool = False) -> _Match:
+    """Linear in the text, whatever the pattern."""
+    if glob == "*":
         return lambda _: True
-    match = re.compile(fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE if fold else 0).match
+    match = re.compile(fnmatch.translate(glob), re.IGNORECASE if fold else 0).match
     return lambda text: match(text) is not None
+
+
+def _compile_like(pattern: str, *, variables: bool) -> _MatchIn:
+    value = _compile_value(pattern, _glob, _glob_exactly, variables=variables)
+    if isinstance(value, str):
+        match = _compile_glob(value)
+        return lambda text, _: match(text)
+    return lambda text, context: _compile_glob(value(context))(text)
+
+
+def _compile_value(
+    text: str, literal: Callable[[str], str], exact: Callable[[str], str], *, variables: bool
+) -> str | _Value:
+    """A text with its variables: as it is where it has none, else what finds their values.
+
+    literal, exact: how text of the policy, and the value of a variable, are written in the result: what a caller is
+    called is never a pattern.
+    """
+    if not variables or "${" not in text:
+        return literal(text)
+    parts: list[str | tuple[str, str | None]] = []
+    end = 0
+    for match in _VARIABLE.finditer(text):
+        parts.append(literal(text[end : match.start()]))
+        parts.append(exact(match[1]) if match[1] else (match[2].lower(), match[3]))
+        end = match.end()
+    parts.append(literal(text[end:]))
+    if any("${" in part for part in parts if isinstance(part, str)):
+        raise InvalidPolicy(f"a variable is not understood in {text!r}")
+    if all(isinstance(part, str) for part in parts):
+        return "".join(part for part in parts if isinstance(part, str))
+
+    def resolve(context: Context) -> str:
+        return "".join(part if isinstance(part, str) else exact(_resolve(*part, context)) for part in parts)
+
+    return resolve
+
+
+def _resolve(key: str, default: str | None, context: Context) -> str:
+    values = context.get(key, ())
+    if len(values) == 1:
+        return values[0]
+    if default is not None and not values:
+        return default
+    raise _Unresolved
 
 
 # conditions
 
 
-def _compile_conditions(conditions: Any) -> tuple[_Test, ...]:
+def _compile_conditions(conditions: Any, *, allows: bool, variables: bool) -> tuple[_Test, ...]:
     if conditions is None:
         return ()
     if not isinstance(conditions, dict):
@@ -174,11 +383,19 @@ def _compile_conditions(conditions: Any) -> tuple[_Test, ...]:
     for operator, keys in conditions.items():
         if not isinstance(keys, dict):
             raise InvalidPolicy(f"the Condition {operator} is no object")
-        tests += [_compile_condition(operator, key, value) for key, value in keys.items()]
+        for key, value in keys.items():
+            test = _compile_condition(operator, key, value, variables=variables)
+            tests.append(test if _is_told(key.lower()) else lambda _: not allows)
     return tuple(tests)
 
 
-def _compile_condition(operator: str, key: str, value: Any) -> _Test:
+def _is_told(key: str) -> bool:
+    if key.startswith(_UNTOLD):
+        return False
+    return key.startswith("aws:") or key in _TOLD_BY_SERVICES
+
+
+def _compile_condition(operator: str, key: str, value: Any, *, variables: bool) -> _Test:
     """One operator and key: any of the values suffices, of a negated operator none may match."""
     quantifier, colon, name = operator.rpartition(":")
     if colon and quantifier not in ("ForAnyValue", "ForAllValues"):
@@ -194,19 +411,20 @@ def _compile_condition(operator: str, key: str, value: Any) -> _Test:
     if operation is None:
         raise InvalidPolicy(f"the condition operator {operator} is unknown")
     compile_value, negated = operation
-    matches = [compile_value(one) for one in values]
+    matches = [compile_value(one, variables) for one in values]
+    # An absent key fails a condition, but those that say otherwise: IfExists, ForAllValues, negated ones.
+    holds_when_absent = if_exists or quantifier == "ForAllValues" or (negated and quantifier != "ForAnyValue")
+    decide = any if quantifier == "ForAnyValue" else all
 
-    def holds(got: str) -> bool:
-        return any(match(got) for match in matches) is not negated
+    def holds(got: str, context: Context) -> bool:
+        matched = [match(got, context) for match in matches]
+        return any(matched) is not negated
 
     def test(context: Context) -> bool:
         got = context.get(lower)
         if not got:
-            # An absent key fails a condition, but those that say otherwise: negated ones, IfExists, ForAllValues.
-            return if_exists or negated or quantifier == "ForAllValues"
-        if quantifier == "ForAnyValue":
-            return any(map(holds, got))
-        return all(map(holds, got))
+            return holds_when_absent
+        return decide(holds(one, context) for one in got)
 
     return test
 
@@ -223,18 +441,54 @@ def _condition_values(value: Any, operator: str) -> list[str]:
             raise InvalidPolicy(f"the Condition {operator} has a value that is no text")
     if not texts:
         raise InvalidPolicy(f"the Condition {operator} has no value")
-    if any("${" in text for text in texts):
-        raise InvalidPolicy("policy variables are not evaluated yet")
     return texts
 
 
-def _equals(value: str) -> _Match:
-    return lambda got: got == value
+def _as_it_is(text: str) -> str:
+    return text
 
 
-def _equals_folded(value: str) -> _Match:
-    folded = value.casefold()
-    return lambda got: got.casefold() == folded
+def _equals(value: str, variables: bool) -> _MatchIn:
+    wanted = _compile_value(value, _as_it_is, _as_it_is, variables=variables)
+    if isinstance(wanted, str):
+        return lambda got, _: got == wanted
+    return lambda got, context: got == wanted(context)
+
+
+def _equals_folded(value: str, variables: bool) -> _MatchIn:
+    wanted = _compile_value(value, _as_it_is, _as_it_is, variables=variables)
+    if isinstance(wanted, str):
+        folded = wanted.casefold()
+        return lambda got, _: got.casefold() == folded
+    return lambda got, context: got.casefold() == wanted(context).casefold()
+
+
+def _like(value: str, variables: bool) -> _MatchIn:
+    return _compile_like(value, variables=variables)
+
+
+def _arn_like(value: str, variables: bool) -> _MatchIn:
+    """The six parts of an ARN are matched one by one."""
+    wanted = _compile_value(value, _glob, _glob_exactly, variables=variables)
+
+    def match(got: str, context: Context) -> bool:
+        patterns = (wanted if isinstance(wanted, str) else wanted(context)).split(":", 5)
+        parts = got.split(":", 5)
+        return len(parts) == len(patterns) == 6 and all(
+            _compile_glob(pattern)(part) for pattern, part in zip(patterns, parts, strict=True)
+        )
+
+    return match
+
+
+def _fixed(compile_value: Callable[[str], _Match]) -> Callable[[str, bool], _MatchIn]:
+    """An operator whose values have no variables."""
+
+    def compile_fixed(value: str, _variables: bool) -> _MatchIn:
+        match = compile_value(value)
+        return lambda got, _: match(got)
+
+    return compile_fixed
 
 
 def _boolean(value: str) -> bool:
@@ -306,22 +560,23 @@ _ORDER: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 
 # Operator → (value → match, negated).
-_OPERATORS: Final[Mapping[str, tuple[Callable[[str], _Match], bool]]] = {
+_OPERATORS: Final[Mapping[str, tuple[Callable[[str, bool], _MatchIn], bool]]] = {
     "StringEquals": (_equals, False),
     "StringNotEquals": (_equals, True),
     "StringEqualsIgnoreCase": (_equals_folded, False),
     "StringNotEqualsIgnoreCase": (_equals_folded, True),
-    "StringLike": (_compile_wildcards, False),
-    "StringNotLike": (_compile_wildcards, True),
-    "ArnEquals": (_compile_wildcards, False),
-    "ArnNotEquals": (_compile_wildcards, True),
-    "ArnLike": (_compile_wildcards, False),
-    "ArnNotLike": (_compile_wildcards, True),
-    "Bool": (_is_boolean, False),
-    "IpAddress": (_address, False),
-    "NotIpAddress": (_address, True),
-    **{f"Numeric{name}": (_compared(_number, holds), False) for name, holds in _ORDER.items()},
-    "NumericNotEquals": (_compared(_number, _ORDER["Equals"]), True),
-    **{f"Date{name}": (_compared(_moment, holds), False) for name, holds in _ORDER.items()},
-    "DateNotEquals": (_compared(_moment, _ORDER["Equals"]), True),
+    "StringLike": (_like, False),
+    "StringNotLike": (_like, True),
+    "ArnEquals": (_arn_like, False),
+    "ArnNotEquals": (_arn_like, True),
+    "ArnLike": (_arn_like, False),
+    "ArnNotLike": (_arn_like, True),
+    "BinaryEquals": (_equals, False),
+    "Bool": (_fixed(_is_boolean), False),
+    "IpAddress": (_fixed(_address), False),
+    "NotIpAddress": (_fixed(_address), True),
+    **{f"Numeric{name}": (_fixed(_compared(_number, holds)), False) for name, holds in _ORDER.items()},
+    "NumericNotEquals": (_fixed(_compared(_number, _ORDER["Equals"])), True),
+    **{f"Date{name}": (_fixed(_compared(_moment, holds)), False) for name, holds in _ORDER.items()},
+    "DateNotEquals": (_fixed(_compared(_moment, _ORDER["Equals"])), True),
 }

@@ -37,7 +37,7 @@ def authorise(
 
     labels: what is known of the request's members; request: the HTTP request, None for a call from inside.
     """
-    if caller.role is None or (operation.service.name, operation.name) in _OF_SESSIONS:
+    if caller.session is None or (operation.service.name, operation.name) in _OF_SESSIONS:
         return
     deny(caller, *_action_and_resource(operation, labels, request, region, caller.account))
 

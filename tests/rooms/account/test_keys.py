@@ -52,7 +52,8 @@ def test_a_session_is_proven_by_any_process_with_the_master_key(plane: Plane) ->
 
     assert elsewhere == session
     assert session.caller.arn == "arn:aws:sts::000000000000:assumed-role/orders/orders"
-    assert session.caller.role == "orders"
+    assert session.caller.session is not None
+    assert session.caller.session.role_arn == ROLE_ARN
     assert session.expires_at is not None
     assert 0 < session.expires_at - clock.real_now() <= 43_200
     assert len(session.access_key_id) == 20

@@ -23,7 +23,7 @@ def statement(effect: str = "Allow", **more: Any) -> dict[str, Any]:
 
 
 def verdict(*statements: dict[str, Any], resource: str = ARN, action: str = "execute-api:Invoke") -> Verdict:
-    policy = compile_policy({"Version": "2012-10-17", "Statement": list(statements)})
+    policy = compile_policy({"Version": "2012-10-17", "Statement": list(statements)}, exact_actions=True)
     return evaluate((policy,), action, resource, CONTEXT)
 
 
@@ -128,7 +128,8 @@ def test_conditions(condition: dict[str, Any], holds: bool) -> None:
         {"Statement": [statement(NotAction="x")]},
         {"Statement": [statement(Resource=[])]},
         {"Statement": [statement(Resource=[1])]},
-        {"Statement": [statement(Resource="arn:aws:x:${aws:username}")]},
+        {"Version": "2012-10-17", "Statement": [statement(Resource="arn:aws:x:${aws:username")]},
+        {"Version": "2012-10-17", "Statement": [statement(Resource="${aws:username, none}")]},
         {"Statement": [statement(Condition={"StringEquals": "x"})]},
         {"Statement": [statement(Condition={"StringAlmost": {"a": "b"}})]},
         {"Statement": [statement(Condition={"For:StringEquals": {"a": "b"}})]},

@@ -338,7 +338,7 @@ def _read_http(payload: bytes) -> Said:
 
 def _policy_of(answer: Mapping[str, Any]) -> Policy:
     try:
-        return compile_policy(answer.get("policyDocument"))
+        return compile_policy(answer.get("policyDocument"), exact_actions=True)
     except InvalidPolicy as error:
         raise _Unusable(str(error)) from None
 
