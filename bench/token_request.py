@@ -26,7 +26,7 @@ from scopegate.jose.verify import KeySet, Verifier
 from scopegate.observe.record import Ring
 from scopegate.ports import Edge, Ports
 from scopegate.userpools import oauth
-from scopegate.userpools.model import AppClient, ClientTable, PoolView, SecretDigest, View, digest_secret
+from scopegate.userpools.model import AppClient, PoolView, SecretDigest, Table, View, digest_secret
 
 POOL_ID, CLIENT_ID, SECRET = "us-east-1_AbCdEf123", "1example23456789abcdefghij", "s" * 52
 ISSUER = f"https://cognito-idp.us-east-1.amazonaws.com/{POOL_ID}"
@@ -50,6 +50,7 @@ def make_view(signing_key: SigningKey, keys: KeySet) -> View:
         id_key=signing_key,
         keys=keys,
         jwks=render_jwks(keys.values()),
+        document={},
     )
     digest_key = b"k" * 32
     secrets = (SecretDigest(digest_key, digest_secret(digest_key, SECRET.encode())),)
@@ -60,7 +61,9 @@ def make_view(signing_key: SigningKey, keys: KeySet) -> View:
             client_id, POOL_ID, "bench", secrets, grants, frozenset(), False, frozenset(SCOPES), SCOPES, 3600
         )
 
-    clients = ClientTable.of(client(f"client{n}") for n in range(100_000)).replaced({CLIENT_ID: client(CLIENT_ID)})
+    clients = Table.of((f"client{n}", client(f"client{n}")) for n in range(100_000)).replaced(
+        {CLIENT_ID: client(CLIENT_ID)}
+    )
     return View(MappingProxyType({POOL_ID: pool}), {}, {ISSUER: POOL_ID}, clients, frozenset(), digest_key)
 
 

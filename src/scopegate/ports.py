@@ -4,9 +4,9 @@
 the same callable speaks to the role that has it.
 """
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from scopegate.aws.operations import Also, CallContext, Caller, Shape
 from scopegate.aws.policy import Context, Decision, Verdict
@@ -19,6 +19,7 @@ from scopegate.jose.keys import NewKey, new_key
 from scopegate.jose.remote import IssuerKeys
 from scopegate.jose.verify import KeySet, Verifier
 from scopegate.observe.record import Ring
+from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
 
 T = TypeVar("T")
@@ -68,15 +69,39 @@ class FindRefusal(Protocol):
     def __call__(self, invocation: Invocation) -> AwsError | None: ...
 
 
+def never_revoked(_claims: Mapping[str, Any]) -> bool:
+    return False
+
+
+class Use(NamedTuple):
+    """Whose calls are counted: an API key's under a usage plan."""
+
+    account: str
+    region: str
+    plan_id: str
+    key_id: str
+
+
+class CountUse(Protocol):
+    """Count a call on `day` (days since 1970-01-01); False, and nothing counted, when there are `allowed` already since
+    day `since`. allowed: None when there is no end. Only the first call of a key in a period has to wait for it."""
+
+    def __call__(self, use: Use, day: int, since: int, allowed: int | None) -> bool | Awaitable[bool]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedPool:
-    """What the gateway needs of a user pool to trust its tokens."""
+    """What the gateway needs of a user pool to trust its tokens.
+
+    is_revoked: whether a token with these claims, which is good otherwise, was taken back.
+    """
 
     pool_id: str
     arn: str
     issuer: str
     keys: KeySet
     client_ids: Container[str]
+    is_revoked: Callable[[Mapping[str, Any]], bool] = never_revoked
 
 
 class FindPool(Protocol):
@@ -220,6 +245,10 @@ def _unknown(invocation: Invocation) -> AwsError | None:
     raise RuntimeError("this process does not know functions")
 
 
+def _counts_nothing(use: Use, day: int, since: int, allowed: int | None) -> bool:
+    raise RuntimeError("this process counts no calls")
+
+
 def _nowhere(_: str) -> str:
     return ""
 
@@ -255,6 +284,7 @@ class Ports:
     event_accepted: Callable[[], None] = _nothing
     code_url: Callable[[str], str] = _nowhere
     rates: Rates = field(default_factory=Rates)
+    count_use: CountUse = _counts_nothing
     passwords: Passwords = field(default_factory=_NoPasswords)
     allows: Allows = _allows_nothing
     assume_role: AssumeRole = _assumes_nothing
@@ -274,7 +304,10 @@ class CompileContext:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What the data plane's rooms are given beside the frozen view: one per process."""
+    """What the data plane's rooms are given beside the frozen view: one per process.
+
+    store, seal: where users' sign-ins are kept; None in a process that signs nobody in.
+    """
 
     settings: Settings
     ring: Ring
@@ -283,3 +316,5 @@ class Edge:
     verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
     client: Client | None = None  # to web services; None: calls to them are refused
     issuer_keys: IssuerKeys | None = None  # of foreign issuers; None: their tokens are refused
+    store: Store | None = None
+    seal: Sealer | None = None

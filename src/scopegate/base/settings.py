@@ -103,6 +103,12 @@ class Settings:
     aws_quotas: bool = _setting(
         False, "Apply AWS's quotas per account, region and second.", flag="--aws-quotas", env="SCOPEGATE_AWS_QUOTAS"
     )
+    aws_revocation: bool = _setting(
+        False,
+        "Let users' APIs take a token that was revoked until it expires, as API Gateway does.",
+        flag="--aws-revocation",
+        env="SCOPEGATE_AWS_REVOCATION",
+    )
     password_memory_kib: int = _setting(
         19_456,
         "Memory that one hash of a user's password takes (argon2id), KiB; more makes stolen hashes harder to guess.",

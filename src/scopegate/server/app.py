@@ -227,10 +227,21 @@ def _runner(stack: contextlib.AsyncExitStack, launch: Launch) -> Runner:
     return runner
 
 
-def _edge(stack: contextlib.AsyncExitStack, launch: Launch, ports: Ports, client: Client) -> Edge:
+def _edge(
+    stack: contextlib.AsyncExitStack, launch: Launch, ports: Ports, client: Client, store: Store, seal: Sealer
+) -> Edge:
     issuer_keys = IssuerKeys(fetch_with(client))
     stack.push_async_callback(issuer_keys.close)
-    return Edge(launch.settings, Ring(_RING), ports, launch.public_url, client=client, issuer_keys=issuer_keys)
+    return Edge(
+        launch.settings,
+        Ring(_RING),
+        ports,
+        launch.public_url,
+        client=client,
+        issuer_keys=issuer_keys,
+        store=store,
+        seal=seal,
+    )
 
 
 async def _no_call_aws(*_: Any, **__: Any) -> Any:
@@ -292,7 +303,7 @@ async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front
     client, late = _client(stack, launch), _Late()
     functions = LocalFunctions(_runner(stack, launch))
     ports, holder = await _begin_control(launch, stack, store, seal, late, functions.run)
-    edge = _edge(stack, launch, ports, client)
+    edge = _edge(stack, launch, ports, client, store, seal)
 
     async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
         return _found(edge.ring, key, count)
@@ -355,7 +366,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
     ports = _ports(launch, late, store, seal, functions.run, _no_call_aws, passwords=_passwords(stack, launch))
     holder = await _load_world(stack, store, seal, settings, late, ports)
-    edge = _edge(stack, launch, ports, client)
+    edge = _edge(stack, launch, ports, client, store, seal)
 
     async def world(request: Request) -> Response:
         await holder.catch_up(int(_query(request, "until") or 0))

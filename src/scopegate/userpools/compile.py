@@ -24,21 +24,25 @@ from scopegate.userpools import queries
 from scopegate.userpools.model import (
     STANDARD_SCOPES,
     AppClient,
-    ClientTable,
     PoolView,
     SecretDigest,
+    SignInSettings,
+    Table,
     View,
     digest_secret,
 )
+from scopegate.userpools.signin import queries as tokens
 
 __all__ = ["KINDS", "View", "compile_all", "compile_changed", "read_client", "read_client_and_pool"]
 
-KINDS: Final = frozenset({"user_pool", "user_pool_client", "user_pool_domain", "resource_server"})
+KINDS: Final = frozenset({"user_pool", "user_pool_client", "user_pool_domain", "resource_server", "revocation"})
 """The kinds of changes that this view is made from."""
 
 _UNIT_S: Final[Mapping[str, int]] = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
 _DEFAULT_LIFETIME_S: Final = 3_600  # reference, "Lifetimes"
 _LONGEST_LIFETIME_S: Final = 86_400
+_DEFAULT_REFRESH_S: Final = 30 * 86_400
+_DEFAULT_SESSION_MINUTES: Final = 3
 _GRANT_OF_FLOW: Final[Mapping[str, str]] = {
     "client_credentials": "client_credentials",
     "code": "authorization_code",
@@ -69,12 +73,14 @@ def compile_all(tx: Tx, context: CompileContext) -> View:
         MappingProxyType(pools),
         MappingProxyType({row.domain: row.pool_id for row in domains}),
         MappingProxyType(_names_of(pools.values())),
-        ClientTable.of(
-            _compile_client(row, secrets.get(row.client_id, ()), context.seal, digest_key, shared)
+        Table.of(
+            (row.client_id, _compile_client(row, secrets.get(row.client_id, ()), context.seal, digest_key, shared))
             for row in queries.all_clients(tx)
         ),
         frozenset(row.domain for row in domains if _is_custom(row.document)),
         digest_key,
+        Table.of(tokens.all_revocations(tx, clock.now())),
+        not context.settings.aws_revocation,
     )
 
 
@@ -95,6 +101,9 @@ def compile_changed(tx: Tx, view: View, changes: Sequence[Change], context: Comp
             for client_id in keys["user_pool_client"]
         }
         view = replace(view, client_by_id=view.client_by_id.replaced(clients))
+    if keys["revocation"]:
+        revoked = {name: tokens.find_revocation(tx, name) for name in keys["revocation"]}
+        view = replace(view, revoked_by_name=view.revoked_by_name.replaced(revoked))
     return view
 
 
@@ -198,6 +207,7 @@ def _compile_pool_row(
         id_key=signing["id"],
         keys=MappingProxyType(published),
         jwks=render_jwks(ordered),
+        document=row.document,
         is_closed_to_machines=_has_machine_trigger(row.document),
     )
 
@@ -239,6 +249,28 @@ def _lifetime_s(document: Document, validity: str, unit: str) -> int:
     return min(int(value) * _UNIT_S[units.get(unit) or "hours"], _LONGEST_LIFETIME_S)
 
 
+def _compile_sign_in(document: Document) -> SignInSettings:
+    rotation = document.get("RefreshTokenRotation") or {}
+    units = document.get("TokenValidityUnits") or {}
+    refresh = int(document.get("RefreshTokenValidity") or 0) * _UNIT_S[units.get("RefreshToken") or "days"]
+    read, write = document.get("ReadAttributes"), document.get("WriteAttributes")
+    return SignInSettings(
+        callback_urls=tuple(document.get("CallbackURLs") or ()),
+        logout_urls=tuple(document.get("LogoutURLs") or ()),
+        default_redirect_uri=document.get("DefaultRedirectURI") or "",
+        read_attributes=None if read is None else frozenset(read),
+        write_attributes=None if write is None else frozenset(write),
+        id_token_lifetime_s=_lifetime_s(document, "IdTokenValidity", "IdToken"),
+        refresh_token_lifetime_s=refresh or _DEFAULT_REFRESH_S,
+        session_lifetime_s=int(document.get("AuthSessionValidity") or _DEFAULT_SESSION_MINUTES) * 60,
+        hides_users=document.get("PreventUserExistenceErrors") == "ENABLED",
+        revocable=bool(document.get("EnableTokenRevocation", True)),
+        rotation_grace_s=int(rotation.get("RetryGracePeriodSeconds") or 0)
+        if rotation.get("Feature") == "ENABLED"
+        else None,
+    )
+
+
 def _compile_client(
     row: queries.ClientRow,
     secrets: Iterable[queries.SecretRow],
@@ -277,4 +309,5 @@ def _compile_client(
         scopes=one(frozenset(scopes)),
         custom_scopes=one(custom_scopes),
         access_token_lifetime_s=_lifetime_s(document, "AccessTokenValidity", "AccessToken"),
+        sign_in=one(_compile_sign_in(document)),
     )

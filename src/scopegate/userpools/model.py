@@ -4,14 +4,16 @@ Made from rows in `compile.py`; read on every token request and every gateway ca
 """
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from scopegate.jose.sign import SigningKey
 from scopegate.jose.verify import KeySet
-from scopegate.ports import TrustedPool
+from scopegate.ports import TrustedPool, never_revoked
+
+V = TypeVar("V")
 
 STANDARD_SCOPES: Final = frozenset({"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"})
 """Scopes about users: no machine gets them. Source: reference, "Resource servers and scopes"."""
@@ -37,6 +39,27 @@ class SecretDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """What an app client has that signs people in. Many clients share one.
+
+    read_attributes, write_attributes: None for the default. rotation_grace_s: how long the refresh token before the
+    newest still works, None without rotation.
+    """
+
+    callback_urls: tuple[str, ...] = ()
+    logout_urls: tuple[str, ...] = ()
+    default_redirect_uri: str = ""
+    read_attributes: frozenset[str] | None = None
+    write_attributes: frozenset[str] | None = None
+    id_token_lifetime_s: int = 3_600
+    refresh_token_lifetime_s: int = 30 * 86_400
+    session_lifetime_s: int = 180  # of a challenge (AuthSessionValidity)
+    hides_users: bool = False  # PreventUserExistenceErrors
+    revocable: bool = True  # EnableTokenRevocation
+    rotation_grace_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AppClient:
     """An app client as the data plane sees it (AWS: UserPoolClientType)."""
 
@@ -50,6 +73,7 @@ class AppClient:
     scopes: frozenset[str]  # all that AllowedOAuthScopes names
     custom_scopes: tuple[str, ...]  # those of them that resource servers define, "identifier/name", in order
     access_token_lifetime_s: int  # 300 to 86_400
+    sign_in: SignInSettings = SignInSettings()
 
     @property
     def is_public(self) -> bool:
@@ -73,47 +97,48 @@ class PoolView:
     id_key: SigningKey
     keys: KeySet  # all that are published
     jwks: bytes  # the document
+    document: Mapping[str, Any] = field(repr=False, compare=False)  # UserPoolType: what decides over people
     is_closed_to_machines: bool = False  # a PreTokenGeneration V3_0 function decides over their tokens; not called yet
 
 
 _SHARDS: Final = 512
 
 
-class ClientTable:
-    """client id → AppClient, for 100,000 of them: a changed copy costs one shard, not the table."""
+class Table(Generic[V]):
+    """Key → value, for 100,000 of them: a changed copy costs one shard, not the table."""
 
     __slots__ = ("_shards",)
 
-    def __init__(self, shards: tuple[Mapping[str, AppClient], ...]) -> None:
+    def __init__(self, shards: tuple[Mapping[str, V], ...]) -> None:
         self._shards = shards
 
     @classmethod
-    def of(cls, clients: Iterator[AppClient]) -> "ClientTable":
-        shards: tuple[dict[str, AppClient], ...] = tuple({} for _ in range(_SHARDS))
-        for client in clients:
-            shards[hash(client.client_id) % _SHARDS][client.client_id] = client
+    def of(cls, entries: Iterable[tuple[str, V]]) -> "Table[V]":
+        shards: tuple[dict[str, V], ...] = tuple({} for _ in range(_SHARDS))
+        for key, value in entries:
+            shards[hash(key) % _SHARDS][key] = value
         return cls(shards)
 
-    def get(self, client_id: str) -> AppClient | None:
-        return self._shards[hash(client_id) % _SHARDS].get(client_id)
+    def get(self, key: str) -> V | None:
+        return self._shards[hash(key) % _SHARDS].get(key)
 
-    def replaced(self, changes: Mapping[str, AppClient | None]) -> "ClientTable":
-        """A copy with these entries put (a client) or removed (None); this table stays as it is."""
+    def replaced(self, changes: Mapping[str, V | None]) -> "Table[V]":
+        """A copy with these entries put, or removed (None); this table stays as it is."""
         shards = list(self._shards)
-        for client_id, client in changes.items():
-            index = hash(client_id) % _SHARDS
+        for key, value in changes.items():
+            index = hash(key) % _SHARDS
             shard = dict(shards[index])
-            shard.pop(client_id, None)
-            if client is not None:
-                shard[client_id] = client
+            shard.pop(key, None)
+            if value is not None:
+                shard[key] = value
             shards[index] = shard
-        return ClientTable(tuple(shards))
+        return Table(tuple(shards))
 
     def __len__(self) -> int:
         return sum(map(len, self._shards))
 
-    def __iter__(self) -> Iterator[AppClient]:
-        return (client for shard in self._shards for client in shard.values())
+    def __iter__(self) -> Iterator[V]:
+        return (value for shard in self._shards for value in shard.values())
 
 
 class ClientIds:
@@ -121,7 +146,7 @@ class ClientIds:
 
     __slots__ = ("_clients", "_pool_id")
 
-    def __init__(self, clients: ClientTable, pool_id: str) -> None:
+    def __init__(self, clients: Table[AppClient], pool_id: str) -> None:
         self._clients = clients
         self._pool_id = pool_id
 
@@ -137,9 +162,11 @@ class View:
     pool_by_id: Mapping[str, PoolView]
     pool_by_domain: Mapping[str, str]  # domain prefix or custom domain → pool id
     pool_by_name: Mapping[str, str]  # ARN, or issuer in any of its spellings → pool id
-    client_by_id: ClientTable
+    client_by_id: Table[AppClient]
     custom_domains: frozenset[str]  # the domains that are host names of their own
     digest_key: bytes  # of this process's SecretDigests
+    revoked_by_name: Table[float] = Table.of(())  # `pool id/origin_jti` or `pool id/sub` → tokens issued until then
+    revokes: bool = True  # whether a revoked token is refused by users' APIs too
     _trusted: dict[str, TrustedPool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def find_pool(self, arn_or_issuer: str) -> TrustedPool | None:
@@ -152,9 +179,21 @@ class View:
         if pool is None:
             return None
         client_ids = ClientIds(self.client_by_id, pool.pool_id)
-        trusted = TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, client_ids)
+        refuses = self._refuses_for(pool.pool_id) if self.revokes else never_revoked
+        trusted = TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, client_ids, refuses)
         self._trusted[arn_or_issuer] = trusted
         return trusted
+
+    def is_revoked(self, pool_id: str, claims: Mapping[str, Any]) -> bool:
+        """Whether a token of this pool was taken back: its sign-in, or all of its user's till then."""
+        revoked = self.revoked_by_name
+        if revoked.get(f"{pool_id}/{claims.get('origin_jti')}") is not None:
+            return True
+        until = revoked.get(f"{pool_id}/{claims.get('sub')}")
+        return until is not None and not claims.get("iat", 0) > until
+
+    def _refuses_for(self, pool_id: str) -> Callable[[Mapping[str, Any]], bool]:
+        return lambda claims: self.is_revoked(pool_id, claims)
 
     def find_client(self, client_id: str, pool: PoolView | None) -> tuple[AppClient, PoolView] | None:
         """An app client with its pool; `pool` is the one that the URL named, and then no other counts."""
