@@ -129,7 +129,7 @@ def _check_properties(template: Template, logical_id: str, kind: str, properties
     known = RESOURCES[kind]
     where = ("Resources", logical_id, "Properties")
     for name in properties:
-        if name not in known.properties and name not in known.read_only:
+        if not known.free_properties and name not in known.properties | known.read_only:
             raise template.error(
                 f"{logical_id}: {kind} has no property {name}{_hint(name, known.properties)}", *where, name
             )
@@ -158,7 +158,7 @@ def _check_references(
 
 def _check_attribute(template: Template, node: Node, attribute: str, path: Path) -> None:
     known = RESOURCES[node.type].attributes
-    if attribute not in known:
+    if attribute not in known and not RESOURCES[node.type].free_attributes:
         listed = ", ".join(sorted(known)) or "none"
         raise template.error(f"{node.type} {node.logical_id} has no attribute {attribute}; it has: {listed}", *path)
 

@@ -78,7 +78,8 @@ class ResourceType:
     create: makes it by one call of `Aws.make` and, after that, whatever else it takes. delete and update also bring a
     resource that is half-made or half-changed to its end.
     properties: every property that the type has; `read_only` ones are left out with a note. required: those without
-    which nothing can be made. attributes: what `Fn::GetAtt` may name. update None: any change replaces. replaces:
+    which nothing can be made. attributes: what `Fn::GetAtt` may name. free_properties, free_attributes: any name is
+    one, for what is recorded and for what a user's function makes. update None: any change replaces. replaces:
     properties whose change replaces. one_at_a_time: the old one goes before its replacement comes. goes_first: one that
     the template no longer has goes before anything is made, lest a new deployment of its API freezes it.
     missing: error codes that mean that a resource to delete is gone already.
@@ -91,6 +92,8 @@ class ResourceType:
     required: tuple[str, ...] = ()
     attributes: frozenset[str] = frozenset()
     read_only: frozenset[str] = frozenset()
+    free_properties: bool = False
+    free_attributes: bool = False
     replaces: frozenset[str] = frozenset()
     one_at_a_time: bool = False
     goes_first: bool = False

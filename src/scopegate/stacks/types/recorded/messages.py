@@ -1,0 +1,186 @@
+"""Recorded types: what passes messages on: queues, topics, rules, schedules, state machines; and GraphQL APIs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from scopegate.stacks.types.recorded.row import Recorded, arn
+
+_QUEUE_URL: Final = "https://sqs.{region}.{suffix}/{account}/{name}"
+_TOPIC: Final = arn("sns", "{name}")
+_MACHINE: Final = arn("states", "stateMachine:{name}")
+_GRAPHQL: Final = arn("appsync", "apis/{id}")
+
+ROWS: Final[Mapping[str, Recorded]] = {
+    "AWS::AppSync::ApiKey": Recorded(
+        arn("appsync", "apis/{ApiId}/apikeys/da2-{id}"),
+        {
+            "ApiKey": "da2-{id}",
+            "ApiKeyId": "da2-{id}",
+            "Arn": arn("appsync", "apis/{ApiId}/apikeys/da2-{id}"),
+        },
+        id="{lower:26}",
+        replaces="ApiId",
+    ),
+    "AWS::AppSync::DataSource": Recorded(
+        arn("appsync", "apis/{ApiId}/datasources/{Name}"),
+        {"DataSourceArn": arn("appsync", "apis/{ApiId}/datasources/{Name}"), "Name": "{Name}"},
+        replaces="ApiId Name",
+    ),
+    "AWS::AppSync::FunctionConfiguration": Recorded(
+        arn("appsync", "apis/{ApiId}/functions/{id}"),
+        {
+            "DataSourceName": "{DataSourceName}",
+            "FunctionArn": arn("appsync", "apis/{ApiId}/functions/{id}"),
+            "FunctionId": "{id}",
+            "Name": "{Name}",
+        },
+        id="{lower:26}",
+        replaces="ApiId",
+    ),
+    "AWS::AppSync::GraphQLApi": Recorded(
+        _GRAPHQL,
+        {
+            "ApiId": "{id}",
+            "Arn": _GRAPHQL,
+            "GraphQLDns": "{id}.appsync-api.{region}.{suffix}",
+            "GraphQLEndpointArn": arn("appsync", "endpoints/graphql-api/{id}"),
+            "GraphQLUrl": "https://{id}.appsync-api.{region}.{suffix}/graphql",
+            "RealtimeDns": "{id}.appsync-realtime-api.{region}.{suffix}",
+            "RealtimeUrl": "wss://{id}.appsync-realtime-api.{region}.{suffix}/graphql",
+        },
+        id="{lower:26}",
+    ),
+    "AWS::AppSync::GraphQLSchema": Recorded("{ApiId}GraphQLSchema", {"Id": "{ApiId}GraphQLSchema"}),
+    "AWS::AppSync::Resolver": Recorded(
+        arn("appsync", "apis/{ApiId}/types/{TypeName}/resolvers/{FieldName}"),
+        {
+            "FieldName": "{FieldName}",
+            "ResolverArn": arn("appsync", "apis/{ApiId}/types/{TypeName}/resolvers/{FieldName}"),
+            "TypeName": "{TypeName}",
+        },
+        replaces="ApiId FieldName TypeName",
+    ),
+    "AWS::Events::ApiDestination": Recorded(
+        attributes={
+            "Arn": arn("events", "api-destination/{name}/{id}"),
+            "ArnForPolicy": arn("events", "api-destination/{name}"),
+        },
+        name="Name",
+        id="{uuid}",
+    ),
+    "AWS::Events::Archive": Recorded(
+        attributes={"ArchiveName": "{name}", "Arn": arn("events", "archive/{name}")},
+        name="ArchiveName",
+        longest=48,
+        replaces="SourceArn",
+    ),
+    "AWS::Events::Connection": Recorded(
+        attributes={
+            "Arn": arn("events", "connection/{name}/{id}"),
+            "ArnForPolicy": arn("events", "connection/{name}"),
+            "SecretArn": arn("secretsmanager", "secret:events!connection/{name}/{id}"),
+        },
+        name="Name",
+        id="{uuid}",
+    ),
+    "AWS::Events::EventBus": Recorded(
+        attributes={"Arn": arn("events", "event-bus/{name}"), "Name": "{name}"}, name="Name", longest=256
+    ),
+    "AWS::Events::EventBusPolicy": Recorded(
+        "{EventBusName|default}|{StatementId}", replaces="EventBusName StatementId"
+    ),
+    "AWS::Events::Rule": Recorded(
+        "[{EventBusName}|]{name}",
+        {"Arn": arn("events", "rule/[{EventBusName}/]{name}"), "RuleName": "{name}"},
+        name="Name",
+        replaces="EventBusName",
+        says="no event sets anything off",
+    ),
+    "AWS::IoT::TopicRule": Recorded(
+        attributes={"Arn": arn("iot", "rule/{name}")},
+        name="RuleName",
+        longest=128,
+        says="no event sets anything off",
+    ),
+    "AWS::Pipes::Pipe": Recorded(
+        attributes={
+            "Arn": arn("pipes", "pipe/{name}"),
+            "CreationTime": "{moment}",
+            "CurrentState": "RUNNING",
+            "LastModifiedTime": "{moment}",
+            "StateReason": "",
+        },
+        name="Name",
+        replaces="Source",
+        says="no event sets anything off",
+    ),
+    "AWS::SES::ConfigurationSet": Recorded(name="Name"),
+    "AWS::SES::EmailIdentity": Recorded(
+        "{EmailIdentity}",
+        {
+            **{f"DkimDNSTokenName{number}": f"{{id}}{number}._domainkey.{{EmailIdentity}}" for number in (1, 2, 3)},
+            **{f"DkimDNSTokenValue{number}": f"{{id}}{number}.dkim.amazonses.com" for number in (1, 2, 3)},
+        },
+        id="{lower:31}",
+        replaces="EmailIdentity",
+    ),
+    "AWS::SES::Template": Recorded(attributes={"Id": "{name}"}, name="Template.TemplateName"),
+    "AWS::SNS::Subscription": Recorded(
+        "{TopicArn}:{id}",
+        {"Arn": "{TopicArn}:{id}"},
+        id="{uuid}",
+        replaces="Endpoint Protocol TopicArn",
+        says="no message is delivered",
+    ),
+    "AWS::SNS::Topic": Recorded(
+        _TOPIC, {"TopicArn": _TOPIC, "TopicName": "{name}"}, name="TopicName", longest=256, replaces="FifoTopic"
+    ),
+    "AWS::SNS::TopicInlinePolicy": Recorded("{TopicArn}", replaces="TopicArn"),
+    "AWS::SNS::TopicPolicy": Recorded(attributes={"Id": "{name}"}, longest=255),
+    "AWS::SQS::Queue": Recorded(
+        _QUEUE_URL,
+        {"Arn": arn("sqs", "{name}"), "QueueName": "{name}", "QueueUrl": _QUEUE_URL},
+        name="QueueName",
+        longest=80,
+        replaces="FifoQueue",
+    ),
+    "AWS::SQS::QueueInlinePolicy": Recorded("{Queue}", replaces="Queue"),
+    "AWS::SQS::QueuePolicy": Recorded(attributes={"Id": "{name}"}, longest=255),
+    "AWS::Scheduler::Schedule": Recorded(
+        attributes={"Arn": arn("scheduler", "schedule/{GroupName|default}/{name}")},
+        name="Name",
+        says="no moment sets anything off",
+    ),
+    "AWS::Scheduler::ScheduleGroup": Recorded(
+        attributes={
+            "Arn": arn("scheduler", "schedule-group/{name}"),
+            "CreationDate": "{moment}",
+            "LastModificationDate": "{moment}",
+            "State": "ACTIVE",
+        },
+        name="Name",
+    ),
+    "AWS::StepFunctions::Activity": Recorded(
+        arn("states", "activity:{name}"),
+        {"Arn": arn("states", "activity:{name}"), "Name": "{name}"},
+        name="Name",
+        longest=80,
+        replaces="EncryptionConfiguration",
+    ),
+    "AWS::StepFunctions::StateMachine": Recorded(
+        _MACHINE,
+        {"Arn": _MACHINE, "Name": "{name}", "StateMachineRevisionId": "{id}"},
+        name="StateMachineName",
+        longest=80,
+        id="{uuid}",
+        replaces="StateMachineType",
+    ),
+    "AWS::StepFunctions::StateMachineAlias": Recorded(
+        arn("states", "stateMachine:{name}"), {"Arn": arn("states", "stateMachine:{name}")}, name="Name", longest=80
+    ),
+    "AWS::StepFunctions::StateMachineVersion": Recorded(
+        "{StateMachineArn}:1",
+        {"Arn": "{StateMachineArn}:1"},
+        replaces="Description StateMachineArn StateMachineRevisionId",
+    ),
+}
