@@ -48,8 +48,8 @@ def compile_authorizer(document: Document, scopes: tuple[str, ...], _spec: Route
 def _compile_step(
     header: str, arns: tuple[str, ...], audience: re.Pattern[str] | None, scopes: tuple[str, ...]
 ) -> Step:
-    """1 token found, alone; 2 signature under a key of the pool that `iss` names; 3 times; 4 the app client exists;
-    5 audience expression; 6 kind of token; 7 scopes."""
+    """1 token found, alone; 2 signature under a key of the pool that `iss` names; 3 times; 4 the app client exists and
+    the token was not taken back; 5 audience expression; 6 kind of token; 7 scopes."""
     header_name = header.lower().encode()
     wanted = frozenset(scopes)
     expected_use = "access" if scopes else "id"
@@ -87,6 +87,8 @@ def _compile_step(
         # 4
         if facts.client_id not in pools[-1].client_ids:
             raise unauthorized("the token's app client does not exist any more")
+        if pools[-1].is_revoked(claims):
+            raise unauthorized("the token was revoked, or its user signed out, is disabled or deleted")
         # 5
         if audience is not None:
             aud = claims.get("aud")

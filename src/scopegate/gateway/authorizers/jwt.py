@@ -36,6 +36,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "nbf": "token is not valid yet",
     "iat": "token used before issued",
     "client": "the token does not have a valid audience",
+    "revoked": "the token has been revoked",
     "discovery": "OIDC discovery endpoint communication error",
     "jwks": "JWKS communication error",
 }
@@ -96,6 +97,8 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
             raise invalid("audience")
         if pool is not None and facts.client_id not in pool.client_ids:
             raise invalid("client")
+        if pool is not None and pool.is_revoked(claims):
+            raise invalid("revoked")
         # 4
         try:
             check_now(token, facts, call.started_at)

@@ -1,6 +1,6 @@
 """The OAuth host of user pools: which endpoint answers a path."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from scopegate.base import clock
@@ -11,7 +11,8 @@ from scopegate.userpools.model import PoolView, View
 from scopegate.userpools.oauth import responses
 from scopegate.userpools.oauth.token import answer_token
 
-Endpoint = Callable[[Request, PoolView | None, View, Edge], Response]
+Answer = Response | Awaitable[Response]
+Endpoint = Callable[[Request, PoolView | None, View, Edge], Answer]
 
 ROUTES: Final[Mapping[str, Endpoint]] = {
     "/oauth2/token": answer_token,
@@ -41,7 +42,7 @@ _PAGE_PATHS: Final = frozenset(
 )
 
 
-def answer(request: Request, path: str, pool: PoolView | None, view: View, edge: Edge) -> Response:
+def answer(request: Request, path: str, pool: PoolView | None, view: View, edge: Edge) -> Answer:
     """Answer a request of the OAuth host.
 
     path: without what named the host or the pool. pool: the one that the URL names, None on a bare host.

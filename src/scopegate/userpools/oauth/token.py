@@ -1,10 +1,13 @@
-"""← A token request: form, grant, client, token, record. Touches no store.
+"""← A token request: form, grant, client, token, record. For machines it touches no store.
 
 Source: RFC 6749 section 3.2; reference, POST /oauth2/token; attack rows O11, O13, O14, O15, O18, O20, O24, H7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
+
+import orjson
+import structlog
 
 from scopegate.base import clock
 from scopegate.base.errors import OAuthError
@@ -12,6 +15,7 @@ from scopegate.http.forms import FormError, is_form, parse_form
 from scopegate.http.message import Request, Response
 from scopegate.observe.record import Record
 from scopegate.ports import Edge
+from scopegate.store.port import StoreUnavailable
 from scopegate.userpools import client_auth
 from scopegate.userpools.grants import GRANTS, Grant, Granted, GrantRequest
 from scopegate.userpools.model import AppClient, PoolView, View
@@ -19,12 +23,14 @@ from scopegate.userpools.oauth import responses
 
 METHODS: Final = "POST"
 
+log = structlog.get_logger()
+
 _PARAMETERS: Final = frozenset({"grant_type", "client_id", "client_secret"}).union(
     *(grant.parameters for grant in GRANTS.values())
 )
 
 
-def answer_token(request: Request, pool: PoolView | None, view: View, edge: Edge) -> Response:
+def answer_token(request: Request, pool: PoolView | None, view: View, edge: Edge) -> Response | Awaitable[Response]:
     """Answer POST /oauth2/token.
 
     pool: the one that the URL names; None on a bare host, where the client id finds it.
@@ -52,10 +58,25 @@ def answer_token(request: Request, pool: PoolView | None, view: View, edge: Edge
         client, pool = _authenticate(request, form, pool, view, edge, record)
         # 5
         record.jti = clock.uuid4()
-        granted = grant.issue(GrantRequest(form, client, pool, int(now), record.jti))
+        granted = grant.issue(GrantRequest(form, client, pool, int(now), record.jti, edge))
     except OAuthError as refusal:
         return _refuse(refusal, record, edge)
     # 6
+    if isinstance(granted, Granted):
+        return _hand_out(granted, record, edge)
+    return _hand_out_later(granted, record, edge)
+
+
+async def _hand_out_later(granting: Awaitable[Granted], record: Record, edge: Edge) -> Response:
+    """What a grant gives that asks the store or a function first."""
+    try:
+        granted = await granting
+    except OAuthError as refusal:
+        return _refuse(refusal, record, edge)
+    except StoreUnavailable as error:
+        log.warning("store.unavailable", reason=str(error), request_id=record.request_id)
+        unavailable = OAuthError("temporarily_unavailable", status=503, log="the database cannot be reached")
+        return _refuse(unavailable, record, edge)
     return _hand_out(granted, record, edge)
 
 
@@ -135,4 +156,14 @@ def _hand_out(granted: Granted, record: Record, edge: Edge) -> Response:
     edge.ring.add(record)
     # Written by hand: the token is base64url, so nothing in it needs escaping, and it is not copied through a parser.
     body = b'{"access_token":"%b","expires_in":%d,"token_type":"Bearer"}' % (granted.access_token, granted.lifetime_s)
+    if granted.refresh_token or granted.id_token:
+        body = orjson.dumps(
+            {
+                **({"id_token": granted.id_token.decode("ascii")} if granted.id_token else {}),
+                "access_token": granted.access_token.decode("ascii"),
+                **({"refresh_token": granted.refresh_token} if granted.refresh_token else {}),
+                "expires_in": granted.lifetime_s,
+                "token_type": "Bearer",
+            }
+        )
     return responses.render_json(200, body, record.request_id, responses.SUCCESS_TYPE)
