@@ -57,11 +57,14 @@ class Step:
 
 
 class DeploymentFailed(Exception):
-    """A step failed and what was done is undone; `cause` is the first failure, where it is in the user's file."""
+    """A step failed and what was done is undone; `cause` is the first failure.
 
-    def __init__(self, logical_id: str, cause: str, leftovers: tuple[str, ...] = ()) -> None:
+    A TemplateError says where it is in the user's file; text stands for what has no place there.
+    """
+
+    def __init__(self, logical_id: str, cause: TemplateError | str, leftovers: tuple[str, ...] = ()) -> None:
         left = "".join(f"\n  not undone, the next deployment tries again: {each}" for each in leftovers)
-        super().__init__(cause + left)
+        super().__init__(f"{cause}{left}")
         self.logical_id = logical_id
         self.cause = cause
         self.leftovers = leftovers
@@ -270,7 +273,7 @@ async def deploy(
     try:
         outputs, exported = _outputs(template, scope)
     except TemplateError as error:
-        raise await _failed(run, "Outputs", str(error)) from error
+        raise await _failed(run, "Outputs", error) from error
     _note_undeployed(run, now)
     # 7
     doomed = _without_place(run.stack, now)
@@ -422,10 +425,10 @@ def _action(before: Made | None, wanted: Made) -> str:
     return "Update"
 
 
-def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> str:
+def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> TemplateError:
     """What went wrong, with the line of the user's file: of the property when the refusal names one."""
     if isinstance(error, TemplateError):
-        return str(error)
+        return error
     path: Path = ("Resources", step.logical_id)
     message = str(error)
     if named := _UNSUPPORTED.search(message):
@@ -435,7 +438,7 @@ def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> s
             message = _UNSUPPORTED.sub(_capitalised, message)
     elif _IMPORT_FAILED.search(message):
         path = _place_in_document(template, message, path)
-    return str(template.error(f"{step.logical_id} ({step.type}): {message}", *path))
+    return template.error(f"{step.logical_id} ({step.type}): {message}", *path)
 
 
 def _place_in_document(template: Template, refusal: str, path: Path) -> Path:
@@ -458,7 +461,7 @@ def _capitalised(refusal: re.Match[str]) -> str:
     return "Encountered unsupported property " + "; did you mean ".join(names)
 
 
-async def _failed(run: Deployment, logical_id: str, cause: str) -> DeploymentFailed:
+async def _failed(run: Deployment, logical_id: str, cause: TemplateError | str) -> DeploymentFailed:
     """Undo everything; what the caller raises then."""
     leftovers = await run.roll_back()
     if run.stack.resources or run.stack.doomed:
