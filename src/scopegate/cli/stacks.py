@@ -37,7 +37,7 @@ def read(path: Path) -> Template:
     return read_template(text, str(path))
 
 
-def _stack_name(given: str | None, template: Template) -> str:
+def stack_name(given: str | None, template: Template) -> str:
     """The name as given, else the folder's name, as `sam` would offer it, made to fit."""
     if given is not None:
         if not STACK_NAME.fullmatch(given):
@@ -57,8 +57,8 @@ def deploy(
     name: None takes the name of the template's folder.
     Raises StackFailed with the first cause, SetupError when nothing was begun.
     """
-    name = _stack_name(name, template)
-    body = _deployment(template, package(client, template), parameters)
+    name = stack_name(name, template)
+    body = deployment(template, package(client, template), parameters)
     render.line(console, f"Stack [bold]{escape(name)}[/bold]")
     outputs: dict[str, Any] = _follow(console, client, "POST", name, body)["outputs"]
     render.outputs(console, outputs, indent="  ")
@@ -68,8 +68,8 @@ def deploy(
 
 def plan(console: Console, client: Client, template: Template, name: str | None, parameters: Mapping[str, str]) -> None:
     """Show what `deploy` would do. Nothing is changed, no code is uploaded."""
-    name = _stack_name(name, template)
-    body = _deployment(template, package(None, template), parameters)
+    name = stack_name(name, template)
+    body = deployment(template, package(None, template), parameters)
     planned = client.own("POST", f"plans/{name}", body)
     render.line(console, f"Stack [bold]{escape(name)}[/bold], as it would be deployed")
     for note in planned["notes"]:
@@ -126,6 +126,6 @@ def _follow(console: Console, client: Client, method: str, name: str, body: byte
     return last
 
 
-def _deployment(template: Template, code: Mapping[str, Any], parameters: Mapping[str, str]) -> bytes:
+def deployment(template: Template, code: Mapping[str, Any], parameters: Mapping[str, str]) -> bytes:
     body = {"template": template.text, "file": template.file, "code": code, "parameters": dict(parameters)}
     return json.dumps(body).encode()
