@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rooms.stacks.driver import NOTHING, POOL, Stack
-from tests.server import SCOPEGATE, Server
+from tests.server import ACCOUNT, SCOPEGATE, Server
 
 OUTPUTS = """
 Outputs:
@@ -209,7 +209,7 @@ def test_uploaded_code_that_no_stack_is_made_of_goes(stack: Stack) -> None:
     """Old code stays as long as a failed deployment would go back to it, and what was just uploaded."""
 
     def artifacts() -> set[str]:
-        return {path.name for path in (stack.server.data_dir / "artifacts").iterdir()}
+        return {path.name for path in (stack.server.data_dir / "artifacts").glob("*/*")}
 
     def deploy(answer: str) -> str:
         before = artifacts()
@@ -218,16 +218,15 @@ def test_uploaded_code_that_no_stack_is_made_of_goes(stack: Stack) -> None:
         (new,) = artifacts() - before
         return new
 
-    (stack.server.data_dir / "artifacts").mkdir(exist_ok=True)
     first, second = deploy("v1"), deploy("v2")
     assert {first, second} <= artifacts()  # both are young
-    for path in (stack.server.data_dir / "artifacts").iterdir():
+    for path in (stack.server.data_dir / "artifacts").glob("*/*"):
         os.utime(path, (0, 0))
 
     third = deploy("v3")
 
     assert not {first, second} & artifacts()
-    os.utime(stack.server.data_dir / "artifacts" / third, (0, 0))
+    os.utime(stack.server.data_dir / "artifacts" / ACCOUNT / third, (0, 0))
     deploy("v4")
     assert third not in artifacts()
     stack.delete()
@@ -293,7 +292,9 @@ def test_up_brings_up_the_file_and_a_second_up_touches_nothing(
     assert any("closed" not in line and "/orders" in line and "orders/read" in line for line in shown), shown
     assert any("open" in line and "/open" in line for line in shown), shown
     client = next(line.split("=")[1].strip() for line in shown if line.strip().startswith("Client ="))
-    packed = subprocess.run(["ls", folder / ".scopegate" / "artifacts"], capture_output=True, check=True).stdout
+    packed = subprocess.run(
+        ["ls", folder / ".scopegate" / "artifacts" / ACCOUNT], capture_output=True, check=True
+    ).stdout
     first.stop()
 
     second = start_server("up", str(folder / "template.yaml"), "--workers", "2", data_dir=folder / ".scopegate")
@@ -301,7 +302,10 @@ def test_up_brings_up_the_file_and_a_second_up_touches_nothing(
     steps = [line for line in shown if "AWS::" in line]
     assert steps
     assert all("Keep" in line for line in steps), steps
-    assert subprocess.run(["ls", folder / ".scopegate" / "artifacts"], capture_output=True, check=True).stdout == packed
+    assert (
+        subprocess.run(["ls", folder / ".scopegate" / "artifacts" / ACCOUNT], capture_output=True, check=True).stdout
+        == packed
+    )
     called = subprocess.run(
         [SCOPEGATE, "call", "GET", "/orders", "--stage", "prod", "--client", client, "--endpoint", second.url],
         capture_output=True,

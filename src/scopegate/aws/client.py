@@ -6,18 +6,20 @@ Source: AWS Signature Version 4.
 
 import hashlib
 import http.client
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import SplitResult, quote, urlsplit
 
 from scopegate.aws import sigv4
 from scopegate.base import clock
 
 _TIMEOUT_S: Final = 300
+_PIECE_BYTES: Final = 1_048_576
 _UNRESERVED: Final = "-._~"
 
 
@@ -67,13 +69,13 @@ def sign_headers(
     target: str,
     host: str,
     headers: Mapping[str, str],
-    body: bytes,
+    body: bytes | BinaryIO,
     *,
     now: float,
 ) -> dict[str, str]:
     """The headers of a request with those of its signature. target: path and query, escaped as they will be sent."""
     moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    payload_hash = hashlib.sha256(body).hexdigest()
+    payload_hash = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else _digest_of(body)
     all_headers = dict(headers) | {"Host": host, "X-Amz-Date": moment, "X-Amz-Content-Sha256": payload_hash}
     if credentials.session_token is not None:
         all_headers["X-Amz-Security-Token"] = credentials.session_token
@@ -96,6 +98,14 @@ def sign_headers(
     return all_headers
 
 
+def _digest_of(body: BinaryIO) -> str:
+    body.seek(0)
+    digest = hashlib.sha256()
+    while piece := body.read(_PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def send_signed(
     endpoint: str,
     service: str,
@@ -104,10 +114,13 @@ def send_signed(
     method: str,
     path: str,
     *,
-    body: bytes = b"",
+    body: bytes | BinaryIO = b"",
     headers: Mapping[str, str] | None = None,
 ) -> SignedAnswer:
-    """Sign and send. endpoint: `http://host:port`; path: with its query, escaped. Raises OSError."""
+    """Sign and send. endpoint: `http://host:port`; path: with its query, escaped; a body may be a file.
+
+    Raises OSError.
+    """
     url = urlsplit(endpoint)
     target = url.path.rstrip("/") + path
     signed = sign_headers(
@@ -125,8 +138,13 @@ def send_plain(
     return _send(parts, method, target, body, headers or {})
 
 
-def _send(url: SplitResult, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> SignedAnswer:
+def _send(
+    url: SplitResult, method: str, target: str, body: bytes | BinaryIO, headers: Mapping[str, str]
+) -> SignedAnswer:
     host = url.hostname or ""
+    if not isinstance(body, bytes):
+        headers = {**headers, "Content-Length": str(body.seek(0, os.SEEK_END))}
+        body.seek(0)
     connection: http.client.HTTPConnection
     if url.scheme == "https":
         connection = http.client.HTTPSConnection(

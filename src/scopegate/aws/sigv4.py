@@ -22,6 +22,7 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 CONTROL_SKEW_S: Final = 15 * 60
 EXECUTE_API_SKEW_S: Final = 5 * 60
 _LONGEST_PRESIGNED_S: Final = 7 * 24 * 3600
+_PIECE_BYTES: Final = 1_048_576
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 
 _CREDENTIAL: Final = re.compile(
@@ -314,9 +315,20 @@ def _check_signed_headers(request: Request, credential: SignedCredential) -> Non
             raise SignatureRefused("mismatch", MISMATCH, log=f"signed header {needed} is absent")
 
 
+def _body_digest(request: Request) -> str:
+    file = request.body_file
+    if file is None:
+        return hashlib.sha256(request.body).hexdigest()
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def _payload_hash(request: Request, credential: SignedCredential, unsigned_payload: bool) -> str:
     given = request.all(b"x-amz-content-sha256")
-    actual = hashlib.sha256(request.body).hexdigest()
+    actual = _body_digest(request)
     if not given:
         return actual
     claimed = given[0].decode("latin-1")

@@ -51,6 +51,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "gateway.body_bytes": _hard(10_485_760, "bytes", "API Gateway: payload size"),
     "aws.body_bytes": _hard(10_485_760, "bytes", "ours: AWS operations other than function code"),
     "aws.code_body_bytes": _hard(73_400_320, "bytes", "Lambda: 50 MB zip as base64 in JSON"),
+    "stacks.artifact_bytes": _hard(262_144_000, "bytes", "Lambda: zipped package through S3, as unpacked"),
+    "stacks.response_bytes": _hard(4_096, "bytes", "CloudFormation: answer of a custom resource"),
+    "stacks.service_timeout_s": _hard(3_600, "seconds", "CloudFormation: a custom resource's answer; also the default"),
+    "stacks.physical_id_characters": _hard(1_024, "characters", "CloudFormation: physical id of a custom resource"),
     # gateway
     "gateway.rest.header_bytes": _hard(10_240, "bytes", "API Gateway: total of header values, REST"),
     "gateway.rest.url_characters": _hard(10_240, "characters", "API Gateway: URL, REST"),
@@ -68,6 +72,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "gateway.http.authorizer_timeout_ms": _hard(10_000, "milliseconds", "API Gateway: Lambda authorizer, HTTP"),
     "gateway.method_arn_bytes": _hard(1_600, "bytes", "API Gateway: method ARN of a call with a Lambda authorizer"),
     "gateway.remembered_policies": _hard(4_096, "items", "ours: answers of one Lambda authorizer that are kept"),
+    "gateway.rest.usage_days": _hard(90, "days", "API Gateway: GetUsage looks back; uses are kept as long"),
+    "gateway.usage_interval_ms": _hard(500, "milliseconds", "ours: between two exchanges of counts of API keys"),
+    "gateway.usage_look_up_ms": _hard(1_000, "milliseconds", "ours: a key's first call waits for its count"),
+    "gateway.remembered_uses": _hard(65_536, "items", "ours: counts of API keys that a process keeps"),
     "gateway.rest.provider_arns": _hard(1_000, "items", "API Gateway: pools of one Cognito authorizer"),
     "gateway.rest.resources": _quota(300, "per API", "API Gateway: resources"),
     "gateway.rest.stages": _quota(10, "per API", "API Gateway: stages"),
@@ -122,6 +130,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.passwords_waiting": _hard(64, "items", "ours: hashes of passwords that wait; more get a refusal"),
     "userpools.trigger_timeout_ms": _hard(5_000, "milliseconds", "Cognito: a trigger function's answer"),
     "userpools.trigger_tries": _hard(3, "tries", "Cognito: of a trigger function that is late"),
+    "userpools.trigger_claims": _hard(5_000, "items", "Cognito: claims and scopes that a pre-token function changes"),
+    "userpools.trigger_error_characters": _hard(
+        1_024, "characters", "ours: a trigger function's error that is passed on"
+    ),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.role_policy_characters": _hard(10_240, "characters", "IAM: inline policies of a role"),

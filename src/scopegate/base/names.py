@@ -6,6 +6,7 @@ Sources: reference pages, "Hosts, paths, identifiers" (Cognito), "Identifiers" (
 import re
 import string
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from scopegate.base import clock
@@ -75,7 +76,27 @@ def execute_api_arn(region: str, account: str, api_id: str, rest: str) -> str:
 
 # Lambda
 
+FUNCTION_NAME: Final = re.compile(
+    r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+    re.ASCII,
+)
+"""Every form in which a call may name a function: bare, qualified, partial or full ARN."""
+
 
 def function_arn(region: str, account: str, name: str, qualifier: str | None = None) -> str:
     arn = f"arn:{partition_of(region)}:lambda:{region}:{account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn
+
+
+# Uploads
+
+ARTIFACTS_BUCKET: Final = "scopegate-artifacts"
+"""The S3 bucket whose keys are the digests of what was uploaded to this server's own API."""
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def artifact_path(data_dir: Path, account: str, key: str) -> Path | None:
+    """Where an upload of an account lies; None for a key that is no digest."""
+    return data_dir / "artifacts" / account / key if _SHA256.fullmatch(key) else None

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -62,7 +62,9 @@ class Client:
 
     # What the server offers
 
-    def signed(self, service: str, method: str, path: str, body: bytes = b"", **headers: str) -> SignedAnswer:
+    def signed(
+        self, service: str, method: str, path: str, body: bytes | BinaryIO = b"", **headers: str
+    ) -> SignedAnswer:
         try:
             return send_signed(
                 self.endpoint, service, self.region, self.credentials, method, path, body=body, headers=headers
@@ -82,7 +84,7 @@ class Client:
     def _nobody(self, error: OSError) -> SetupError:
         return SetupError(f"No server answers at {self.endpoint} ({error}); start one with: scopegate up template.yaml")
 
-    def own(self, method: str, path: str, body: bytes = b"") -> Any:
+    def own(self, method: str, path: str, body: bytes | BinaryIO = b"") -> Any:
         answer = self.signed("scopegate", method, f"/_scopegate/api/{path}", body)
         if answer.status >= 400:
             raise SetupError(_message(answer))

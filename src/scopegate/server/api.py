@@ -7,7 +7,8 @@ GET  overview              pools, clients, APIs with their routes, functions
 GET  decisions             the newest decision records          ?count=
 GET  decisions/{id}        the records of a request id or of a token's jti, token first
 GET  logs                  what functions wrote, and `next`     ?function= &lines= &since=next
-PUT  artifacts/{sha256}    a packed code folder, for a deployment that follows
+GET  artifacts/{sha256}    whether the server holds a package; it then stays for a deployment that follows → {"held"}
+PUT  artifacts/{sha256}    packed code, for a deployment that follows
 GET  stacks                stacks and their outputs
 POST stacks/{name}         deploy: {"template", "file", "code", "parameters"} → events, last {"outputs"} or {"error"}
 DELETE stacks/{name}       delete a stack → events, last {"deleted"} or {"error"}
@@ -20,19 +21,21 @@ everything that a deployment had done is undone.
 import asyncio
 import contextlib
 import hashlib
+import io
 import json
-import re
+import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 import structlog
 
 from scopegate.aws.operations import Caller
-from scopegate.base import clock
+from scopegate.base import clock, names
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
 from scopegate.functions.runtimes import find_warning
@@ -52,7 +55,7 @@ log = structlog.get_logger()
 
 _JSON: Final = (b"Content-Type", b"application/json")
 _LINES: Final = (b"Content-Type", b"application/x-ndjson")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_PIECE_BYTES: Final = 1_048_576
 _UPLOAD_S: Final = 3600  # a deployment follows its uploads sooner than this
 
 
@@ -88,8 +91,8 @@ class OwnApi:
             case "GET", "logs" if not rest:
                 name, since = query.get("function", [""])[0], query.get("since", [""])[0]
                 return _json(await self.log_lines(caller.account, region, name, _count(query, "lines", 50), since))
-            case "PUT", "artifacts":
-                return await self.put_artifact(rest, request.body)
+            case (("GET" | "PUT"), "artifacts"):
+                return await self.artifact(request, rest, caller.account)
             case "GET", "stacks" if not rest:
                 found = await self.stacks(caller.account, region)
                 return _json({"stacks": [{"name": s.name, "status": s.status, "outputs": s.outputs} for s in found]})
@@ -156,10 +159,16 @@ class OwnApi:
             reached.append(f"{each}:{now}")
         return {"lines": found, "next": ",".join(reached) or ":"}
 
-    async def put_artifact(self, sha256: str, body: bytes) -> Response:
-        if not _SHA256.fullmatch(sha256) or hashlib.sha256(body).hexdigest() != sha256:
+    async def artifact(self, request: Request, sha256: str, account: str) -> Response:
+        """Uploads are of one account, and found by their digest only."""
+        path = names.artifact_path(self.settings.data_dir, account, sha256)
+        if path is None:
+            raise AwsError("InvalidParameterValueException", "An artifact is named by its digest, 64 of [0-9a-f]")
+        if request.method == "GET":
+            return _json({"held": await asyncio.to_thread(_touch, path)})
+        body = request.body_file or io.BytesIO(request.body)
+        if await asyncio.to_thread(_write, path, body) != sha256:
             raise AwsError("InvalidParameterValueException", "The body is not what the digest in the path says")
-        await asyncio.to_thread(_write, self.artifacts / sha256, body)
         return _json({"sha256": sha256})
 
     def stack(self, request: Request, name: str, caller: Caller, region: str) -> Response:
@@ -238,7 +247,13 @@ class OwnApi:
         ) -> dict[str, Any]:
             return await self.ports.call_aws(service, operation, shape, region=region, caller=caller, also=also)
 
-        return Aws(call, caller.account, region, stack_name, self.read_artifact)
+        def read_artifact(key: str) -> bytes:
+            path = names.artifact_path(self.settings.data_dir, caller.account, key)
+            if path is None:
+                raise FileNotFoundError(key[:80])
+            return path.read_bytes()
+
+        return Aws(call, caller.account, region, stack_name, read_artifact)
 
     async def stacks(self, account: str, region: str) -> Sequence[Stack]:
         return await self.store.read(lambda tx: stack_queries.list_stacks(tx, self.seal, account, region))
@@ -251,15 +266,6 @@ class OwnApi:
         """Delete uploaded code that no stack is made of; what is young may be for a deployment that follows."""
         used = await self.store.read(lambda tx: stack_queries.used_artifacts(tx, self.seal))
         await asyncio.to_thread(_drop, self.artifacts, used, clock.real_now() - _UPLOAD_S)
-
-    def read_artifact(self, key: str) -> bytes:
-        """The zip behind an S3 key that this server gave out."""
-        if not _SHA256.fullmatch(key):
-            raise AwsError("InvalidParameterValueException", f"There is no artifact {key[:80]!r} here")
-        try:
-            return (self.artifacts / key).read_bytes()
-        except FileNotFoundError:
-            raise AwsError("InvalidParameterValueException", f"There is no artifact {key} here") from None
 
 
 def _read_deployment(body: bytes) -> tuple[Template, dict[str, str]]:
@@ -316,15 +322,34 @@ def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]
     return list(apis.values())
 
 
-def _write(path: Path, body: bytes) -> None:
+def _touch(path: Path) -> bool:
+    """Whether a file is there; it counts as young then."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _write(path: Path, body: BinaryIO) -> str:
+    """Copy a body to a file of its own, which takes its name when that is the digest of what was copied; the digest."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(body)
-    part.rename(path)
+    digest = hashlib.sha256()
+    descriptor, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    body.seek(0)
+    with open(descriptor, "wb") as file:
+        while piece := body.read(_PIECE_BYTES):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() == path.name:
+        Path(part).rename(path)
+    else:
+        Path(part).unlink()
+    return digest.hexdigest()
 
 
 def _drop(folder: Path, used: Container[str], before: float) -> None:
-    for path in folder.glob("*"):
+    for path in folder.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
             if path.name not in used and path.stat().st_mtime < before:
                 path.unlink()

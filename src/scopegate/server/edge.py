@@ -40,6 +40,7 @@ _OAUTH_BODY: Final = limit("oauth.body_bytes")
 _GATEWAY_BODY: Final = limit("gateway.body_bytes")
 _AWS_BODY: Final = limit("aws.body_bytes")
 _CODE_BODY: Final = limit("aws.code_body_bytes")
+_ARTIFACT: Final = limit("stacks.artifact_bytes")
 _JSON: Final = (b"Content-Type", b"application/json")
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ class Front:
             case NotOurs(name):
                 return guard.refuse_host(name)
             case _:
-                return _CODE_BODY if _may_carry_code(request) else _AWS_BODY
+                return _largest_of_control(request)
 
     def answer(self, request: Request) -> Answer:
         room: Room = request.room  # type: ignore[assignment]
@@ -137,8 +138,10 @@ async def _opened_to(origin: bytes, answer: Answer) -> Response:
     return guard.open_to(origin, answer if isinstance(answer, Response) else await answer)
 
 
-def _may_carry_code(request: Request) -> bool:
-    """Whether this is a call that uploads function code, by path or by this server's own artifact door."""
-    return request.method in ("POST", "PUT") and request.path.startswith(
-        (b"/2015-03-31/functions", b"/2018-10-31/layers", b"/_scopegate/api/artifacts")
-    )
+def _largest_of_control(request: Request) -> int:
+    """How long the body of a control-plane call may be: code is longer, and longest by the door for artifacts."""
+    if request.method == "PUT" and request.path.startswith(b"/_scopegate/api/artifacts/"):
+        return _ARTIFACT
+    if request.method in ("POST", "PUT") and request.path.startswith((b"/2015-03-31/functions", b"/2018-10-31/layers")):
+        return _CODE_BODY
+    return _AWS_BODY

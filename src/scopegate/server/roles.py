@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from scopegate.base import clock
+from scopegate.base.limits import limit
 from scopegate.http.client import Client, Upstream, UpstreamAnswer, UpstreamError
 from scopegate.http.message import Header, Request, Response
 from scopegate.store.port import StoreUnavailable
@@ -29,7 +30,7 @@ _OWN_IN_REQUEST: Final = _HOP_BY_HOP | {PEER, b"host"}
 _OWN_IN_ANSWER: Final = _HOP_BY_HOP | {b"date"}
 _ACKNOWLEDGE_S: Final = 2.0  # design, "Roles": an edge that does not answer by then is replaced
 _LONGEST_S: Final = 960.0  # a synchronous invocation of 15 minutes, handed on
-_LARGEST: Final = 80 * 1024 * 1024
+_LARGEST: Final = limit("stacks.artifact_bytes") + 1_048_576
 
 log = structlog.get_logger()
 

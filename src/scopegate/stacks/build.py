@@ -1,98 +1,286 @@
 """Local code of templates → zips that are the same bytes for the same files, uploaded under their digests.
 
-Runs where the files are, which is where the command line is; the server sees digests only.
-Source: SAM, "AWS::Serverless::Function" (CodeUri, InlineCode); reference, lambda page, "`Code.ZipFile` inline".
+Runs where the files are, which is where the command line is; the server sees digests only. How code that is not built
+yet is built is `builders.py`'s affair.
+Source: AWS SAM, CodeUri, ContentUri, InlineCode; CloudFormation, `package`; reference, lambda page, "`Code.ZipFile`
+inline" and "Code packages".
 """
 
+import contextlib
 import hashlib
 import io
 import os
+import posixpath
+import shutil
 import stat
+import tempfile
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final, Protocol
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final, Protocol
 
+from scopegate.base import names
+from scopegate.base.errors import SetupError
+from scopegate.base.limits import limit
+from scopegate.stacks.builders import LEFT_OUT, Builder, Part, Source
 from scopegate.stacks.read import Template
 
-BUCKET: Final = "scopegate-artifacts"
-
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-# What tools keep beside code, and this server's own data; `node_modules` is code.
-_LEFT_OUT: Final = frozenset(
-    {".aws-sam", ".cache", ".git", ".mypy_cache", ".npm", ".nyc_output", ".parcel-cache", ".pytest_cache"}
-    | {".ruff_cache", ".scopegate", ".tox", ".turbo", ".venv", "__pycache__"}
-)
+_CHUNK_BYTES: Final = 1_048_576
+_ZIPS: Final = (".zip", ".jar")
+_SCRIPTS: Final = (".js", ".mjs", ".cjs")
 
 
 class Uploader(Protocol):
     """This server's own API, as the command line reaches it."""
 
-    def own(self, method: str, path: str, body: bytes = b"") -> Any: ...
+    def own(self, method: str, path: str, body: bytes | BinaryIO = b"") -> Any: ...
 
 
-def package(client: Uploader | None, template: Template) -> dict[str, dict[str, Any]]:
-    """Upload local code, as `sam package` does: logical id → the property that names what was uploaded.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A property of a template that names local code.
 
-    client: None uploads nothing and gives the same answer. Paths are relative to the template's folder.
+    member: the property. path: the folder or file. resource: as in the template.
     """
+
+    logical_id: str
+    member: str
+    path: Path
+    source: Source
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        return ("Resources", self.logical_id, "Properties", self.member)
+
+    def location(self, key: str) -> Any:
+        """The property's value once the code is uploaded."""
+        if self.member in ("Code", "Content"):
+            return {"S3Bucket": names.ARTIFACTS_BUCKET, "S3Key": key}
+        return f"s3://{names.ARTIFACTS_BUCKET}/{key}"
+
+
+# The property that names the code of a type, and its value where the template leaves it out.
+_MEMBERS: Final[Mapping[str, tuple[str, str | None]]] = {
+    "AWS::Lambda::Function": ("Code", None),
+    "AWS::Lambda::LayerVersion": ("Content", None),
+    "AWS::Serverless::Function": ("CodeUri", "."),
+    "AWS::Serverless::LayerVersion": ("ContentUri", None),
+}
+
+
+def local_code(template: Template) -> Iterator[Code]:
+    """Every property that names code on this machine, whether it is there or not. Paths are from the template's."""
     base = Path(template.file).parent
-    default = ((template.document.get("Globals") or {}).get("Function") or {}).get("CodeUri")
-    uploaded: dict[str, dict[str, Any]] = {}
+    shared = (template.document.get("Globals") or {}).get("Function") or {}
     for logical_id, resource in template.resources.items():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] == "AWS::Serverless::Function" and "InlineCode" not in properties:
-            given, member = properties.get("CodeUri", default if default is not None else "."), "CodeUri"
-        elif resource["Type"] == "AWS::Lambda::Function" and isinstance(properties.get("Code"), str):
-            given, member = properties["Code"], "Code"
-        else:
+        member, default = _MEMBERS.get(resource["Type"], ("", None))
+        own = resource.get("Properties") or {}
+        if not member or not isinstance(own, dict):
             continue
+        properties = {**shared, **own} if resource["Type"] == "AWS::Serverless::Function" else own
+        if "InlineCode" in properties or properties.get("PackageType") == "Image":
+            continue
+        given = properties.get(member, default)
         if not isinstance(given, str) or given.startswith("s3://"):
             continue
-        key = _upload(client, template, base / given, ("Resources", logical_id, "Properties", member))
-        location = f"s3://{BUCKET}/{key}" if member == "CodeUri" else {"S3Bucket": BUCKET, "S3Key": key}
-        uploaded[logical_id] = {member: location}
+        metadata = resource.get("Metadata") or {}
+        path = base / given
+        yield Code(
+            logical_id,
+            member,
+            path,
+            Source(
+                logical_id,
+                path,
+                runtime=_plain(template, properties.get("Runtime")),
+                handler=_plain(template, properties.get("Handler")),
+                is_layer=resource["Type"].endswith("LayerVersion"),
+                method=_plain(template, metadata.get("BuildMethod")),
+                options=metadata.get("BuildProperties") or {},
+                built=_is_built(path, metadata),
+            ),
+        )
+
+
+def _is_built(path: Path, metadata: Mapping[str, Any]) -> bool:
+    """Whether `sam build` made it, or the template says that nothing is to be built."""
+    return ".aws-sam" in path.absolute().parts or "SamResourceId" in metadata or metadata.get("SkipBuild") is True
+
+
+def _plain(template: Template, value: Any) -> str:
+    """A text, or the default of the parameter that is referred to; empty for what is known at deployment only."""
+    if isinstance(value, dict) and value.keys() == {"Ref"}:
+        parameters = template.document.get("Parameters") or {}
+        value = (parameters.get(value["Ref"]) or {}).get("Default")
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Code as it went up. signature: of the files that it was made of. properties: what takes the template's place."""
+
+    code: Code
+    signature: str
+    key: str
+    properties: dict[str, Any]
+
+
+Remembered = dict[tuple[str, str], Packed]
+"""(template's file, logical id) → what went up last."""
+
+
+def package(
+    client: Uploader | None,
+    template: Template,
+    builder: Builder | None = None,
+    remembered: Remembered | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Build and upload local code, as `sam build` and `sam package` do: logical id → properties that take its place.
+
+    client: None uploads nothing and gives the same answer. builder: None takes code as it lies there.
+    remembered: what went up before, in which files that have not changed since are not packed again; it is kept.
+    Raises TemplateError for code that is not there or cannot be built.
+    """
+    uploaded: dict[str, dict[str, Any]] = {}
+    for code in local_code(template):
+        place = (template.file, code.logical_id)
+        signature = "" if remembered is None else _signature(code)
+        packed = None if remembered is None else remembered.get(place)
+        if packed is None or not signature or (packed.code, packed.signature) != (code, signature):
+            packed = None
+        if packed is None or not _is_held(client, packed.key):
+            with tempfile.TemporaryFile() as file:
+                properties = _pack(template, code, builder, file)
+                file.seek(0)
+                packed = Packed(code, signature, hashlib.file_digest(file, "sha256").hexdigest(), properties)
+                if client is not None and not _is_held(client, packed.key):
+                    file.seek(0)
+                    client.own("PUT", f"artifacts/{packed.key}", file)
+        if remembered is not None:
+            remembered[place] = packed
+        uploaded[code.logical_id] = {**packed.properties, code.member: code.location(packed.key)}
     return uploaded
 
 
-def _upload(client: Uploader | None, template: Template, path: Path, where: tuple[str, ...]) -> str:
-    if path.is_dir():
-        packed = pack_folder(path)
-    elif path.is_file():
-        packed = path.read_bytes()
-    else:
-        raise template.error(f"The code {path} is not there", *where)
-    sha256 = hashlib.sha256(packed).hexdigest()
-    if client is not None:
-        client.own("PUT", f"artifacts/{sha256}", packed)
-    return sha256
+def _is_held(client: Uploader | None, key: str) -> bool:
+    return client is None or bool(client.own("GET", f"artifacts/{key}")["held"])
 
 
-def pack_folder(folder: Path) -> bytes:
-    """A zip archive of a folder's files, the same bytes for the same files: sorted, dated 1980, 0755 or 0644.
+def _signature(code: Code) -> str:
+    """Changes when a file of the code does, by name, size or time; empty for what is made of files elsewhere too."""
+    if code.source.method == "esbuild" or not code.path.exists():
+        return ""
+    files = _files(Part(code.path)) if code.path.is_dir() else {"": code.path}
+    digest = hashlib.sha256()
+    for name, path in files.items():
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            digest.update(f"{name}\0{status.st_mtime_ns} {status.st_size} {status.st_mode} {status.st_ino}\n".encode())
+    return digest.hexdigest()
 
-    Symbolic links stay links. Compiled Python and what tools keep beside code are left out.
+
+def _pack(template: Template, code: Code, builder: Builder | None, file: BinaryIO) -> dict[str, Any]:
+    """Write the package to `file`; the properties that the build changes. Raises TemplateError."""
+    if not code.path.exists():
+        raise template.error(f"The code {code.path} is not there", *code.where)
+    try:
+        if code.path.is_file():
+            _pack_file(code.path, file)
+            return {}
+        if builder is None:
+            pack([Part(code.path)], file)
+            return {}
+        with builder.build(code.source) as parts:
+            names_ = pack(parts, file)
+    except (SetupError, OSError) as error:
+        raise template.error(f"{code.logical_id}: {error}", *code.where) from error
+    return _after_esbuild(template, code, names_) if code.source.method == "esbuild" else {}
+
+
+def _after_esbuild(template: Template, code: Code, built: Collection[str]) -> dict[str, Any]:
+    """As `sam build`: the handler is where the bundle lies; source maps are of use only when Node.js is told."""
+    changed: dict[str, Any] = {}
+    module, dot, function = code.source.handler.rpartition(".")
+    base = PurePosixPath(module).name
+    stems = {name.rpartition(".")[0] for name in built if name.endswith(_SCRIPTS)}
+    if dot and module not in stems and base in stems:
+        changed["Handler"] = f"{base}.{function}"
+    if code.source.options.get("Sourcemap") is True:
+        own = template.resources[code.logical_id].get("Properties") or {}
+        shared = (template.document.get("Globals") or {}).get("Function") or {}
+        variables = (own.get("Environment") or {}).get("Variables") or {}
+        if "NODE_OPTIONS" not in {**((shared.get("Environment") or {}).get("Variables") or {}), **variables}:
+            changed["Environment"] = {"Variables": {**variables, "NODE_OPTIONS": "--enable-source-maps"}}
+    return changed
+
+
+def _pack_file(path: Path, file: BinaryIO) -> None:
+    """An archive (zip, jar) as it is; any other file as the only one of an archive."""
+    with path.open("rb") as source:
+        if path.suffix in _ZIPS or zipfile.is_zipfile(source):
+            source.seek(0)
+            shutil.copyfileobj(source, file, _CHUNK_BYTES)
+            return
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        _add(archive, path.name, path)
+
+
+def pack(parts: Sequence[Part], file: BinaryIO) -> Collection[str]:
+    """Write a zip archive of files, the later part over the earlier; the names of what it holds.
+
+    The same bytes for the same files: sorted, dated 1980, 0755 or 0644. Compiled Python and what tools keep beside code
+    are left out. Raises SetupError for more than Lambda takes.
     """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for path in sorted(_files_below(folder)):
-            info = _entry(path.relative_to(folder).as_posix())
-            if path.is_symlink():
-                info.external_attr = (stat.S_IFLNK | 0o777) << 16
-                archive.writestr(info, os.readlink(path))
-            else:
-                info.external_attr = (stat.S_IFREG | (0o755 if path.stat().st_mode & 0o100 else 0o644)) << 16
-                info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, path.read_bytes())
-    return packed.getvalue()
+    files = {name: path for part in parts for name, path in _files(part).items()}
+    most = limit("functions.unzipped_bytes")
+    if sum(path.lstat().st_size for path in files.values()) > most:
+        raise SetupError(f"Unzipped size must be smaller than {most} bytes")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, path in sorted(files.items()):
+            _add(archive, name, path)
+    return files.keys()
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _LEFT_OUT]
-        here = Path(place)
-        yield from (here / name for name in folders if (here / name).is_symlink())
-        yield from (here / name for name in names if not name.endswith(".pyc"))
+def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    info = _entry(name)
+    if path.is_symlink() and _stays_inside(name, os.readlink(path)):
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, os.readlink(path))
+        return
+    info.external_attr = (stat.S_IFREG | (0o755 if path.stat().st_mode & 0o100 else 0o644)) << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with path.open("rb") as source, archive.open(info, "w") as target:
+        shutil.copyfileobj(source, target, _CHUNK_BYTES)
+
+
+def _stays_inside(name: str, target: str) -> bool:
+    """Whether a symbolic link ends in its own package; else what it leads to is taken, as `sam` takes it."""
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+    return not target.startswith("/") and place.partition("/")[0] != ".."
+
+
+def _files(part: Part) -> dict[str, Path]:
+    """Name in the package → file or symbolic link, of all that is code."""
+    found: dict[str, Path] = {}
+
+    def look(folder: Path, below: str, left_out: Container[str], beyond: tuple[Path, ...]) -> None:
+        for entry in os.scandir(folder):
+            name, path = f"{below}{entry.name}", Path(entry.path)
+            if entry.name in left_out or (entry.name in LEFT_OUT and entry.is_dir()):
+                continue
+            link = entry.is_symlink()
+            if entry.is_dir() and not (link and _stays_inside(name[len(prefix) :], os.readlink(path))):
+                real = path.resolve() if link else path
+                if real not in beyond:  # a link that leads round
+                    look(path, f"{name}/", (), (*beyond, real) if link else beyond)
+            elif link or (entry.is_file() and not entry.name.endswith(".pyc")):
+                found[name] = path
+
+    prefix = f"{part.prefix}/" if part.prefix else ""
+    look(part.folder, prefix, part.left_out, (part.folder.resolve(),))
+    return found
 
 
 def inline_code(runtime: str, source: str) -> bytes:

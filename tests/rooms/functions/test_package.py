@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scopegate.base.errors import AwsError
 from scopegate.functions.package import unpack
-from scopegate.stacks.build import pack_folder
+from scopegate.stacks.build import pack
+from scopegate.stacks.builders import Part
 
 
 def zip_of(*entries: tuple[str, bytes, int]) -> bytes:
@@ -90,6 +91,12 @@ def test_any_bytes_are_a_package_or_a_refusal(tmp_path_factory: pytest.TempPathF
             assert error.code == "InvalidParameterValueException"  # noqa: PT017
 
 
+def packed(folder: Path) -> bytes:
+    file = io.BytesIO()
+    pack([Part(folder)], file)
+    return file.getvalue()
+
+
 def test_packing_a_folder_is_the_same_bytes_each_time_and_unpacks(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "pkg" / "__pycache__").mkdir(parents=True)
@@ -98,12 +105,12 @@ def test_packing_a_folder_is_the_same_bytes_each_time_and_unpacks(tmp_path: Path
     (source / "run").write_text("#!/bin/sh\n")
     (source / "run").chmod(0o700)
     (source / "alias").symlink_to("pkg/b.py")
-    first = pack_folder(source)
+    first = packed(source)
     (source / "pkg" / "b.py").touch()
 
-    package = unpack(pack_folder(source), tmp_path / "code")
+    package = unpack(packed(source), tmp_path / "code")
 
-    assert pack_folder(source) == first
+    assert packed(source) == first
     files = {path.relative_to(package.directory).as_posix() for path in package.directory.rglob("*")}
     assert files == {"pkg", "pkg/b.py", "run", "alias"}
     assert stat.S_IMODE((package.directory / "run").stat().st_mode) == 0o555

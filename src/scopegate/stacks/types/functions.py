@@ -43,7 +43,7 @@ def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
     code = properties.get("Code") or {}
     check_members(code, ("ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion", "SourceKMSKeyArn", "ZipFile"))
     if isinstance(code, dict) and "S3Key" in code:
-        return {"ZipFile": aws.read_artifact(code["S3Key"])}
+        return without(code, "SourceKMSKeyArn", "ZipFile")
     if isinstance(code, dict) and "ZipFile" in code:
         return {"ZipFile": inline_code(text(properties.get("Runtime", "")), text(code["ZipFile"]))}
     raise AwsError("InvalidParameterValueException", "Code needs S3Bucket and S3Key, or ZipFile with inline source")
