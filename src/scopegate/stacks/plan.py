@@ -4,12 +4,12 @@ The graph's edges are references and `DependsOn`; a cycle is refused with its me
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from scopegate.stacks.read import Path, Template, TemplateError
-from scopegate.stacks.resolve import Scope, is_true, pseudo_parameters, references
+from scopegate.stacks.resolve import NO_VALUE, Scope, is_true, pseudo_parameters, references, resolve
 from scopegate.stacks.resources import RESOURCES
 
 _MEMBERS: Final = (
@@ -23,6 +23,16 @@ _MEMBERS: Final = (
     "UpdatePolicy",
     "UpdateReplacePolicy",
 )
+_POLICIES: Final = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownType:
+    """A resource of a type that nothing here can make. place: `file:line`."""
+
+    type: str
+    logical_id: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +51,62 @@ class Node:
     retain_replaced: bool
 
 
-def wanted_nodes(template: Template, scope: Scope) -> list[Node]:
+def wanted_nodes(template: Template, scope: Scope, unknown: list[UnknownType] | None = None) -> list[Node]:
     """The resources whose condition holds, in an order in which each comes after what it needs.
 
+    unknown: takes what is of unknown types and is left out then; what refers to that is not refused here.
     Raises TemplateError with the line: an unknown type, an unknown or a missing property, a reference to nothing, a
     cycle.
     """
-    _check_types(template, scope)
-    nodes = dict(_live_nodes(template, scope))
+    found = _unknown_types(template, scope)
+    if unknown is None and found:
+        raise refuse_unknown(template, found)
+    left_out = {each.logical_id for each in found}
+    nodes = dict(_live_nodes(template, scope, left_out))
     for node in nodes.values():
         where = ("Resources", node.logical_id, "Properties")
-        _check_references(template, scope, nodes, dict(node.properties), where, node.logical_id)
+        _check_references(template, scope, nodes, left_out, dict(node.properties), where, node.logical_id)
+    for name, output in live_outputs(template, scope):
+        _check_references(template, scope, nodes, left_out, output, ("Outputs", name), f"Output {name}")
+    if unknown is not None:
+        unknown += found
+    return _sorted(template, nodes)
+
+
+def live_outputs(template: Template, scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The outputs whose condition holds. Raises TemplateError for one that is misshapen."""
     for name, output in (template.document.get("Outputs") or {}).items():
         if not isinstance(output, dict) or "Value" not in output:
             raise template.error(f"Output {name} has no Value", "Outputs", name)
         if "Export" in output and "Name" not in (output["Export"] or ()):
             raise template.error(f"The Export of output {name} has no Name", "Outputs", name, "Export")
         if "Condition" not in output or is_true(output["Condition"], scope, ("Outputs", name)):
-            _check_references(template, scope, nodes, output, ("Outputs", name), f"Output {name}")
-    return _sorted(template, nodes)
+            yield name, output
+
+
+def refuse_unknown(template: Template, unknown: Sequence[UnknownType]) -> TemplateError:
+    shown = ", ".join(f"{each.type} ({each.logical_id}, {each.place})" for each in unknown)
+    hint = _hint(unknown[0].type, RESOURCES, 0.9) or "; --skip-unknown goes on without them"
+    first = ("Resources", unknown[0].logical_id)
+    return template.error(f"Types that are not supported yet: {shown}{hint}", *first)
+
+
+def needs_of_unknown(template: Template, scope: Scope, left_out: Collection[str]) -> list[tuple[str, str, str]]:
+    """(who, what it needs, `file:line`) of all that cannot be without what is left out."""
+    found = []
+    for logical_id, resource in template.resources.items():
+        if logical_id not in left_out and _is_live(logical_id, resource, scope):
+            where = ("Resources", logical_id)
+            depends = resource.get("DependsOn", [])
+            wanted = [(name, (*where, "DependsOn")) for name in ([depends] if isinstance(depends, str) else depends)]
+            properties = references(resource.get("Properties"), scope, (*where, "Properties"))
+            wanted += [(each.name, each.path) for each in properties]
+            found += [(logical_id, name, template.place_of(path)) for name, path in wanted if name in left_out]
+    for name, output in live_outputs(template, scope):
+        for each in references(output, scope, ("Outputs", name)):
+            if each.name in left_out:
+                found.append((f"Output {name}", each.name, template.place_of(each.path)))
+    return found
 
 
 def _is_live(logical_id: str, resource: Mapping[str, Any], scope: Scope) -> bool:
@@ -67,21 +114,12 @@ def _is_live(logical_id: str, resource: Mapping[str, Any], scope: Scope) -> bool
     return condition is None or is_true(condition, scope, ("Resources", logical_id, "Condition"))
 
 
-def _check_types(template: Template, scope: Scope) -> None:
-    unknown = [
-        (name, each["Type"])
+def _unknown_types(template: Template, scope: Scope) -> list[UnknownType]:
+    return [
+        UnknownType(each["Type"], name, template.place_of(("Resources", name)))
         for name, each in template.resources.items()
         if each["Type"] not in RESOURCES and _is_live(name, each, scope)
     ]
-    if unknown:
-        shown = ", ".join(f"{kind} ({name}{_line(template, name)})" for name, kind in unknown)
-        hint = _hint(unknown[0][1], RESOURCES, 0.9)
-        raise template.error(f"Types that are not supported yet: {shown}{hint}", "Resources", unknown[0][0])
-
-
-def _line(template: Template, logical_id: str) -> str:
-    line = template.line_of(("Resources", logical_id))
-    return f", line {line}" if line is not None else ""
 
 
 def _hint(word: str, known: Iterable[str], likeness: float = 0.7) -> str:
@@ -89,19 +127,19 @@ def _hint(word: str, known: Iterable[str], likeness: float = 0.7) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _live_nodes(template: Template, scope: Scope) -> Iterator[tuple[str, Node]]:
+def _live_nodes(template: Template, scope: Scope, left_out: Collection[str]) -> Iterator[tuple[str, Node]]:
     for logical_id, resource in template.resources.items():
         where = ("Resources", logical_id)
         for member in resource:
             if member not in _MEMBERS:
                 raise template.error(f"{logical_id} has no member {member}{_hint(member, _MEMBERS)}", *where, member)
-        if not _is_live(logical_id, resource, scope):
+        if logical_id in left_out or not _is_live(logical_id, resource, scope):
             continue
         properties = resource.get("Properties") or {}
         if not isinstance(properties, dict):
             raise template.error(f"Properties of {logical_id} must be a mapping", *where, "Properties")
-        left_out = _check_properties(template, logical_id, resource["Type"], properties)
-        properties = {name: value for name, value in properties.items() if name not in left_out}
+        unset = _check_properties(template, logical_id, resource["Type"], properties)
+        properties = {name: value for name, value in properties.items() if name not in unset}
         depends = resource.get("DependsOn", [])
         depends = [depends] if isinstance(depends, str) else depends
         for name in depends:
@@ -116,12 +154,26 @@ def _live_nodes(template: Template, scope: Scope) -> Iterator[tuple[str, Node]]:
                 logical_id,
                 resource["Type"],
                 properties,
-                left_out,
+                unset,
                 frozenset(name for name in (*depends, *found) if name in template.resources),
-                retain=resource.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate"),
-                retain_replaced=resource.get("UpdateReplacePolicy") == "Retain",
+                retain=_policy(resource, scope, (*where, "DeletionPolicy")).startswith("Retain"),
+                retain_replaced=_policy(resource, scope, (*where, "UpdateReplacePolicy")) == "Retain",
             ),
         )
+
+
+def _policy(resource: Mapping[str, Any], scope: Scope, path: Path) -> str:
+    """What becomes of a resource, as its DeletionPolicy or UpdateReplacePolicy says."""
+    member = str(path[-1])
+    policy = resolve(resource.get(member, "Delete"), scope, path)
+    allowed = [each for each in _POLICIES if each != "RetainExceptOnCreate" or member == "DeletionPolicy"]
+    if policy is NO_VALUE:
+        return "Delete"
+    if policy not in allowed:
+        raise scope.error(f"{member} of {path[1]} must be one of {', '.join(allowed)}", path)
+    if policy == "Snapshot":
+        raise scope.error(f"{member} of {path[1]}: {resource['Type']} has no snapshots", path)
+    return str(policy)
 
 
 def _check_properties(template: Template, logical_id: str, kind: str, properties: Mapping[str, Any]) -> tuple[str, ...]:
@@ -140,7 +192,13 @@ def _check_properties(template: Template, logical_id: str, kind: str, properties
 
 
 def _check_references(
-    template: Template, scope: Scope, nodes: Mapping[str, Node], value: Any, where: Path, who: str
+    template: Template,
+    scope: Scope,
+    nodes: Mapping[str, Node],
+    left_out: Collection[str],
+    value: Any,
+    where: Path,
+    who: str,
 ) -> None:
     for reference in references(value, scope, where):
         name, attribute = reference.name, reference.attribute
@@ -148,6 +206,8 @@ def _check_references(
         if not plain and name not in template.resources:
             hint = _hint(name, [*scope.parameters, *template.resources])
             raise template.error(f"{who} refers to {name}: no such parameter or resource{hint}", *reference.path)
+        if not plain and name not in nodes and name not in left_out:
+            raise template.error(f"{name} does not exist in this stack: its condition is false", *reference.path)
         if attribute is None:
             continue
         if plain:

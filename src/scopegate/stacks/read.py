@@ -1,24 +1,30 @@
-"""Text → template: YAML with CloudFormation's short tags, or JSON, with the line of every value kept.
+"""Text → template: YAML with CloudFormation's short tags, or JSON, with the file and line of every value kept.
 
 What the values mean is `resolve.py`'s affair. A file that is no template is refused with its line; a bare OpenAPI
-document is the template of its API (`openapi.py`).
-Source: CloudFormation template anatomy; YAML short forms of intrinsic functions.
+document is the template of its API (`openapi.py`). What `AWS::Include` names is put in its place here, since it may
+stand anywhere and be anything.
+Source: CloudFormation template anatomy; YAML short forms of intrinsic functions; AWS::Include transform.
 """
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
 
 from scopegate.base.errors import SetupError
+from scopegate.stacks.files import Files, SentFiles, is_local, name_beside
 from scopegate.stacks.openapi import api_template, find_version_key
 
 Path = tuple[str | int, ...]
 
+FOR_EACH: Final = "Fn::ForEach::"
+
 _SAM: Final = "AWS::Serverless-2016-10-31"
-_MACROS: Final = frozenset({_SAM, "AWS::LanguageExtensions"})
+_EXTENSIONS: Final = "AWS::LanguageExtensions"
+_INCLUDE: Final = "AWS::Include"
+_MACROS: Final = frozenset({_SAM, _EXTENSIONS})
 _SECTIONS: Final = (
     "AWSTemplateFormatVersion",
     "Conditions",
@@ -32,7 +38,7 @@ _SECTIONS: Final = (
     "Rules",
     "Transform",
 )
-_MAPPINGS: Final = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
+_MAPPINGS: Final = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters", "Rules")
 _YAML: Final = "tag:yaml.org,2002:"
 _TAGS: Final = ("!", "bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
 _MAX_DEPTH: Final = 200
@@ -54,8 +60,9 @@ class TemplateError(SetupError):
 class Template:
     """A template as read: plain dicts, lists and scalars, intrinsic functions in their long form.
 
-    lines: path of a value → line in the file, counted from 1.
+    lines: path of a value → line in its file, counted from 1.
     notes: what the reader supplied and the user should know.
+    origins: path → name of the file in which what is there and below it stands, where that is another one.
     """
 
     file: str
@@ -63,21 +70,30 @@ class Template:
     document: dict[str, Any]
     lines: Mapping[Path, int]
     notes: tuple[str, ...] = ()
+    origins: Mapping[Path, str] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int | None:
-        """The line of the value at `path`, or of the nearest value round it that has one.
+        """The line of the value at `path`, or of the nearest value round it that has one."""
+        return self.lines.get(self._known(path))
 
-        A resource that SAM made stands where the resource does whose name it begins with.
-        """
+    def file_of(self, path: Path) -> str:
+        """The file in which the value at `path` stands, or the nearest value round it that has a line."""
+        known = self._known(path) if self.origins else ()
+        inner = (known[:length] for length in range(len(known), 0, -1))
+        return next((self.origins[each] for each in inner if each in self.origins), self.file)
+
+    def place_of(self, path: Path) -> str:
+        """`file:line`, as errors have it."""
+        line = self.line_of(path)
+        return self.file_of(path) + (f":{line}" if line is not None else "")
+
+    def _known(self, path: Path) -> Path:
+        """The nearest path that has a line; of a resource that SAM made, of that whose name it begins with."""
         if len(path) > 1 and path[0] == "Resources" and path[:2] not in self.lines:
             ours = [at[1] for at in self.lines if len(at) == 2 and at[0] == "Resources"]
             sources = [name for name in map(str, ours) if str(path[1]).startswith(name)]
             path = ("Resources", max(sources, key=len)) if sources else path[:1]
-        for length in range(len(path), -1, -1):
-            line = self.lines.get(path[:length])
-            if line is not None:
-                return line
-        return None
+        return next((path[:length] for length in range(len(path), 0, -1) if path[:length] in self.lines), ())
 
     def find_key(self, key: str, *under: str | int) -> Path:
         """The path of the first `key` below `under`, without regard to its first letter's case; else `under`."""
@@ -89,7 +105,7 @@ class Template:
         return under
 
     def error(self, message: str, *path: str | int) -> TemplateError:
-        return TemplateError(message, file=self.file, line=self.line_of(path))
+        return TemplateError(message, file=self.file_of(path), line=self.line_of(path))
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -97,8 +113,7 @@ class Template:
 
     @property
     def is_sam(self) -> bool:
-        transform = self.document.get("Transform")
-        return _SAM in (transform if isinstance(transform, list) else [transform])
+        return _SAM in _transforms(self.document)
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
@@ -123,11 +138,17 @@ def _scalar(node: yaml.ScalarNode) -> Any:
 
 
 class _Reader:
-    """Walks composed nodes once; refuses duplicate keys, aliases that explode, and depth."""
+    """Walks composed nodes once; refuses duplicate keys, aliases that explode, and depth.
 
-    def __init__(self, file: str) -> None:
+    file: the one that is being walked; `outer` are those that include it.
+    """
+
+    def __init__(self, file: str, files: Files) -> None:
         self.file = file
+        self.files = files
+        self.outer: tuple[str, ...] = ()
         self.lines: dict[Path, int] = {}
+        self.origins: dict[Path, str] = {}
         self.count = 0
 
     def fail(self, message: str, node: yaml.Node) -> TemplateError:
@@ -161,7 +182,41 @@ class _Reader:
                 raise self.fail("YAML merge keys (<<) are not part of CloudFormation templates", key_node)
             result[key] = self.value(value_node, (*path, key))
             self.lines[(*path, key)] = key_node.start_mark.line + 1
+        if "Fn::Transform" in result:
+            self.include(result.pop("Fn::Transform"), result, path, node)
         return result
+
+    def include(self, transform: Any, beside: dict[str, Any], path: Path, node: yaml.Node) -> None:
+        """Put what a macro includes beside its siblings."""
+        match transform:
+            case {"Name": "AWS::Include", "Parameters": {"Location": location}}:
+                pass
+            case _:
+                called = transform.get("Name") if isinstance(transform, dict) else transform
+                raise self.fail(f"The macro {called} is not supported: only {_INCLUDE} with its Location is", node)
+        if not is_local(location):
+            raise self.fail(f"The Location of {_INCLUDE} must name a local file, got {location!r}", node)
+        name, outer, file = name_beside(location, self.file), self.outer, self.file
+        if name in (file, *outer):
+            raise self.fail(f"{name} includes itself: {' → '.join([*outer, file, name])}", node)
+        try:
+            inner = _composed(self.files.text(name), name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.fail(f"The file {location} cannot be read: {error}", node) from None
+        if not isinstance(inner, yaml.MappingNode):
+            raise TemplateError(f"A file that {_INCLUDE} names must be a mapping", file=name, line=1)
+        self.file, self.outer = name, (*outer, file)
+        found = self.mapping(inner, path)
+        self.file, self.outer = file, outer
+        for key, value in found.items():
+            if key in beside:
+                raise TemplateError(
+                    f"The key {key!r} stands where it is included as well, {file}:{node.start_mark.line + 1}",
+                    file=name,
+                    line=self.lines[(*path, key)],
+                )
+            beside[key] = value
+            self.origins.setdefault((*path, key), name)
 
     def tagged(self, node: yaml.Node, path: Path) -> Any:
         name = node.tag[1:]
@@ -178,6 +233,10 @@ class _Reader:
         else:
             assert isinstance(node, yaml.MappingNode)
             plain = self.mapping(node, inner)
+        if key == "Fn::Transform":
+            included: dict[str, Any] = {}
+            self.include(plain, included, path, node)
+            return included
         return {key: plain}
 
 
@@ -186,6 +245,11 @@ def read_document(text: str, file: str) -> tuple[Any, dict[Path, int]]:
 
     Raises TemplateError with the line of what cannot be read.
     """
+    reader = _Reader(file, SentFiles())
+    return reader.value(_composed(text, file), ()), reader.lines
+
+
+def _composed(text: str, file: str) -> yaml.Node:
     try:
         _refuse_depth(text, file)
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -200,8 +264,7 @@ def read_document(text: str, file: str) -> tuple[Any, dict[Path, int]]:
         raise TemplateError(f"Not valid YAML or JSON: {type(error).__name__}", file=file) from error
     if node is None:
         raise TemplateError("The file is empty", file=file)
-    reader = _Reader(file)
-    return reader.value(node, ()), reader.lines
+    return node
 
 
 def _refuse_depth(text: str, file: str) -> None:
@@ -214,37 +277,84 @@ def _refuse_depth(text: str, file: str) -> None:
             raise TemplateError("The template is nested too deeply", file=file, line=mark.line + 1 if mark else None)
 
 
-def read_template(text: str, file: str) -> Template:
+def read_template(text: str, file: str, files: Files | None = None) -> Template:
     """A SAM or CloudFormation template, or a bare OpenAPI document as the template of its API.
 
-    A file with `AWS::Serverless::*` types and no `Transform` gets the line that it lacks, and a note says so.
+    files: those that the template may include. A file with `AWS::Serverless::*` types and no `Transform` gets the line
+    that it lacks, and a note says so.
     """
-    document, lines = read_document(text, file)
+    reader = _Reader(file, files or SentFiles())
+    node = _composed(text, file)
+    document, lines = reader.value(node, ()), reader.lines
     if not isinstance(document, dict):
         raise TemplateError("A template is a mapping with a Resources section", file=file, line=1)
     if find_version_key(document) is not None:
         made, moved, notes = api_template(document, lines)
         return Template(file, text, made, moved, tuple(f"{file}:{line}: {note}" for note, line in notes))
+    for transform in _transforms(document):
+        if isinstance(transform, dict):
+            reader.include(transform, document, (), node)
+    if "Transform" in document:
+        document["Transform"] = [each for each in _transforms(document) if not isinstance(each, dict)]
     resources = document.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise TemplateError("The template has no Resources section", file=file, line=lines.get(("Resources",), 1))
-    template = Template(file, text, document, lines)
+    template = Template(file, text, document, lines, origins=reader.origins)
     _check_sections(template)
-    for logical_id, resource in resources.items():
-        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
-            raise template.error(f"Resource {logical_id} has no Type", "Resources", logical_id)
-        if not logical_id.isalnum() or not logical_id.isascii():
-            raise template.error(f"Resource name {logical_id} is not alphanumeric", "Resources", logical_id)
-    serverless = any(resource["Type"].startswith("AWS::Serverless::") for resource in resources.values())
-    if serverless and "Transform" not in document:
-        return Template(
-            file,
-            text,
-            {"Transform": _SAM, **document},
-            lines,
-            (f"{file}: AWS::Serverless types without a Transform line; read as if it had Transform: {_SAM}",),
-        )
+    check_resources(template)
+    for lacking in (_SAM, _EXTENSIONS):
+        if lacking not in _transforms(document) and (use := _find_use(lacking, document)) is not None:
+            what = f"AWS::Serverless types without a Transform line; read as if it had Transform: {lacking}"
+            if lacking == _EXTENSIONS:
+                what = f"{use} without Transform: {lacking}; read as if it had that line"
+            document["Transform"] = [lacking, *_transforms(document)]
+            template = replace(template, notes=(*template.notes, f"{file}: {what}"))
     return template
+
+
+def _transforms(document: Mapping[str, Any]) -> list[Any]:
+    transform = document.get("Transform") or []
+    return transform if isinstance(transform, list) else [transform]
+
+
+def _find_use(macro: str, document: Mapping[str, Any]) -> str | None:
+    """What in a template only a macro understands."""
+    if macro == _SAM:
+        types = (each.get("Type") for _, each in declared(document["Resources"]) if isinstance(each, dict))
+        return next((kind for kind in types if str(kind).startswith("AWS::Serverless::")), None)
+    sections = [document.get(section) for section in ("Conditions", "Outputs", "Resources")]
+    return next((key for key in _keys(sections) if key.startswith(_EXTENDING)), None)
+
+
+_EXTENDING: Final = (FOR_EACH, "Fn::Length", "Fn::ToJsonString")
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+        value = value.values()
+    if not isinstance(value, str | int | float | None):
+        for item in value:
+            yield from _keys(item)
+
+
+def declared(resources: Mapping[str, Any], *above: str | int) -> Iterator[tuple[Path, Any]]:
+    """Each resource with its path below `Resources`; of an `Fn::ForEach` those that it repeats, once."""
+    for name, resource in resources.items():
+        if not name.startswith(FOR_EACH):
+            yield (*above, name), resource
+        elif isinstance(resource, list) and len(resource) == 3 and isinstance(resource[2], dict):
+            yield from declared(resource[2], *above, name, 2)
+
+
+def check_resources(template: Template) -> None:
+    """Each resource has a type and a name. Raises TemplateError with the line."""
+    for path, resource in declared(template.resources):
+        name = str(path[-1])
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise template.error(f"Resource {name} has no Type", "Resources", *path)
+        if len(path) == 1 and not (name.isalnum() and name.isascii()):
+            raise template.error(f"Resource name {name} is not alphanumeric", "Resources", *path)
 
 
 def _check_sections(template: Template) -> None:
@@ -260,9 +370,6 @@ def _check_sections(template: Template) -> None:
             raise template.error(f"Parameter {name} must be a mapping", "Parameters", name)
         if name in template.resources:
             raise template.error(f"{name} is a parameter and a resource: names are given once", "Parameters", name)
-    if template.document.get("Rules"):
-        raise template.error("The section Rules is not supported yet", "Rules")
-    transform = template.document.get("Transform") or []
-    for macro in transform if isinstance(transform, list) else [transform]:
+    for macro in _transforms(template.document):
         if macro not in _MACROS:
             raise template.error(f"The transform {macro} is not supported yet", "Transform")

@@ -2,7 +2,9 @@
 
 Pure: `Scope` holds what is known, `resolve` gives the value or raises TemplateError with the line.
 `references` lists what a value needs first, without resolving it: the edges of the graph.
-Source: CloudFormation intrinsic function reference; AWS::LanguageExtensions (Length, ToJsonString).
+What is still to be made has values that nobody knows: in their place stand words with a mark (`unknown`), which are
+equal to nothing; where they would decide something, Undecided is raised.
+Source: CloudFormation intrinsic function reference; AWS::LanguageExtensions.
 """
 
 import base64
@@ -20,8 +22,27 @@ from scopegate.stacks.read import Path, Template
 NO_VALUE: Final = object()
 """`AWS::NoValue`: the property is as if it were not written."""
 
+_MARK: Final = "\ue000"  # for private use: it stands in no template
 _SUB: Final = re.compile(r"\$\{(!?)([^${}]*)\}")
 _CONDITION_FUNCTIONS: Final = frozenset({"Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Condition"})
+
+
+class Undecided(Exception):
+    """What a value is hangs on something that is not known yet."""
+
+
+def unknown(words: str) -> str:
+    """Words that stand for a value which nobody knows yet."""
+    return f"{_MARK}<{words}>"
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether something in a resolved value is not known yet."""
+    if isinstance(value, dict):
+        return any(is_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(is_unknown(item) for item in value)
+    return isinstance(value, str) and _MARK in value
 
 
 @dataclass(slots=True)
@@ -29,7 +50,7 @@ class Scope:
     """What is known while a template is resolved.
 
     parameters: name → value (lists for list types). resources: logical id → what it became, filled while deploying.
-    exports: name → value, of all stacks of this account and region.
+    exports: name → value, of all stacks of this account and region. imported: those of them that were asked for.
     """
 
     template: Template
@@ -40,6 +61,7 @@ class Scope:
     stack_id: str
     exports: Mapping[str, str] = field(default_factory=dict)
     resources: dict[str, "Physical"] = field(default_factory=dict)
+    imported: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, bool] = field(default_factory=dict)
     deciding: set[str] = field(default_factory=set)
 
@@ -154,17 +176,17 @@ def _attribute(logical_id: str, attribute: str, scope: Scope, path: Path) -> Any
 
 
 def _ref(value: Any, scope: Scope, path: Path) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str) and function_of(value) is None:
         raise scope.error("Ref takes a name", path)
-    return _reference(value, scope, path)
+    return _reference(_text(value, scope, path), scope, path)
 
 
 def _get_att(value: Any, scope: Scope, path: Path) -> Any:
     parts = list(value.partition(".")[::2]) if isinstance(value, str) else value
-    if not isinstance(parts, list) or len(parts) < 2 or not isinstance(parts[0], str):
+    if not isinstance(parts, list) or len(parts) < 2:
         raise scope.error("Fn::GetAtt takes a resource name and an attribute", path)
-    attribute = ".".join(_text(part, scope, path) for part in parts[1:])
-    return _attribute(parts[0], attribute, scope, path)
+    name, *attribute = (_text(part, scope, (*path, index)) for index, part in enumerate(parts))
+    return _attribute(name, ".".join(attribute), scope, path)
 
 
 def _sub(value: Any, scope: Scope, path: Path) -> str:
@@ -200,6 +222,7 @@ def _select(value: Any, scope: Scope, path: Path) -> Any:
     index_value, items_value = _arguments(value, range(2, 3), scope, path)
     index, items = _text(index_value, scope, path), _list(items_value, scope, (*path, 1))
     if not index.isdigit() or int(index) >= len(items):
+        _decidable(index, items)
         raise scope.error(f"Fn::Select cannot take item {index} of {len(items)}", path)
     return items[int(index)]
 
@@ -208,6 +231,7 @@ def _find_in_map(value: Any, scope: Scope, path: Path) -> Any:
     arguments = _arguments(value, range(3, 5), scope, path)
     default = arguments[3].get("DefaultValue", NO_VALUE) if len(arguments) == 4 else NO_VALUE
     keys = [_text(argument, scope, (*path, index)) for index, argument in enumerate(arguments[:3])]
+    _decidable(keys)
     found: Any = scope.template.document.get("Mappings", {})
     for key in keys:
         if not isinstance(found, dict) or key not in found:
@@ -216,6 +240,12 @@ def _find_in_map(value: Any, scope: Scope, path: Path) -> Any:
             raise scope.error(f"Fn::FindInMap: {' / '.join(keys)} is not in Mappings", path)
         found = found[key]
     return found
+
+
+def _decidable(value: Any, /, *more: Any) -> None:
+    """Raises Undecided when something of this is not known yet."""
+    if is_unknown([value, *more]):
+        raise Undecided
 
 
 def _if(value: Any, scope: Scope, path: Path) -> Any:
@@ -228,8 +258,10 @@ def _if(value: Any, scope: Scope, path: Path) -> Any:
 
 def _import_value(value: Any, scope: Scope, path: Path) -> str:
     name = _text(value, scope, path)
+    _decidable(name)
     if name not in scope.exports:
         raise scope.error(f"No export named {name} found", path)
+    scope.imported[name] = scope.exports[name]
     return scope.exports[name]
 
 
@@ -240,6 +272,7 @@ def _base64(value: Any, scope: Scope, path: Path) -> str:
 def _cidr(value: Any, scope: Scope, path: Path) -> list[str]:
     arguments = _arguments(value, range(2, 4), scope, path)
     block, count, bits = (_text(a, scope, path) for a in (*arguments, "8")[:3])
+    _decidable([block, count, bits])
     try:
         network = ipaddress.ip_network(block)
         subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
@@ -249,12 +282,17 @@ def _cidr(value: Any, scope: Scope, path: Path) -> list[str]:
 
 
 def _get_azs(value: Any, scope: Scope, path: Path) -> list[str]:
-    region = _text(value, scope, path) or scope.region
+    return availability_zones(_text(value, scope, path) or scope.region)
+
+
+def availability_zones(region: str) -> list[str]:
     return [f"{region}{zone}" for zone in "abc"]
 
 
 def _length(value: Any, scope: Scope, path: Path) -> int:
-    return len(_list(value, scope, path))
+    items = _list(value, scope, path)
+    _decidable(items)  # a list that is not known yet is one word
+    return len(items)
 
 
 def _to_json_string(value: Any, scope: Scope, path: Path) -> str:
@@ -291,12 +329,15 @@ def _decide(value: Any, scope: Scope, path: Path) -> bool:
         return resolved
     if resolved in ("true", "false"):
         return bool(resolved == "true")
+    _decidable(resolved)
     raise scope.error("A condition must be true or false", path)
 
 
 def _equals(value: Any, scope: Scope, path: Path) -> bool:
     left, right = _arguments(value, range(2, 3), scope, path)
-    return bool(_comparable(resolve(left, scope, (*path, 0))) == _comparable(resolve(right, scope, (*path, 1))))
+    left, right = resolve(left, scope, (*path, 0)), resolve(right, scope, (*path, 1))
+    _decidable(left, right)
+    return bool(_comparable(left) == _comparable(right))
 
 
 def _comparable(value: Any) -> Any:
@@ -366,12 +407,15 @@ def references(value: Any, scope: Scope, path: Path) -> Iterator[Reference]:
     match name, value[name] if name is not None else None:
         case "Ref", str(target):
             yield Reference(target, None, inner)
+        case "Ref", dict(target):
+            yield Reference(_text(target, scope, inner), None, inner)
         case "Fn::GetAtt", str(target):
             logical_id, _, attribute = target.partition(".")
             yield Reference(logical_id, attribute or None, inner)
-        case "Fn::GetAtt", [str(logical_id), *attributes]:
+        case "Fn::GetAtt", [logical_id, *attributes]:
             plain = all(isinstance(attribute, str) for attribute in attributes)
-            yield Reference(logical_id, ".".join(attributes) if attributes and plain else None, inner)
+            attribute = ".".join(attributes) if attributes and plain else None
+            yield Reference(_text(logical_id, scope, (*inner, 0)), attribute, inner)
             yield from references(attributes, scope, inner)
         case "Fn::If", [str(condition), then, otherwise]:
             index, live = (1, then) if is_true(condition, scope, inner) else (2, otherwise)

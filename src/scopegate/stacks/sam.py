@@ -1,54 +1,97 @@
 """SAM → CloudFormation by AWS's own translator, in a short-lived child: its import is heavy and must not stay.
 
-As a program (`python -m scopegate.stacks.sam`) it reads {"template", "parameters", "region"} as JSON from standard
-input and writes {"template"}, {"errors": [{"logical_id", "message"}]} or {"unknown": [{"path", "message"}]}.
+As a program (`python -m scopegate.stacks.sam`) it reads {"template", "parameters", "region"} as a line of JSON from
+standard input and writes {"template"}, {"errors": [{"logical_id", "message"}]} or {"unknown": [{"path", "message"}]}
+as another, until its input ends.
 
 The translator passes over keys that it does not know below the first level: an `Auth` with a misspelt `Authorizer`
 would be an open route. So templates are held against SAM's own schema first.
 """
 
 import asyncio
+import contextlib
+import copy
 import difflib
 import importlib
 import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from scopegate.stacks.read import Path, Template, TemplateError
 
+_LINE_BYTES: Final = 67_108_864  # a template as JSON, translated
 _NAMED: Final = re.compile(r"property (\w+) not defined|Event with id \[(\w+)\]|'(\w+)'")
 
 
-async def translate(template: Template, parameters: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """The CloudFormation document of a SAM template.
+class Translator:
+    """A child that translates the templates of one deployment; it starts with the first and ends with `async with`."""
 
-    parameters: values of template parameters, defaults included.
-    Raises TemplateError with the line of the first resource that the translator refuses, and its words.
-    """
-    payload = json.dumps({"template": template.document, "parameters": dict(parameters), "region": region})
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await child.communicate(payload.encode())
-    if child.returncode != 0:
-        raise TemplateError(f"The SAM translator failed: {err.decode(errors='replace').strip().splitlines()[-1:]}")
-    answer = json.loads(out)
-    for unknown in answer.get("unknown", ()):
-        raise template.error(unknown["message"], *unknown["path"])
-    if errors := answer.get("errors"):
-        first = errors[0]
-        path = _place(template, first)
-        more = "".join(f"\n  {error['logical_id']}: {error['message']}" for error in errors[1:])
-        raise template.error(f"SAM refuses {first['logical_id']}: {first['message']}{more}", *path)
-    translated: dict[str, Any] = answer["template"]
-    return translated
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._child: asyncio.subprocess.Process | None = None
+        self._known: dict[str, dict[str, Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()  # it keeps nothing
+            await self._child.wait()
+
+    async def translate(self, template: Template, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The CloudFormation document of a SAM template.
+
+        parameters: values of template parameters, defaults included.
+        Raises TemplateError with the line of the first resource that the translator refuses, and its words.
+        """
+        asked = {"template": template.document, "parameters": dict(parameters), "region": self._region}
+        request = json.dumps(asked)
+        answer = self._known.get(request) or await self._ask(request)
+        self._known[request] = answer
+        for unknown in answer.get("unknown", ()):
+            raise template.error(unknown["message"], *unknown["path"])
+        if errors := answer.get("errors"):
+            first = errors[0]
+            path = _place(template, first)
+            more = "".join(f"\n  {error['logical_id']}: {error['message']}" for error in errors[1:])
+            raise template.error(f"SAM refuses {first['logical_id']}: {first['message']}{more}", *path)
+        translated: dict[str, Any] = copy.deepcopy(answer["template"])
+        return translated
+
+    async def _ask(self, request: str) -> dict[str, Any]:
+        if self._child is None:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                __name__,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_LINE_BYTES,
+            )
+        child = self._child
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(request.encode() + b"\n")
+        with contextlib.suppress(ConnectionError):
+            await child.stdin.drain()
+        try:
+            answer: dict[str, Any] = json.loads(await child.stdout.readline())
+        except ValueError as error:
+            _, err = await child.communicate()
+            why = err.decode(errors="replace").strip().splitlines()[-1:]
+            raise TemplateError(f"The SAM translator failed: {why}") from error
+        return answer
+
+
+async def translate(template: Template, parameters: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """The CloudFormation document of one SAM template, as `Translator.translate`."""
+    async with Translator(region) as translator:
+        return await translator.translate(template, parameters)
 
 
 def _place(template: Template, error: Mapping[str, str]) -> Path:
@@ -100,26 +143,26 @@ def _extra(model: Any, document: Any, place: tuple[str, ...], known: Collection[
 
 
 def _main() -> None:
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line)), default=str), flush=True)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
     # Imported here because only the child may hold them in memory.
     import boto3  # noqa: PLC0415
     from samtranslator.model.exceptions import InvalidDocumentException  # noqa: PLC0415
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
-    request = json.load(sys.stdin)
     if unknown := list(_unknown_keys(request["template"])):
-        json.dump({"unknown": unknown}, sys.stdout)
-        return
-
+        return {"unknown": unknown}
     session = boto3.session.Session(region_name=request["region"])
     translator = Translator({}, Parser(), boto_session=session)
-    answer: dict[str, Any]
     try:
-        template = translator.translate(sam_template=request["template"], parameter_values=request["parameters"])
-        answer = {"template": template}
+        return {"template": translator.translate(request["template"], request["parameters"])}
     except InvalidDocumentException as error:
         causes = sorted(error.causes, key=str) or [error]
-        answer = {
+        return {
             "errors": [
                 {
                     "logical_id": getattr(cause, "_logical_id", "") or "",
@@ -128,7 +171,6 @@ def _main() -> None:
                 for cause in causes
             ]
         }
-    json.dump(answer, sys.stdout, default=str)
 
 
 if __name__ == "__main__":

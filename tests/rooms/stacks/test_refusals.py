@@ -105,10 +105,11 @@ CASES = {
         """
         Resources:
           Pool: {Type: AWS::Cognito::UserPool}
-          Queue: {Type: AWS::SQS::Queue}
+          Ship: {Type: AWS::Nowhere::Ship}
           Api: {Type: AWS::ApiGateway::RestAPI}
         """,
-        "3: Types that are not supported yet: AWS::SQS::Queue (Queue, line 3), AWS::ApiGateway::RestAPI (Api, line 4)",
+        "3: Types that are not supported yet: AWS::Nowhere::Ship (Ship, template.yaml:3), "
+        "AWS::ApiGateway::RestAPI (Api, template.yaml:4); --skip-unknown goes on without them",
     ),
     "no type": (
         """
@@ -213,7 +214,7 @@ CASES = {
         Resources:
           Pool: {Type: AWS::Cognito::UserPool, Properties: {UserPoolName: !Ref Name}}
         """,
-        "2: Parameter Name is looked up in SSM (AWS::SSM::Parameter::Value<String>), which is not here; give it with",
+        "2: Parameter Name is looked up in SSM (AWS::SSM::Parameter::Value<String>), and no stack here keeps it; give it",
     ),
     "parameter not allowed": (
         """
@@ -466,9 +467,9 @@ SAM_CASES = {
           Function:
             Type: AWS::Serverless::Function
             Properties: {InlineCode: x, Handler: index.handler, Runtime: python3.12}
-          Queue: {Type: AWS::SQS::Queue}
+          Ship: {Type: AWS::Nowhere::Ship}
         """,
-        "5: Types that are not supported yet: AWS::SQS::Queue (Queue, line 5)",
+        "5: Types that are not supported yet: AWS::Nowhere::Ship (Ship, template.yaml:5)",
     ),
 }
 
@@ -513,7 +514,7 @@ Conditions: {IsLive: !Equals [!Ref Live, "true"], IsNever: !Equals [a, b]}
 Resources:
   Pool: {Type: AWS::Cognito::UserPool}
   Other: {Type: AWS::Cognito::UserPool, Condition: IsLive}
-  Unknown: {Type: AWS::SQS::Queue, Condition: IsNever}
+  Unknown: {Type: AWS::Nowhere::Ship, Condition: IsNever}
 Outputs:
   Other: {Value: !Ref Other, Condition: IsLive}
   Name: {Value: !If [IsLive, !Ref Other, none]}
