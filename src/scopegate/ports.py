@@ -270,6 +270,7 @@ class Ports:
     code_url: where a function's package, named by its digest (hex), may be fetched for a while.
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
     ready. rates: how often callers may, of the whole process.
+    user_pools: the view of the user pools' family, for its own operations; verifier: of the tokens that they are given.
     """
 
     invoke: Invoke
@@ -284,6 +285,8 @@ class Ports:
     event_accepted: Callable[[], None] = _nothing
     code_url: Callable[[str], str] = _nowhere
     rates: Rates = field(default_factory=Rates)
+    user_pools: Callable[[], Any] = _nothing
+    verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
     count_use: CountUse = _counts_nothing
     passwords: Passwords = field(default_factory=_NoPasswords)
     allows: Allows = _allows_nothing

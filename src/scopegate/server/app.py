@@ -31,6 +31,7 @@ from scopegate.functions.events import EventWorker
 from scopegate.functions.invoke import Invoker, RunFunction
 from scopegate.functions.pool import Runner, runner_options
 from scopegate.functions.runtimes import find_warning
+from scopegate.gateway.meter import Meter
 from scopegate.http.client import Client, UpstreamError
 from scopegate.http.egress import EgressPolicy, is_own_address
 from scopegate.http.listener import Listener
@@ -47,12 +48,13 @@ from scopegate.server.roles import Edges, Role, RoleSocket
 from scopegate.server.runner import Functions, LocalFunctions, NoFunctions, RemoteFunctions, runner_socket
 from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
-from scopegate.store.port import Store
+from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.users.passwords import Passwords
 
 if TYPE_CHECKING:
-    from scopegate.aws.operations import Shape
+    from scopegate.aws.operations import Caller, Shape
+    from scopegate.aws.policy import Context, Decision
     from scopegate.server.control import Control
 
 _RING: Final = 4096
@@ -168,6 +170,12 @@ class _Late:
     def find_access_key(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
         return self.world.account.find_access_key(access_key_id, session_token)
 
+    def allows(self, caller: Caller, action: str, resource: str, context: Context) -> Decision:
+        return self.world.account.identities.allows(caller, action, resource, context)
+
+    def assume_role(self, role_arn: str, service: str, session_name: str, context: Context) -> Caller | None:
+        return self.world.account.identities.assume_role(role_arn, service, session_name, context)
+
     def function_exists(self, function_arn: str) -> bool:
         return self.world.functions.find_function(function_arn) is not None
 
@@ -183,15 +191,19 @@ class _Late:
         self.worker.wake()
 
 
+def _inside_url(launch: Launch) -> str:
+    """Where code inside a function finds this server."""
+    return f"http://127.0.0.1:{launch.port}"
+
+
 def _ports(
     launch: Launch, late: _Late, store: Store, seal: Sealer, run_function: RunFunction, call_aws: Any, **more: Any
 ) -> Ports:
     def mint_session(role_arn: str, session_name: str) -> AccessKey:
-        return sessions.mint_session(seal, role_arn, session_name)
+        return sessions.mint_session(seal, role_arn, session_name, service="lambda.amazonaws.com")
 
     code = CodeDirectory(store, launch.settings.data_dir / "code")
-    endpoint = f"http://127.0.0.1:{launch.port}"
-    invoker = Invoker(lambda: late.world.functions, run_function, code, mint_session, endpoint)
+    invoker = Invoker(lambda: late.world.functions, run_function, code, mint_session, _inside_url(launch))
     return Ports(
         invoke=invoker.invoke,
         find_refusal=invoker.find_refusal,
@@ -202,6 +214,9 @@ def _ports(
         call_aws=call_aws,
         code_url=lambda sha256: f"{launch.public_url}/_scopegate/code/{downloads.make_ticket(seal, sha256)}",
         plans=late.plans,
+        allows=late.allows,
+        assume_role=late.assume_role,
+        user_pools=lambda: late.world.userpools,
         **more,
     )
 
@@ -244,6 +259,19 @@ def _edge(
     )
 
 
+def _meter(stack: contextlib.AsyncExitStack, store: Store) -> Meter:
+    """What counts the uses of API keys; at the end it adds what it counted last."""
+    meter = Meter(store)
+
+    async def add_last() -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await meter.flush()
+
+    stack.push_async_callback(add_last)
+    _background(stack, meter.keep())
+    return meter
+
+
 async def _no_call_aws(*_: Any, **__: Any) -> Any:
     raise RuntimeError("this process has no control role")
 
@@ -260,6 +288,7 @@ async def _begin_control(
         "take_key": stock.take,
         "event_accepted": late.event_accepted,
         "passwords": _passwords(stack, launch),
+        "count_use": _meter(stack, store).count_use,
     }
     ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
     worker = late.worker = EventWorker(store, ports.invoke)
@@ -364,7 +393,8 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
-    ports = _ports(launch, late, store, seal, functions.run, _no_call_aws, passwords=_passwords(stack, launch))
+    more = {"passwords": _passwords(stack, launch), "count_use": _meter(stack, store).count_use}
+    ports = _ports(launch, late, store, seal, functions.run, _no_call_aws, **more)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     edge = _edge(stack, launch, ports, client, store, seal)
 
@@ -417,6 +447,7 @@ def _control(
     from scopegate.server.api import OwnApi  # noqa: PLC0415
     from scopegate.server.control import Control  # noqa: PLC0415
     from scopegate.server.operations import PACKAGES  # noqa: PLC0415
+    from scopegate.stacks.answers import Answers  # noqa: PLC0415
 
     models = Models()
     own = OwnApi(
@@ -426,6 +457,7 @@ def _control(
         public_url=launch.public_url,
         seal=seal,
         artifacts=launch.settings.data_dir / "artifacts",
+        answers=Answers(_inside_url(launch)),
         world=lambda: holder.world,
         decisions=decisions,
         logs=functions.logs,

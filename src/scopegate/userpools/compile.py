@@ -28,6 +28,7 @@ from scopegate.userpools.model import (
     SecretDigest,
     SignInSettings,
     Table,
+    Trigger,
     View,
     digest_secret,
 )
@@ -207,15 +208,21 @@ def _compile_pool_row(
         id_key=signing["id"],
         keys=MappingProxyType(published),
         jwks=render_jwks(ordered),
+        triggers=MappingProxyType(_compile_triggers(row.document)),
         document=row.document,
-        is_closed_to_machines=_has_machine_trigger(row.document),
     )
 
 
-def _has_machine_trigger(document: Document) -> bool:
-    """Whether a function would be asked about machine tokens: V3_0 only (reference, "Pre-token generation")."""
-    trigger = (document.get("LambdaConfig") or {}).get("PreTokenGenerationConfig") or {}
-    return trigger.get("LambdaVersion") not in (None, "V1_0", "V2_0")
+def _compile_triggers(document: Document) -> dict[str, Trigger]:
+    """The functions of LambdaConfig by name; what stands there under two names counts as the one that has a version."""
+    config = document.get("LambdaConfig") or {}
+    plain = {name: Trigger(arn) for name, arn in config.items() if isinstance(arn, str) and name != "KMSKeyID"}
+    versioned = {
+        name.removesuffix("Config"): Trigger(value["LambdaArn"], value["LambdaVersion"])
+        for name, value in config.items()
+        if isinstance(value, dict)
+    }
+    return plain | versioned
 
 
 def _issuers(row: queries.PoolRow, settings: Settings) -> tuple[str, tuple[str, ...]]:

@@ -15,6 +15,9 @@ from scopegate.ports import TrustedPool, never_revoked
 
 V = TypeVar("V")
 
+EVER: Final = 1e12
+"""Of a revocation: whenever a token was issued."""
+
 STANDARD_SCOPES: Final = frozenset({"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"})
 """Scopes about users: no machine gets them. Source: reference, "Resource servers and scopes"."""
 
@@ -81,6 +84,14 @@ class AppClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """A function that a pool calls. version: of its event, as LambdaConfig spells it; `V1_0` where it tells none."""
+
+    function_arn: str
+    version: str = "V1_0"
+
+
+@dataclass(frozen=True, slots=True)
 class PoolView:
     """A user pool as the data plane sees it (AWS: UserPoolType)."""
 
@@ -97,8 +108,8 @@ class PoolView:
     id_key: SigningKey
     keys: KeySet  # all that are published
     jwks: bytes  # the document
+    triggers: Mapping[str, Trigger]  # by its name in LambdaConfig
     document: Mapping[str, Any] = field(repr=False, compare=False)  # UserPoolType: what decides over people
-    is_closed_to_machines: bool = False  # a PreTokenGeneration V3_0 function decides over their tokens; not called yet
 
 
 _SHARDS: Final = 512
@@ -190,7 +201,10 @@ class View:
         if revoked.get(f"{pool_id}/{claims.get('origin_jti')}") is not None:
             return True
         until = revoked.get(f"{pool_id}/{claims.get('sub')}")
-        return until is not None and not claims.get("iat", 0) > until
+        if until is None:
+            return False
+        # A sign-in is taken back by its own name; what has none is told by the second in which it was issued.
+        return until == EVER or ("origin_jti" not in claims and claims.get("iat", 0) <= until)
 
     def _refuses_for(self, pool_id: str) -> Callable[[Mapping[str, Any]], bool]:
         return lambda claims: self.is_revoked(pool_id, claims)

@@ -1,8 +1,9 @@
 """User pools for tests of the data plane: real rows, really sealed, compiled as a server compiles them."""
 
+import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from scopegate.jose.keys import NewKey
 from scopegate.jose.verify import Verifier
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import CompileContext, Edge, Ports
-from scopegate.store.port import Change
+from scopegate.store.port import Change, Written
 from scopegate.store.sealing import Sealer
 from scopegate.store.tables import metadata
 from scopegate.userpools import oauth, queries
@@ -45,6 +46,19 @@ class Transaction:
 
     def changed(self, kind: str, key: str) -> None:
         self.changes.append(Change(len(self.changes) + 1, kind, key))
+
+
+class _Store:
+    """The transaction as a store hands it out."""
+
+    def __init__(self, tx: Any) -> None:
+        self._tx = tx
+
+    async def read(self, transaction: Any) -> Any:
+        return transaction(self._tx)
+
+    async def write(self, transaction: Any) -> Written[Any]:
+        return Written(transaction(self._tx), None)
 
 
 def basic(client_id: str, secret: str) -> bytes:
@@ -84,7 +98,8 @@ class World:
         ports = Ports(unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt)
         self.context = CompileContext(self.settings, self.seal, ports)
         public_url = (self.settings.public_url or "http://localhost:4566").rstrip("/")
-        self.edge = Edge(self.settings, Ring(1000), ports, public_url)
+        store: Any = _Store(self.tx)
+        self.edge = Edge(self.settings, Ring(1000), ports, public_url, store=store, seal=self.seal)
         self.view: View = compile_all(self.tx, self.context)
         self._keys = 0
 
@@ -192,5 +207,10 @@ class World:
         return next(iter(self.edge.ring.newest(1)))
 
 
-def _answer(response: Response) -> Answer:
+async def _wait(answering: Awaitable[Response]) -> Response:
+    return await answering
+
+
+def _answer(answered: Response | Awaitable[Response]) -> Answer:
+    response = answered if isinstance(answered, Response) else asyncio.run(_wait(answered))
     return Answer(response.status, [(key.decode(), value.decode()) for key, value in response.headers], response.body)

@@ -9,20 +9,22 @@ from scopegate.http.message import Request, Response
 from scopegate.ports import Edge
 from scopegate.userpools.model import PoolView, View
 from scopegate.userpools.oauth import responses
+from scopegate.userpools.oauth.revoke import answer_revoke
 from scopegate.userpools.oauth.token import answer_token
+from scopegate.userpools.oauth.userinfo import answer_userinfo
 
 Answer = Response | Awaitable[Response]
 Endpoint = Callable[[Request, PoolView | None, View, Edge], Answer]
 
 ROUTES: Final[Mapping[str, Endpoint]] = {
+    "/oauth2/revoke": answer_revoke,
     "/oauth2/token": answer_token,
+    "/oauth2/userInfo": answer_userinfo,
 }
 
 # Paths that a Cognito domain has and this server has not built yet; what each is for, in the error's words.
 _MACHINE_PATHS: Final[Mapping[str, str]] = {
     "/oauth2/register": "Dynamic client registration",
-    "/oauth2/revoke": "Token revocation",
-    "/oauth2/userInfo": "The userInfo endpoint",
 }
 _PAGE_PATHS: Final = frozenset(
     {

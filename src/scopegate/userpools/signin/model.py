@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scopegate.base import clock
+from scopegate.store.sealing import Sealer
 
 _JWE_HEADER: Final = "eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ"  # what Cognito's begin with
+_REFRESH_CONTEXT: Final = "refresh_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Family:
     token: bytes | None = field(default=None, repr=False)  # digest of the refresh token
     previous: bytes | None = field(default=None, repr=False)
     rotated_at: float | None = None
+    successor: str = field(default="", repr=False)  # the token that took the previous one's place, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +77,31 @@ def new_secret() -> str:
     return _segment(clock.token_bytes(32))
 
 
-def new_refresh_token(origin_jti: str) -> str:
-    """A refresh token in the five-part look of Cognito's; opaque, its second part begins with the family's id."""
-    family = bytes.fromhex(origin_jti.replace("-", ""))
-    parts = (family + clock.token_bytes(48), clock.token_bytes(12), clock.token_bytes(64), clock.token_bytes(16))
-    return ".".join((_JWE_HEADER, *map(_segment, parts)))
+def new_refresh_token(seal: Sealer, origin_jti: str) -> str:
+    """A refresh token in the five-part look of Cognito's: opaque, and none that this server did not make opens."""
+    sealed = seal.seal(bytes.fromhex(origin_jti.replace("-", "")) + clock.token_bytes(16), _REFRESH_CONTEXT)
+    return _in_five_parts(sealed)
 
 
-def find_origin_jti(refresh_token: str) -> str | None:
-    """The family that a refresh token says it is of; None for what is no refresh token of this server."""
+def find_origin_jti(seal: Sealer, refresh_token: str) -> str | None:
+    """The family that a refresh token is of; None for what is no refresh token of this server."""
     parts = refresh_token.split(".")
-    if len(parts) != 5 or parts[0] != _JWE_HEADER or len(refresh_token) > 1_024:
+    if len(parts) != 5 or len(refresh_token) > 1_024:
         return None
     try:
-        raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        nonce, middle, tag = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts[2:])
+        sealed = nonce + middle + tag
+        digits = seal.open(sealed, _REFRESH_CONTEXT)[:16].hex()
     except ValueError:
         return None
-    digits = raw[:16].hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}" if len(digits) == 32 else None
+    if _in_five_parts(sealed) != refresh_token:
+        return None
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _in_five_parts(sealed: bytes) -> str:
+    parts = (hashlib.sha256(sealed).digest(), sealed[:12], sealed[12:-16], sealed[-16:])
+    return ".".join((_JWE_HEADER, *map(_segment, parts)))
 
 
 def _segment(raw: bytes) -> str:

@@ -6,7 +6,7 @@ that race one wins, on whichever process.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
@@ -22,6 +22,7 @@ from scopegate.store.tables import (
     user_codes,
     users,
 )
+from scopegate.userpools.model import EVER
 from scopegate.userpools.signin.model import AuthorizationCode, Challenge, Family
 
 # Challenges
@@ -138,9 +139,8 @@ _COLUMNS: Final = (
 
 
 def add_family(tx: Tx, family: Family) -> None:
-    plain = asdict(family)
-    row = {name: plain.pop(name) for name in _COLUMNS}
-    tx.sql.execute(insert(token_families), row | {"document": plain})
+    row = {name: getattr(family, name) for name in _COLUMNS}
+    tx.sql.execute(insert(token_families), row | {"document": _document_of(family)})
 
 
 def find_family(tx: Tx, origin_jti: str) -> Family | None:
@@ -148,13 +148,17 @@ def find_family(tx: Tx, origin_jti: str) -> Family | None:
     return None if row is None else _family_of_row(row)
 
 
-def rotate_family(tx: Tx, family: Family, token: bytes, now: float) -> bool:
-    """Put a new refresh token in the place of `family.token`; False when somebody else did."""
+def rotate_family(tx: Tx, family: Family, token: bytes, successor: str, now: float) -> bool:
+    """Put a new refresh token in the place of `family.token`; False when somebody else did.
+
+    successor: the new token, sealed, for whoever asks once more with the old one.
+    """
     table = token_families
+    document = _document_of(replace(family, successor=successor))
     done = tx.sql.execute(
         update(table)
         .where(table.c.origin_jti == family.origin_jti, table.c.token == family.token, table.c.revoked.is_(False))
-        .values(token=token, previous=family.token, rotated_at=now)
+        .values(token=token, previous=family.token, rotated_at=now, document=document)
     )
     return done.rowcount > 0
 
@@ -177,6 +181,10 @@ def delete_families_of_client(tx: Tx, client_id: str) -> None:
     tx.sql.execute(delete(sign_in_challenges).where(sign_in_challenges.c.client_id == client_id))
 
 
+def _document_of(family: Family) -> dict[str, Any]:
+    return {name: value for name, value in asdict(family).items() if name not in _COLUMNS}
+
+
 def _plain_family(family: Family) -> dict[str, Any]:
     return {name: value for name, value in asdict(family).items() if name not in ("token", "previous", "rotated_at")}
 
@@ -192,11 +200,10 @@ def _family_of_row(row: Mapping[Any, Any]) -> Family:
 
 # Revocations: what users' APIs and userInfo refuse although it is signed
 
-_EVER: Final = 1e12
 _LONGEST_LIFETIME_S: Final = 86_400  # of an access or ID token
 
 
-def add_revocation(tx: Tx, pool_id: str, subject: str, now: float, *, until: float = _EVER) -> None:
+def add_revocation(tx: Tx, pool_id: str, subject: str, now: float, *, until: float = EVER) -> None:
     """subject: an `origin_jti` or a `sub`. until: of tokens issued till then. It is kept till the last of them is dead;
     what counts for ever belongs to a user who gets no tokens."""
     expires_at = now + _LONGEST_LIFETIME_S

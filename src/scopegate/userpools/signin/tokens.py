@@ -1,0 +1,226 @@
+"""A user's tokens: made for a sign-in, renewed by a refresh token, taken back.
+
+The one place where they are made, for pages, for the token endpoint and for the operations alike.
+Source: reference, "Tokens", "Refresh rotation and revocation"; RFC 6749 section 6; RFC 9700 section 4.14; attack O5.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from scopegate.base import clock
+from scopegate.ports import Invoke
+from scopegate.store.port import Store, Tx
+from scopegate.store.sealing import Sealer
+from scopegate.userpools.claims import access_claims, half_hash, id_claims
+from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.signin import queries
+from scopegate.userpools.signin.model import Family, digest_of, find_origin_jti, new_refresh_token
+from scopegate.userpools.users import queries as user_queries
+from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, UNCONFIRMED, Membership, User
+
+HOSTED: Final = "TokenGeneration_HostedAuth"
+REFRESHED: Final = "TokenGeneration_RefreshTokens"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Issued:
+    """What a sign-in or a renewal gives. id_token, refresh_token: empty when there is none to give."""
+
+    access_token: bytes
+    id_token: bytes
+    refresh_token: str
+    expires_in_s: int
+    scopes: tuple[str, ...]
+
+
+class RefreshRefused(Exception):
+    """kind: `unknown` (no token of this client), `revoked`, `expired`, `reused` (and its family is revoked now),
+    `disabled`, `deleted`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def new_family(
+    pool: PoolView,
+    client: AppClient,
+    user: User,
+    *,
+    now: float,
+    scopes: Sequence[str],
+    via: str,
+    event_id: str = "",
+    **more: Any,
+) -> Family:
+    """A sign-in that has just succeeded. via: the trigger source of its pre-token function. more: of Family."""
+    return Family(
+        origin_jti=clock.uuid4(),
+        pool_id=pool.pool_id,
+        name_key=user.name_key,
+        client_id=client.client_id,
+        created_at=now,
+        expires_at=now + client.sign_in.refresh_token_lifetime_s,
+        scopes=tuple(scopes),
+        auth_time=int(now),
+        event_id=event_id or clock.uuid4(),
+        via=via,
+        **more,
+    )
+
+
+def open_family(tx: Tx, seal: Sealer, family: Family) -> str:
+    """Write a sign-in down; its refresh token."""
+    refresh_token = new_refresh_token(seal, family.origin_jti)
+    queries.add_family(tx, replace(family, token=digest_of(refresh_token)))
+    return refresh_token
+
+
+async def sign_tokens(
+    pool: PoolView,
+    client: AppClient,
+    user: User,
+    groups: Sequence[Membership],
+    family: Family,
+    invoke: Invoke,
+    *,
+    refresh_token: str = "",
+    source: str = "",
+    client_metadata: Mapping[str, str] | None = None,
+) -> Issued:
+    """The tokens of a sign-in, now. source: of the pre-token trigger, the family's own by default.
+
+    Raises what a pre-token function's failure is answered with: AwsError.
+    """
+    issued_at = int(clock.now())
+    access = access_claims(pool, client, user, groups, family, issued_at)
+    identity = id_claims(pool, client, user, groups, family, issued_at)
+    by_host = family.via == HOSTED
+    access["jti"] = clock.uuid4()
+    access_token = pool.access_key.sign(access)
+    id_token = b""
+    if not by_host or "openid" in family.scopes:
+        first = {"at_hash": half_hash(access_token)} if by_host else {}
+        id_token = pool.id_key.sign({**first, **identity, "jti": clock.uuid4()})
+    return Issued(access_token, id_token, refresh_token, client.access_token_lifetime_s, family.scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    family: Family
+    user: User
+    groups: tuple[Membership, ...]
+
+
+async def renew(
+    store: Store,
+    seal: Sealer,
+    pool: PoolView,
+    client: AppClient,
+    refresh_token: str,
+    invoke: Invoke,
+    *,
+    client_metadata: Mapping[str, str] | None = None,
+) -> Issued:
+    """New tokens for a refresh token.
+
+    1. it is one of ours, of this client, and its sign-in stands; 2. its user may still sign in; 3. under rotation
+    another takes its place; 4. the tokens. Raises RefreshRefused; AwsError of a pre-token function.
+    """
+    now = clock.now()
+    origin_jti = find_origin_jti(seal, refresh_token)
+    if origin_jti is None:
+        raise RefreshRefused("unknown")
+    # 1, 2
+    found = await store.read(lambda tx: _find(tx, seal, origin_jti, pool, client))
+    family = found.family
+    if family.revoked:
+        raise RefreshRefused("revoked")
+    if family.expires_at <= now:
+        raise RefreshRefused("expired")
+    digest = digest_of(refresh_token)
+    grace_s = client.sign_in.rotation_grace_s
+    # 3
+    successor = ""
+    if digest != family.token:
+        within = family.previous == digest and family.rotated_at is not None and grace_s is not None
+        if not within or now > (family.rotated_at or 0) + (grace_s or 0):
+            await store.write(lambda tx: queries.revoke_family(tx, family, now))
+            raise RefreshRefused("reused")
+        successor = seal.open(base64.b64decode(family.successor), _successor_context(family)).decode()
+    elif grace_s is not None:
+        if not found.user.enabled:
+            raise RefreshRefused("disabled")
+        new, sealed = _make_successor(seal, family)
+        written = await store.write(lambda tx: queries.rotate_family(tx, family, digest_of(new), sealed, now))
+        if not written.result:  # another was first: now this one is the token before the newest
+            return await renew(store, seal, pool, client, refresh_token, invoke, client_metadata=client_metadata)
+        successor = new
+    if not found.user.enabled:
+        raise RefreshRefused("disabled")
+    # 4
+    return await sign_tokens(
+        pool,
+        client,
+        found.user,
+        found.groups,
+        family,
+        invoke,
+        refresh_token=successor,
+        source=REFRESHED,
+        client_metadata=client_metadata,
+    )
+
+
+def _find(tx: Tx, seal: Sealer, origin_jti: str, pool: PoolView, client: AppClient) -> _Found:
+    family = queries.find_family(tx, origin_jti)
+    if family is None or (family.pool_id, family.client_id) != (pool.pool_id, client.client_id):
+        raise RefreshRefused("unknown")
+    user = user_queries.find_user(tx, seal, pool.pool_id, family.name_key)
+    if user is None:
+        raise RefreshRefused("deleted")
+    if user.status in (UNCONFIRMED, FORCE_CHANGE_PASSWORD):
+        raise RefreshRefused("disabled")
+    return _Found(family, user, user_queries.memberships_of(tx, pool.pool_id, user.name_key))
+
+
+def _make_successor(seal: Sealer, family: Family) -> tuple[str, str]:
+    """The token that takes another's place, and the same sealed."""
+    new = new_refresh_token(seal, family.origin_jti)
+    return new, base64.b64encode(seal.seal(new.encode(), _successor_context(family))).decode("ascii")
+
+
+def _successor_context(family: Family) -> str:
+    return f"refresh_token/{family.origin_jti}"
+
+
+# Taking back
+
+
+def revoke_sign_in(tx: Tx, origin_jti: str, pool_id: str, client_id: str, now: float) -> None:
+    """One sign-in of this client; nothing for another's."""
+    family = queries.find_family(tx, origin_jti)
+    if family is not None and (family.pool_id, family.client_id) == (pool_id, client_id) and not family.revoked:
+        queries.revoke_family(tx, family, now)
+
+
+def sign_out_everywhere(tx: Tx, user: User, now: float) -> None:
+    """Every sign-in of a user: refresh tokens, browsers, and what was handed out till now."""
+    for family in queries.families_of_user(tx, user.pool_id, user.name_key):
+        queries.revoke_family(tx, family, now)
+    queries.delete_login_sessions_of(tx, user.pool_id, user.name_key)
+    # Tokens of clients without revocation name no sign-in: they are told by the second in which they were issued.
+    queries.add_revocation(tx, user.pool_id, user.sub, now, until=int(now))
+
+
+def shut_out(tx: Tx, user: User, now: float) -> None:
+    """A user who is disabled, or is about to be deleted: nothing of theirs counts, whenever it was issued."""
+    sign_out_everywhere(tx, user, now)
+    queries.add_revocation(tx, user.pool_id, user.sub, now)
+
+
+def let_in(tx: Tx, user: User) -> None:
+    """A user who is enabled again: new tokens count; those that were taken back stay so."""
+    queries.delete_revocation(tx, user.pool_id, user.sub)
