@@ -297,9 +297,15 @@ def test_u4_only_unsigned_operations_are_open_to_browsers(mode: Plane) -> None:
     [
         ("cognito-idp", "ListUserPools", {"MaxResults": 1}, "cognito-idp:ListUserPools", "*"),
         ("apigateway", "GetRestApis", {}, "apigateway:GET", "arn:aws:apigateway:us-east-1::/restapis"),
-        ("apigatewayv2", "DeleteApi", {"ApiId": "a"}, "apigateway:DELETE", "arn:aws:apigateway:us-east-1::/v2/apis/a"),
+        ("apigatewayv2", "DeleteApi", {"ApiId": "a"}, "apigateway:DELETE", "arn:aws:apigateway:us-east-1::/apis/a"),
         ("iam", "GetRole", {"RoleName": "r"}, "iam:GetRole", "arn:aws:iam::000000000000:role/r"),
-        ("lambda", "GetFunction", {"FunctionName": "f"}, "lambda:GetFunction", "*"),
+        (
+            "lambda",
+            "GetFunction",
+            {"FunctionName": "f"},
+            "lambda:GetFunction",
+            "arn:aws:lambda:us-east-1:000000000000:function:f",
+        ),
     ],
 )
 def test_u5_a_session_is_denied_by_name(

@@ -1,4 +1,6 @@
-"""Rows → the frozen view by which signatures are proven: every active access key, its secret open in memory."""
+"""Rows → the frozen view by which signatures are proven and rights are judged: every active access key, its secret open
+in memory, and what users, roles and policies say.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,13 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from scopegate.account import queries, sessions
+from scopegate.account.identities import Identities
 from scopegate.account.model import derived_unique_id, key_context, user_arn
 from scopegate.aws.operations import Caller
 from scopegate.ports import AccessKey, CompileContext
 from scopegate.store.port import Change, Tx
 from scopegate.store.sealing import Sealer
 
-KINDS: Final = frozenset({"access_key"})
+KINDS: Final = frozenset({"access_key", "iam_entity"})
 """The kinds of changes that this view is made from."""
 
 
@@ -21,6 +24,7 @@ class View:
     """Who is known. Sessions of roles are proven with the master key and stand in no table."""
 
     key_by_id: Mapping[str, AccessKey] = field(repr=False)
+    identities: Identities
     seal: Sealer = field(repr=False)
 
     def find_access_key(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
@@ -34,24 +38,46 @@ class View:
 def compile_all(tx: Tx, context: CompileContext) -> View:
     """Everything, from the store."""
     ids = [row.access_key_id for row in queries.list_keys(tx)]
-    return View(MappingProxyType(_compile_keys(tx, ids, context.seal)), context.seal)
+    identities = Identities(MappingProxyType(dict(queries.all_entities(tx))))
+    return View(MappingProxyType(_compile_keys(tx, ids, identities, context.seal)), identities, context.seal)
 
 
 def compile_changed(tx: Tx, view: View, changes: Sequence[Change], context: CompileContext) -> View:
-    """The view with the keys that changed read again."""
-    touched = {change.key for change in changes if change.kind in KINDS}
+    """The view with the keys and entities that changed read again; with a user, the keys that it may have."""
+    touched = {change.key for change in changes if change.kind == "access_key"}
+    identities = view.identities
+    if changed := {change.key for change in changes if change.kind == "iam_entity"}:
+        entities = dict(identities.entities)
+        for key in changed:
+            account, kind, name = key.split("/", 2)
+            document = queries.find_entity(tx, account, kind, name)
+            if document is None:
+                entities.pop((account, kind, name), None)
+            else:
+                entities[account, kind, name] = document
+            if kind == "user":
+                touched |= {row.access_key_id for row in queries.list_keys(tx) if row.user_id is not None}
+        identities = Identities(MappingProxyType(entities))
     kept = {key: value for key, value in view.key_by_id.items() if key not in touched}
-    return View(MappingProxyType(kept | _compile_keys(tx, touched, context.seal)), context.seal)
+    found = _compile_keys(tx, touched, identities, context.seal)
+    return View(MappingProxyType(kept | found), identities, context.seal)
 
 
-def _compile_keys(tx: Tx, access_key_ids: Iterable[str], seal: Sealer) -> dict[str, AccessKey]:
+def _compile_keys(tx: Tx, access_key_ids: Iterable[str], identities: Identities, seal: Sealer) -> dict[str, AccessKey]:
     keys = {}
     for access_key_id in access_key_ids:
         found = queries.find_key(tx, access_key_id)
         if found is None or found[0].status != "Active":
             continue
         row, sealed = found
-        arn = user_arn(row.account, row.user_name)
-        caller = Caller(row.account, arn, derived_unique_id("AIDA", arn), access_key_id)
+        if row.user_id is None:
+            arn = user_arn(row.account, row.user_name)
+            caller = Caller(row.account, arn, derived_unique_id("AIDA", arn), access_key_id)
+        else:
+            user = identities.entities.get((row.account, "user", row.user_name))
+            # Whoever has the name of a user that is gone is somebody else.
+            if user is None or user["User"]["UserId"] != row.user_id:
+                continue
+            caller = Caller(row.account, user["User"]["Arn"], row.user_id, access_key_id, user=row.user_name)
         keys[access_key_id] = AccessKey(access_key_id, seal.open(sealed, key_context(access_key_id)), caller)
     return keys

@@ -20,13 +20,14 @@ and held to its proof, even where any other key is accepted."""
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """An operator's access key without its secret."""
+    """An access key without its secret. user_id: of the IAM user whose policies decide; None for an operator's key."""
 
     access_key_id: str
     account: str
     user_name: str
     status: str  # Active or Inactive
     created_at: float
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def new_secret() -> bytes:
 
 
 def new_unique_id(prefix: str) -> str:
-    """The id of an IAM entity: `AROA…` a role, `ANPA…` a managed policy; 21 characters."""
+    """The id of an IAM entity: `AROA…` a role, `AIDA…` a user, `ANPA…` a managed policy; 21 characters."""
     return prefix + clock.new_id(21 - len(prefix), _ID_ALPHABET)
 
 

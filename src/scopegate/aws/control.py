@@ -18,6 +18,7 @@ from scopegate.aws.coerce import coerce
 from scopegate.aws.constraints import validate
 from scopegate.aws.models import Models, Operation, Service, Target, UnknownOperation
 from scopegate.aws.operations import Also, CallContext, Caller, Shape, Table, dispatch
+from scopegate.aws.policy import Context, Decision, Verdict
 from scopegate.aws.sigv4 import SignatureRefused, SignedCredential
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
@@ -61,7 +62,8 @@ class Control(Generic[PortsT]):
     """What answers AWS operations in the control role.
 
     find_access_key: a known key by id and session token; raises SignatureRefused for a session of this server whose
-    token is not its own. refusal_of_control: the guard: why a request may not reach the control plane, or None.
+    token is not its own. allows: what the policies of a caller say.
+    refusal_of_control: the guard: why a request may not reach the control plane, or None.
     published: waits until the edges have compiled a change.
     """
 
@@ -72,6 +74,7 @@ class Control(Generic[PortsT]):
     seal: Sealer
     ports: PortsT
     find_access_key: Callable[[str, str | None], KnownKey | None]
+    allows: rights.Allows
     refusal_of_control: Callable[[Request], str | None]
     published: Callable[[int], Awaitable[None]]
 
@@ -116,8 +119,11 @@ class Control(Generic[PortsT]):
             signer = self.authenticate(request, operation.service.signing_name)
         # 3
         function = self.table.get((operation.service.name, operation.name))
-        shape = protocols.parse(target, request) if function is not None else {}
-        rights.authorise(signer.caller, operation, shape, request, signer.region)
+        limited = rights.is_limited(signer.caller)
+        shape = protocols.parse(target, request) if function is not None or limited else {}
+        if limited:
+            known = rights.describe_request(request, signer.region, clock.now())
+            rights.authorise(self.allows, signer.caller, operation, shape, known)
         if function is None:
             raise _not_built(operation)
         # 4
@@ -156,11 +162,15 @@ class Control(Generic[PortsT]):
         return Signer(_anyone(credential), credential.region)
 
     def authenticate_own(self, request: Request) -> Signer:
-        """Who signs a request of `/_scopegate/api`: an operator, never a function's session. Raises AwsError."""
+        """Who signs a request of `/_scopegate/api`: an operator, or a user who may; never a session.
+
+        Raises AwsError.
+        """
         try:
             signer = self.authenticate(request, OWN_SERVICE)
-            if signer.caller.session is not None:
-                rights.deny(signer.caller, f"{OWN_SERVICE}:{request.method}", "*")
+            allows = self.allows if signer.caller.session is None else _allow_no_session
+            known = rights.describe_request(request, signer.region, clock.now())
+            rights.check(allows, signer.caller, f"{OWN_SERVICE}:{request.method}", "*", known)
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, "rest-json") from None
         return signer
@@ -189,7 +199,7 @@ class Control(Generic[PortsT]):
             raise _not_built(known)
         shape = coerce(known.model.input_shape, request)
         try:
-            rights.authorise(caller, known, shape, None, region)
+            rights.authorise(self.allows, caller, known, shape, rights.describe_request(None, region, clock.now()))
         except SignatureRefused as refused:
             raise sigv4.render_refusal(refused, known.service.protocol) from None
         validate(known, shape)
@@ -219,6 +229,10 @@ class Control(Generic[PortsT]):
         except SignatureRefused as refused:
             return _render_refusal(unknown.service, refused, request_id)
         return protocols.render_error(unknown.service, unknown.error, request_id)
+
+
+def _allow_no_session(caller: Caller, action: str, resource: str, context: Context) -> Decision:
+    return Decision(Verdict.EXPLICIT_DENY, f"because no session may call {action}")
 
 
 def _signing_name(request: Request) -> str | None:

@@ -29,13 +29,15 @@ T = TypeVar("T")
 class RoleSession:
     """What a caller is that has assumed a role.
 
-    policies: its session policies, documents and ARNs of managed policies; the session may do what they allow as well.
-    tags: session tags. issued_at: epoch seconds. service: which service took the role for itself
-    (`lambda.amazonaws.com`): the role has to trust it whenever it is asked; "" where STS looked.
+    role_id: AROA…, of the role that was looked at; "" where none was. policies: of the session, documents and ARNs of
+    managed policies: what they do not allow, the session may not. tags: of the session. issued_at: epoch seconds.
+    service: which service took the role for itself (`lambda.amazonaws.com`): the role has to trust it whenever it is
+    asked; "" where STS looked once.
     """
 
     role_arn: str
     name: str
+    role_id: str = ""
     policies: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     issued_at: int = 0

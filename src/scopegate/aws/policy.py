@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -208,6 +209,35 @@ def compile_trust_policy(document: Any) -> Policy:
         for statement in _statements_of(document)
     ]
     return compile_resource_policy({**document, "Statement": statements})
+
+
+@lru_cache(maxsize=2048)
+def parse_policy(text: str) -> Policy:
+    """`compile_policy` of a document as it was written. Raises InvalidPolicy."""
+    return compile_policy(_parse(text))
+
+
+@lru_cache(maxsize=1024)
+def parse_trust_policy(text: str) -> Policy:
+    """`compile_trust_policy` of a document as it was written. Raises InvalidPolicy."""
+    return compile_trust_policy(_parse(text))
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except InvalidPolicy:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidPolicy("the policy is no JSON") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers could take two different values of a member that is there twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidPolicy("the policy has a member twice")
+    return found
 
 
 def _compile_principals(statement: Any) -> _Principals:

@@ -1,81 +1,244 @@
-"""What a caller may do.
+"""What a caller asks for, in IAM's words: the action and the resource of every operation; and whether it may.
 
-An operator's key may do everything. A function's session may, until the policies of its role are evaluated, ask who it
-is and invoke functions; it is denied the rest, in IAM's words. Operations that need no signature never come here.
-Source: design, "Functions run as processes"; attack row U5; reference, lambda 6.2 and control plane 3.1 (texts).
+The account's root and operators' keys may do everything; a function's session, a session by AssumeRole and an IAM
+user what their policies allow (`ports.Allows`); the rest is denied in AWS's words. Operations that need no signature
+never come here. Which role somebody may hand to a service is asked where the role is set, by `check_pass_role`.
+Source: Service Authorization Reference; design, "Functions run as processes"; attack row U5; reference, lambda 6.2 and
+control plane 3.1 (texts).
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from __future__ import annotations
 
-from scopegate.aws.models import Operation
-from scopegate.aws.operations import Caller
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from scopegate.aws.policy import Context, Decision, Verdict
 from scopegate.aws.sigv4 import SignatureRefused
 from scopegate.base import names
-from scopegate.http.message import Request
+from scopegate.base.errors import AwsError
 
-_OF_SESSIONS: Final = frozenset(
-    {
-        ("sts", "GetCallerIdentity"),
-        ("lambda", "Invoke"),
-        ("lambda", "InvokeAsync"),
-        ("lambda", "InvokeWithResponseStream"),
-    }
-)
+if TYPE_CHECKING:
+    from scopegate.aws.models import Operation
+    from scopegate.aws.operations import Caller
+    from scopegate.http.message import Request
+
+Allows = Callable[["Caller", str, str, Context], Decision]
+
+# Nobody needs a right for these, or the operation asks for it itself.
+_OPEN: Final = frozenset({("sts", "GetCallerIdentity"), ("sts", "AssumeRole")})
 
 # IAM's action where it is not the operation's name.
 _ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("lambda", "Invoke"): "InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
+    ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
 }
 
 
-def authorise(
-    caller: Caller, operation: Operation, labels: Mapping[str, Any], request: Request | None, region: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An operation with what is known of its members, which nobody has validated yet."""
+
+    operation: Operation
+    members: Mapping[str, Any]
+    region: str
+    caller: Caller
+
+    @property
+    def partition(self) -> str:
+        return names.partition_of(self.region)
+
+    def text(self, *members: str) -> str:
+        """The first of these members that is there, "" for none."""
+        return next((self.members[name] for name in members if isinstance(self.members.get(name), str)), "")
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.caller.account}:{resource}"
+
+    def iam_arn(self, resource: str) -> str:
+        return f"arn:{self.partition}:iam::{self.caller.account}:{resource}"
+
+
+def authorise(allows: Allows, caller: Caller, operation: Operation, members: Mapping[str, Any], known: Context) -> None:
     """Raises SignatureRefused("denied") naming action and resource when the caller may not call this operation.
 
-    labels: what is known of the request's members; request: the HTTP request, None for a call from inside.
+    members: of the request, not validated yet. known: what is known of the request, as `describe_request` says it.
     """
-    if caller.session is None or (operation.service.name, operation.name) in _OF_SESSIONS:
+    if not is_limited(caller) or (operation.service.name, operation.name) in _OPEN:
         return
-    deny(caller, *_action_and_resource(operation, labels, request, region, caller.account))
+    asked = _Asked(operation, members, known["aws:requestedregion"][0], caller)
+    action, resource = _action(asked), _printable(_resource(asked))
+    check(allows, caller, action, resource, {**known, **_describe_members(asked)})
 
 
-def deny(caller: Caller, action: str, resource: str) -> None:
-    """Raises IAM's denial."""
-    raise SignatureRefused(
-        "denied",
-        f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "
-        f"because no identity-based policy allows the {action} action",
-    )
+def is_limited(caller: Caller) -> bool:
+    """Whether the policies of a caller decide what it may do."""
+    return caller.session is not None or caller.user is not None
 
 
-def _action_and_resource(
-    operation: Operation, members: Mapping[str, Any], request: Request | None, region: str, account: str
-) -> tuple[str, str]:
-    service = operation.service.name
-    partition = names.partition_of(region)
+def check(allows: Allows, caller: Caller, action: str, resource: str, context: Context) -> None:
+    """Raises SignatureRefused("denied") in IAM's words."""
+    decision = allows(caller, action, resource, context)
+    if decision.verdict is not Verdict.ALLOW:
+        raise SignatureRefused("denied", denial(caller, action, resource, decision))
+
+
+def denial(caller: Caller, action: str, resource: str, decision: Decision) -> str:
+    """IAM's sentence."""
+    return f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {decision.reason}"
+
+
+def check_pass_role(allows: Allows, caller: Caller, role_arn: str, service: str) -> None:
+    """Whether a caller may hand this role to a service: who may not, could give itself the rights of any role.
+
+    Raises AwsError.
+    """
+    decision = allows(caller, "iam:PassRole", role_arn, {"iam:passedtoservice": [service]})
+    if decision.verdict is not Verdict.ALLOW:
+        message = denial(caller, "iam:PassRole", _printable(role_arn), decision)
+        raise AwsError("AccessDeniedException", message, status=403)
+
+
+def describe_request(request: Request | None, region: str, now: float) -> dict[str, list[str]]:
+    """The condition keys about a request; of a call from inside little is known."""
+    found = {
+        "aws:currenttime": str(now),
+        "aws:epochtime": str(int(now)),
+        "aws:requestedregion": region,
+        "aws:securetransport": "true" if request is None or request.tls else "false",
+    }
+    if request is not None:
+        found["aws:sourceip"] = request.peer[0]
+        for key, header in (("aws:useragent", b"user-agent"), ("aws:referer", b"referer")):
+            if (value := request.find_text(header)) is not None:
+                found[key] = value
+    return {key: [value] for key, value in found.items()}
+
+
+def _describe_members(asked: _Asked) -> dict[str, list[str]]:
+    """The condition keys about what is asked for."""
+    found: dict[str, list[str]] = {}
+    tags = next((asked.members[name] for name in ("Tags", "tags", "UserPoolTags") if name in asked.members), None)
+    keys: list[Any] = []
+    if isinstance(tags, list):
+        tags = {tag.get("Key"): tag.get("Value") for tag in tags if isinstance(tag, dict)}
+    if isinstance(tags, dict):
+        found |= {f"aws:requesttag/{str(key).lower()}": [str(value)] for key, value in tags.items()}
+        keys += tags
+    removed = asked.members.get("TagKeys", asked.members.get("tagKeys"))
+    keys += removed if isinstance(removed, list) else []
+    if keys:
+        found["aws:tagkeys"] = [str(key) for key in keys]
+    service = asked.operation.service.name
+    for key, member, of in (
+        ("iam:permissionsboundary", "PermissionsBoundary", "iam"),
+        ("iam:policyarn", "PolicyArn", "iam"),
+        ("lambda:principal", "Principal", "lambda"),
+    ):
+        if service == of and (text := asked.text(member)):
+            found[key] = [text]
+    return found
+
+
+def _action(asked: _Asked) -> str:
+    service, name = asked.operation.service.name, asked.operation.name
     if service in ("apigateway", "apigatewayv2"):
-        method = str(operation.model.http["method"])
-        path = request.path.decode("latin-1") if request is not None else str(operation.model.http["requestUri"])
-        return f"apigateway:{method}", f"arn:{partition}:apigateway:{region}::{_printable(path)}"
-    action = f"{service}:{_ACTIONS.get((service, operation.name), operation.name)}"
-    resource = "*"
-    if service == "cognito-idp" and isinstance(members.get("UserPoolId"), str):
-        resource = names.user_pool_arn(region, account, members["UserPoolId"])
-    elif service == "lambda" and isinstance(members.get("FunctionName"), str):
-        name = members["FunctionName"]
-        resource = name if name.startswith("arn:") else names.function_arn(region, account, name)
-    elif service == "iam":
-        for member, kind in (("RoleName", "role"), ("UserName", "user"), ("PolicyName", "policy")):
-            if isinstance(members.get(member), str):
-                resource = f"arn:{partition}:iam::{account}:{kind}/{members[member]}"
-                break
-        else:
-            resource = str(members.get("PolicyArn", "*"))
-    return action, _printable(resource)
+        return f"apigateway:{asked.operation.model.http['method']}"
+    return f"{service}:{_ACTIONS.get((service, name), name)}"
+
+
+# The resource of an operation, by its service
+
+
+def _resource(asked: _Asked) -> str:
+    find = _RESOURCES.get(asked.operation.service.name)
+    return (find(asked) if find is not None else "") or "*"
+
+
+def _user_pool(asked: _Asked) -> str:
+    pool_id = asked.text("UserPoolId")
+    if pool_id:
+        return asked.arn("cognito-idp", f"userpool/{pool_id}")
+    return asked.text("ResourceArn")
+
+
+def _api(asked: _Asked) -> str:
+    """The path of an operation, without the version of API Gateway's second API; what stands in it is escaped."""
+    path = str(asked.operation.model.http["requestUri"]).partition("?")[0].removeprefix("/v2")
+    shape = asked.operation.model.input_shape
+    for name, member in (shape.members if shape is not None else {}).items():
+        if member.serialization.get("location") == "uri":
+            value = quote(asked.text(name), safe="$")
+            wire = member.serialization.get("name", name)
+            path = path.replace(f"{{{wire}}}", value).replace(f"{{{wire}+}}", value)
+    return f"arn:{asked.partition}:apigateway:{asked.region}::{path}"
+
+
+def _function(asked: _Asked) -> str:
+    """A function as addressed; a layer, by name or by its version; what carries tags."""
+    named = names.FUNCTION_NAME.fullmatch(asked.text("FunctionName"))
+    if named is not None:
+        region, account = named["region"] or asked.region, named["account"] or asked.caller.account
+        qualifier = named["qualifier"] or asked.text("Qualifier")
+        return names.function_arn(region, account, named["name"], qualifier or None)
+    layer = asked.text("LayerName", "Arn")
+    if layer:
+        if not layer.startswith("arn:"):
+            layer = asked.arn("lambda", f"layer:{layer}")
+        version = asked.members.get("VersionNumber")
+        return f"{layer}:{version}" if isinstance(version, int) else layer
+    return asked.text("Resource")
+
+
+def _identity(asked: _Asked) -> str:
+    """A role, user or policy; calls name them without their paths, which `ports.Allows` knows."""
+    name = asked.operation.name
+    path = asked.text("Path") or "/"
+    for member, kind in (("RoleName", "role"), ("UserName", "user"), ("GroupName", "group")):
+        if asked.text(member):
+            return asked.iam_arn(kind + path + asked.text(member))
+    if asked.text("PolicyArn"):
+        return asked.text("PolicyArn")
+    if name == "CreatePolicy":
+        return asked.iam_arn(f"policy{path}{asked.text('PolicyName')}")
+    if name in ("ListRoles", "ListUsers"):
+        return asked.iam_arn(f"{name[4:-1].lower()}{asked.text('PathPrefix') or '/'}")
+    if name in _OF_THEMSELVES and asked.caller.user is not None:
+        return asked.caller.arn
+    return ""
+
+
+# Without a UserName, these are about the user who calls.
+_OF_THEMSELVES: Final = frozenset(
+    {"CreateAccessKey", "DeleteAccessKey", "GetUser", "ListAccessKeys", "UpdateAccessKey"}
+)
+
+
+def _stack(asked: _Asked) -> str:
+    name = asked.text("StackName", "StackId")
+    return name if name.startswith("arn:") or not name else asked.arn("cloudformation", f"stack/{name}/*")
+
+
+def _log_group(asked: _Asked) -> str:
+    group = asked.text("logGroupName", "logGroupIdentifier", "resourceArn", "logGroupNamePrefix")
+    if group.startswith("arn:"):
+        return group
+    return asked.arn("logs", f"log-group:{group}:log-stream:{asked.text('logStreamName')}")
+
+
+_RESOURCES: Final[Mapping[str, Callable[[_Asked], str]]] = {
+    "apigateway": _api,
+    "apigatewayv2": _api,
+    "cloudformation": _stack,
+    "cognito-idp": _user_pool,
+    "iam": _identity,
+    "lambda": _function,
+    "logs": _log_group,
+    "sts": lambda asked: asked.text("RoleArn"),
+}
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text[:512] if character.isprintable())
+    return "".join(character for character in text[:1600] if character.isprintable())

@@ -3,7 +3,6 @@
 Source: reference, Lambda, "Forms of a function name".
 """
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +11,6 @@ from scopegate.base.errors import AwsError
 
 LATEST: Final = "$LATEST"
 LONGEST_NAME: Final = 64
-
-_REFERENCE: Final = re.compile(
-    r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
-    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ def parse_reference(text: str, qualifier: str | None, *, account: str, region: s
 
     Raises AwsError: another region, a qualifier that contradicts the one in the name.
     """
-    match = _REFERENCE.fullmatch(text)
+    match = names.FUNCTION_NAME.fullmatch(text)
     if match is None:
         raise ValueError(f"the model allows a function name that is none: {text!r}")
     if match["region"] not in (None, region):

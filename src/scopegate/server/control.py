@@ -52,6 +52,7 @@ class Control:
             seal=self.seal,
             ports=self.ports,
             find_access_key=self.ports.find_access_key,
+            allows=self.ports.allows,
             refusal_of_control=lambda request: guard.refusal_of_control(request, self.settings),
             published=self.published,
         )

@@ -429,6 +429,7 @@ access_keys: Final = Table(
     Column("status", TEXT, nullable=False),  # Active or Inactive
     Column("created_at", Float, nullable=False),
     Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("user_id", TEXT),  # AIDA…, of the IAM user whose policies decide; none: an operator's
 )
 
 iam_entities: Final = Table(

@@ -65,6 +65,7 @@ class Plane:
             seal=self.seal,
             ports=unbuilt,
             find_access_key=self._find_access_key,
+            allows=lambda *asked: self.view.identities.allows(*asked),
             refusal_of_control=lambda request: guard.refusal_of_control(request, self.settings),
             published=self._publish,
         )

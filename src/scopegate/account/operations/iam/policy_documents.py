@@ -5,10 +5,11 @@ Source: IAM user guide, "Grammar of the IAM JSON policy language"; messages as A
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from scopegate.aws.policy import InvalidPolicy, Policy, parse_policy, parse_trust_policy
 from scopegate.base.errors import AwsError
 
 _VERSIONS: Final = ("2008-10-17", "2012-10-17")
@@ -51,6 +52,7 @@ def check_trust_policy(text: str) -> None:
             raise malformed("Missing required field Action")
         if not all(_TRUST_ACTION.fullmatch(action) for action in actions):
             raise malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+    _check_understood(text, parse_trust_policy)
 
 
 def check_identity_policy(text: str) -> None:
@@ -65,6 +67,15 @@ def check_identity_policy(text: str) -> None:
             raise malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
         if not _texts(statement.get("Resource", statement.get("NotResource"))):
             raise malformed("Policy statement must contain resources.")
+    _check_understood(text, parse_policy)
+
+
+def _check_understood(text: str, parse: Callable[[str], Policy]) -> None:
+    """What is stored can be evaluated: an operator or a variable that is unknown would pass over a Deny."""
+    try:
+        parse(text)
+    except InvalidPolicy as error:
+        raise malformed(f"Syntax errors in policy: {error}.") from None
 
 
 def _statements(text: str, *, invalid_json: str) -> list[Mapping[str, Any]]:
