@@ -96,11 +96,11 @@ def needs_of_unknown(template: Template, scope: Scope, left_out: Collection[str]
     found = []
     for logical_id, resource in template.resources.items():
         if logical_id not in left_out and _is_live(logical_id, resource, scope):
-            where = ("Resources", logical_id)
-            depends = resource.get("DependsOn", [])
-            wanted = [(name, (*where, "DependsOn")) for name in ([depends] if isinstance(depends, str) else depends)]
+            where: Path = ("Resources", logical_id)
             properties = references(resource.get("Properties"), scope, (*where, "Properties"))
-            wanted += [(each.name, each.path) for each in properties]
+            wanted = [(each.name, each.path) for each in properties]
+            depends = resource.get("DependsOn", [])
+            wanted += [(name, (*where, "DependsOn")) for name in ([depends] if isinstance(depends, str) else depends)]
             found += [(logical_id, name, template.place_of(path)) for name, path in wanted if name in left_out]
     for name, output in live_outputs(template, scope):
         for each in references(output, scope, ("Outputs", name)):

@@ -414,8 +414,8 @@ def references(value: Any, scope: Scope, path: Path) -> Iterator[Reference]:
             yield Reference(logical_id, attribute or None, inner)
         case "Fn::GetAtt", [logical_id, *attributes]:
             plain = all(isinstance(attribute, str) for attribute in attributes)
-            attribute = ".".join(attributes) if attributes and plain else None
-            yield Reference(_text(logical_id, scope, (*inner, 0)), attribute, inner)
+            dotted = ".".join(attributes) if attributes and plain else None
+            yield Reference(_text(logical_id, scope, (*inner, 0)), dotted, inner)
             yield from references(attributes, scope, inner)
         case "Fn::If", [str(condition), then, otherwise]:
             index, live = (1, then) if is_true(condition, scope, inner) else (2, otherwise)

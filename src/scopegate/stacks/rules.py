@@ -82,7 +82,7 @@ def _compared(compare: Callable[[Any, Any], bool], of_lists: str) -> Callable[[l
 
 
 def _value(value: Any, scope: Scope, path: Path) -> Any:
-    name = function_of(value)
+    name = function_of(value) or ""
     if name in _VALUES:
         return _VALUES[name](value[name], scope, (*path, name))
     found = resolve(value, scope, path)
@@ -122,7 +122,7 @@ _DECISIONS: Final[Mapping[str, Callable[[list[Any], Scope, Path], bool | None]]]
     "Fn::Not": _not,
     "Fn::Or": _or,
 }
-_VALUES: Final[Mapping[str | None, Callable[[Any, Scope, Path], Any]]] = {
+_VALUES: Final[Mapping[str, Callable[[Any, Scope, Path], Any]]] = {
     "Fn::RefAll": _all_of,
     "Fn::ValueOf": _attribute_of,
     "Fn::ValueOfAll": _attributes_of_all,

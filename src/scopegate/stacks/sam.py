@@ -144,7 +144,8 @@ def _extra(model: Any, document: Any, place: tuple[str, ...], known: Collection[
 
 def _main() -> None:
     for line in sys.stdin:
-        print(json.dumps(_answer(json.loads(line)), default=str), flush=True)
+        sys.stdout.write(json.dumps(_answer(json.loads(line)), default=str) + "\n")
+        sys.stdout.flush()
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
