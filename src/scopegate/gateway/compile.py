@@ -8,8 +8,9 @@ Source: design, "One description, two uses" and "What is refused when it is made
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from scopegate.gateway.locate import compile_locate
 from scopegate.gateway.match import Router, parse_route_key
 from scopegate.gateway.model import (
     HTTP,
+    NO_USAGE,
     REST,
     ApiCall,
     ApiView,
@@ -35,16 +37,18 @@ from scopegate.gateway.model import (
     RouteSpec,
     Stage,
     Step,
+    Usage,
 )
 from scopegate.gateway.pipeline import order_steps
 from scopegate.gateway.resource_policy import compile_policy_of, compile_step
 from scopegate.gateway.responses import compile_gateway_response
 from scopegate.gateway.throttle import compile_throttle, find_bucket
+from scopegate.gateway.usage import Row, compile_key, compile_usage
 from scopegate.gateway.validate import compile_validator
 from scopegate.ports import CompileContext, FindPool, Plan
 from scopegate.store.port import Change, Tx
 
-KINDS: Final = frozenset({"api"})
+KINDS: Final = frozenset({"api", "api_key"})
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_ROUTES: Final[Router[Route]] = Router(())
@@ -54,27 +58,43 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Every API of this server."""
+    """Every API of this server, and the API keys and usage plans by account and region."""
 
     api_by_id: Mapping[str, ApiView]
+    usages: Mapping[tuple[str, str], Usage] = field(default_factory=dict)
 
 
-def compile_all(tx: Tx, _context: CompileContext) -> View:
+def compile_all(tx: Tx, context: CompileContext) -> View:
     """The view of everything, from the store."""
-    views = ((api_id, _compile_api(tx, api_id)) for api_id in queries.all_api_ids(tx))
-    return View({api_id: view for api_id, view in views if view is not None})
+    rows: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for account, region, kind, part_id, document in queries.list_key_parts(tx):
+        rows[account, region].append((kind, part_id, document))
+    usages = {owner: compile_usage(found, context.seal) for owner, found in rows.items()}
+    views = ((api_id, _compile_api(tx, api_id, usages)) for api_id in queries.all_api_ids(tx))
+    return View({api_id: view for api_id, view in views if view is not None}, usages)
 
 
-def compile_changed(tx: Tx, view: View, changes: Sequence[Change], _context: CompileContext) -> View:
+def compile_changed(tx: Tx, view: View, changes: Sequence[Change], context: CompileContext) -> View:
     """The view after changes: the APIs that they name are compiled anew, the others are kept."""
-    api_by_id = dict(view.api_by_id)
-    for api_id in dict.fromkeys(change.key for change in changes if change.kind in KINDS):
-        compiled = _compile_api(tx, api_id)
+    api_by_id, usages = dict(view.api_by_id), view.usages
+    rows: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for key in dict.fromkeys(change.key for change in changes if change.kind == "api_key"):
+        account, region, kind, part_id = key.split(" ", 3)
+        document = queries.find_account_part(tx, account, region, kind, part_id)
+        rows[account, region].append((kind, part_id, document))
+    if rows:
+        new = {owner: compile_usage(found, context.seal, usages.get(owner, NO_USAGE)) for owner, found in rows.items()}
+        usages = {**usages, **new}
+        for api_id, api in view.api_by_id.items():
+            if (api.account, api.region) in new:
+                api_by_id[api_id] = replace(api, usage=new[api.account, api.region])
+    for api_id in dict.fromkeys(change.key for change in changes if change.kind == "api"):
+        compiled = _compile_api(tx, api_id, usages)
         if compiled is None:
             api_by_id.pop(api_id, None)
         else:
             api_by_id[api_id] = compiled
-    return View(api_by_id)
+    return View(api_by_id, usages)
 
 
 def plans(view: View, find_pool: FindPool | None = None) -> tuple[Plan, ...]:
@@ -102,7 +122,7 @@ def _warn(plan: Plan, find_pool: FindPool) -> Plan:
     return replace(plan, issuers=plan.issuers + issuers, warnings=tuple(warnings))
 
 
-def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
+def _compile_api(tx: Tx, api_id: str, usages: Mapping[tuple[str, str], Usage]) -> ApiView | None:
     owner = queries.find_owner(tx, api_id)
     if owner is None:
         return None
@@ -122,7 +142,8 @@ def _compile_api(tx: Tx, api_id: str) -> ApiView | None:
             # A stored document that nobody foresaw: the stage is closed, the server goes on.
             log.exception("gateway.stage_closed", api_id=api_id, stage=stage_name)
             stages[stage_name] = _closed_stage(api, stage_name, f"cannot be compiled: {type(error).__name__}")
-    return replace(api, stages=stages, locate=compile_locate(protocol, stages))
+    usage = usages.get((account, region), NO_USAGE)
+    return replace(api, stages=stages, locate=compile_locate(protocol, stages), usage=usage)
 
 
 def _closed_stage(api: ApiView, stage_name: str, reason: str) -> Stage:
@@ -145,6 +166,7 @@ class _Draft:
     integration_type: str | None
     integration: Document
     throttle: Step | None
+    key: Step | None = None
     closed: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -176,6 +198,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
             spec.kind,
             authorize=authorize,
             policy=None if spec.policy is None or draft.authorization == "CUSTOM" else compile_step(spec.policy),
+            key=draft.key,
             throttle=draft.throttle,
             validate=validate,
             integrate=_never if integration is None else integration.step,
@@ -189,7 +212,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         spec.stage_name,
         spec.verb,
         spec.template,
-        known.label,
+        _with_key(known.label, draft),
         draft.scopes,
         known.issuers,
         known.audiences,
@@ -204,6 +227,8 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
 
 
 def _because(draft: _Draft) -> str:
+    if draft.authorization == "NONE" and draft.key is not None:
+        return "the API key is in a usage plan of the stage"
     if draft.authorization == "NONE":
         return "the route is open: it has no authorizer"
     if draft.authorization == "CUSTOM":
@@ -213,6 +238,13 @@ def _because(draft: _Draft) -> str:
 
 def _authorizer_label(draft: _Draft) -> str:
     return "open" if draft.authorization == "NONE" else draft.authorization
+
+
+def _with_key(label: str, draft: _Draft) -> str:
+    """An API key is no identity, and yet not everybody has one: the route is not shown as open."""
+    if draft.key is None:
+        return label
+    return "API key" if label == "open" else f"{label}, API key"
 
 
 def _refuse_always(response_type: str, reason: str) -> Step:
@@ -274,6 +306,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
         policy = compile_policy_of(snapshot["api"].get("policy"))
     except Closed as error:
         closed = closed or str(error)
+    key_source = snapshot["api"].get("apiKeySource") or "HEADER"
     binary_types = frozenset(
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
@@ -314,7 +347,8 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
                 integration.get("type"),
                 integration,
                 None if bucket is None else compile_throttle((bucket,)),
-                closed or ("API keys and usage plans are not built yet" if method.get("apiKeyRequired") else ""),
+                compile_key(spec, key_source) if method.get("apiKeyRequired") else None,
+                closed,
                 warnings,
             )
             route, route_plan = _compile_route(draft, api.name, _validation(method, validators, models))

@@ -15,7 +15,7 @@ import orjson
 
 from scopegate.gateway import headers
 from scopegate.gateway.mapping import domain_prefix
-from scopegate.gateway.model import ApiCall, RouteSpec
+from scopegate.gateway.model import ApiCall, ApiKey, RouteSpec
 from scopegate.gateway.times import request_time
 
 BuildEvent = Callable[[ApiCall], bytes]
@@ -79,6 +79,10 @@ def _text_body(body: bytes) -> tuple[bytes, bytes]:
 
 
 # REST
+
+
+def _api_key_json(key: ApiKey) -> bytes:
+    return b',"apiKey":' + _dumps(key.value) + b',"apiKeyId":' + _dumps(key.key_id)
 
 
 def compile_rest_event(
@@ -154,6 +158,7 @@ def compile_rest_event(
                 _dumps(call.request_id),
                 b',"identity":{',
                 _IDENTITY_NULLS,
+                b"" if call.api_key is None else _api_key_json(call.api_key),
                 b',"sourceIp":',
                 _dumps(request.peer[0]),
                 b',"userAgent":',

@@ -59,6 +59,8 @@ _CONTEXT: Final[Mapping[str, Callable[[ApiCall], str | None]]] = {
     "domainPrefix": lambda call: domain_prefix(_domain_name(call)),
     "extendedRequestId": lambda call: call.extended_id,
     "httpMethod": _http_method,
+    "identity.apiKey": lambda call: None if call.api_key is None else call.api_key.value,
+    "identity.apiKeyId": lambda call: None if call.api_key is None else call.api_key.key_id,
     "identity.sourceIp": lambda call: call.request.peer[0],
     "identity.userAgent": lambda call: call.request.find_text(b"user-agent"),
     "path": lambda call: call.stage_path,

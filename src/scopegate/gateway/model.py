@@ -96,6 +96,63 @@ class Stage:
     plans: tuple[Plan, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Calls that UpdateUsage grants beyond the quota, or takes from it, in the period that began on day `since`."""
+
+    since: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as callers show it. plans: what it may call, by plan id → calls granted beyond the quota (`Grant`)."""
+
+    key_id: str
+    value: str = field(repr=False)
+    enabled: bool
+    plans: Mapping[str, Grant | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many calls a key has in a period (DAY, WEEK, MONTH). offset: fewer in the period that began on `first`."""
+
+    limit: int
+    period: str
+    offset: int
+    first: int
+
+
+class Rate(NamedTuple):
+    """A token bucket's measure: refilled at `per_second`, holding `burst`."""
+
+    per_second: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePlan:
+    """A usage plan. stages: (API id, stage name) → the plan's own rates there by `path/VERB`; rate: everywhere else."""
+
+    plan_id: str
+    stages: Mapping[tuple[str, str], Mapping[str, Rate]]
+    rate: Rate | None
+    quota: Quota | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The API keys and usage plans of one account in one region. key_by_id: the same keys."""
+
+    key_by_value: Mapping[str, ApiKey] = field(default_factory=dict, repr=False)
+    key_by_id: Mapping[str, ApiKey] = field(default_factory=dict)
+    plan_by_id: Mapping[str, UsagePlan] = field(default_factory=dict)
+
+
+NO_USAGE: Final = Usage()
+
+
 class Place(NamedTuple):
     """Where a method and a path lead. stage: None when the API has none of that name; route: None when none matches."""
 
@@ -110,6 +167,7 @@ class ApiView:
     """One API. kind: REST or HTTP. stages: by name.
 
     locate: (raw path, verb) → place, remembered for paths that come again; raises http.paths.TargetError.
+    usage: who may show an API key here; live, whatever is deployed.
     """
 
     kind: str
@@ -119,6 +177,7 @@ class ApiView:
     name: str
     stages: Mapping[str, Stage]
     locate: Callable[[bytes, str], Place]
+    usage: Usage = NO_USAGE
 
 
 class ApiCall:
@@ -129,7 +188,8 @@ class ApiCall:
     stage_path: with the stage, as sent. match_path, segments: what the route was chosen by.
     authorizer_json: the value of `requestContext.authorizer` in events of REST APIs and format 1.0, None when there is
     none; authorizer_json_2: in format 2.0. claims, authorizer: for `$context.authorizer.claims` and
-    `$context.authorizer`, as text. response: set by the integration or a refusal.
+    `$context.authorizer`, as text. usage_key: the `usageIdentifierKey` of a Lambda authorizer. api_key: the key that a
+    usage plan takes, on methods that need one. response: set by the integration or a refusal.
     accept: takes the answer that the integration waits for Later.
     """
 
@@ -140,6 +200,7 @@ class ApiCall:
         "_trace",
         "accept",
         "api",
+        "api_key",
         "authorizer",
         "authorizer_json",
         "authorizer_json_2",
@@ -162,6 +223,7 @@ class ApiCall:
         "stage",
         "stage_path",
         "started_at",
+        "usage_key",
     )
 
     def __init__(self, request: Request, api: ApiView, raw_path: bytes, edge: Edge) -> None:
@@ -180,6 +242,8 @@ class ApiCall:
         self.authorizer_json_2: bytes | None = None
         self.authorizer: Mapping[str, str] = NO_STRINGS
         self.claims: Mapping[str, str] = NO_STRINGS
+        self.usage_key: str | None = None
+        self.api_key: ApiKey | None = None
         self.is_preflight = False
         self.context: dict[str, str] = {}  # `$context` names that only one step knows (error.message, …)
         self.stage: Stage | None = None

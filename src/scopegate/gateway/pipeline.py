@@ -7,6 +7,7 @@
     throttle                  after the authorizer          before the authorizer
     authorizer                the route's                   the route's
     resource policy           where no authorizer asked it  -
+    API key                   where the method needs one    -
     admitted                  the decision is ALLOW         the decision is ALLOW
     validator                 route.validate                -
     integration               route.integrate               route.integrate, parameter mappings in it
@@ -49,6 +50,7 @@ _UNDECIDED: Final = frozenset(
         "DEFAULT_4XX",
         "DEFAULT_5XX",
         "MISSING_AUTHENTICATION_TOKEN",
+        "QUOTA_EXCEEDED",
         "REQUEST_TOO_LARGE",
         "THROTTLED",
         "UNSUPPORTED_MEDIA_TYPE",
@@ -290,11 +292,12 @@ def order_steps(
     validate: Step | None,
     integrate: Step,
     policy: Step | None = None,
+    key: Step | None = None,
 ) -> tuple[Step, ...]:
     """The steps of a route in their order; None is one that it has not."""
     steps: tuple[Step | None, ...]
     if kind == REST:
-        steps = (authorize, policy, _admit, throttle, validate, integrate)
+        steps = (authorize, policy, key, _admit, throttle, validate, integrate)
     else:
         steps = (throttle, authorize, _admit, integrate)
     return tuple(step for step in steps if step is not None)

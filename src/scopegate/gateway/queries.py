@@ -18,21 +18,25 @@ Each write of an API, or of a part that its stages are compiled from, says `chan
 to the data plane until it is deployed.
 
 Beside APIs, an account has in a region, by (kind, part id): `account` "" → Account (v1); `api_key` id; `usage_plan` id;
-`usage_plan_key` "PlanId KeyId". No compiled view holds these.
+`usage_plan_key` "PlanId KeyId" → UsagePlanKey without value and name + "grant": what UpdateUsage granted. Each write of
+the last three says `changed("api_key", "account region kind part_id")`: `usage.py` holds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, text
 
+from scopegate.ports import Use
 from scopegate.store import documents
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
-from scopegate.store.tables import api_parts, apis, gateway_account_parts
+from scopegate.store.tables import api_key_uses, api_parts, apis, gateway_account_parts
 
 _LIVE: Final = frozenset({"authorizer", "deployment", "stage"})
 """The kinds of parts that a compiled view reads."""
+
+_OF_KEYS: Final = ("api_key", "usage_plan", "usage_plan_key")
 
 
 def find_api(tx: Tx, account: str, region: str, protocol: str, api_id: str) -> Document | None:
@@ -101,11 +105,19 @@ def find_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str
 
 def put_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str, document: Document) -> None:
     documents.put(tx, gateway_account_parts, document, account=account, region=region, kind=kind, part_id=part_id)
+    _say_changed(tx, account, region, kind, part_id)
 
 
 def delete_account_part(tx: Tx, account: str, region: str, kind: str, part_id: str) -> bool:
     keys = {"account": account, "region": region, "kind": kind, "part_id": part_id}
-    return documents.remove(tx, gateway_account_parts, **keys) > 0
+    removed = documents.remove(tx, gateway_account_parts, **keys)
+    _say_changed(tx, account, region, kind, part_id)
+    return removed > 0
+
+
+def _say_changed(tx: Tx, account: str, region: str, kind: str, part_id: str) -> None:
+    if kind in _OF_KEYS:
+        tx.changed("api_key", f"{account} {region} {kind} {part_id}")
 
 
 def list_account_parts(
@@ -114,3 +126,56 @@ def list_account_parts(
     """(part id, document) in the order of part ids."""
     keys = {"account": account, "region": region, "kind": kind}
     return documents.page(tx, gateway_account_parts, "part_id", after=after, size=size, **keys)
+
+
+def list_key_parts(tx: Tx) -> Sequence[tuple[str, str, str, str, Document]]:
+    """(account, region, kind, part id, document) of every API key, usage plan and key of a plan."""
+    columns = gateway_account_parts.c
+    query = select(columns.account, columns.region, columns.kind, columns.part_id, columns.document)
+    found = tx.sql.execute(query.where(columns.kind.in_(_OF_KEYS)))
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
+
+
+# Uses of API keys: a record per plan, key and day
+
+_ADD: Final = text(
+    "INSERT INTO api_key_uses (account, region, plan_id, key_id, day, uses) "
+    "VALUES (:account, :region, :plan_id, :key_id, :day, :uses) "
+    "ON CONFLICT (account, region, plan_id, key_id, day) DO UPDATE SET uses = api_key_uses.uses + excluded.uses"
+)
+
+
+def add_uses(tx: Tx, rows: Iterable[tuple[Use, int, int]]) -> None:
+    """Add uses: (whose, day, how many)."""
+    tx.sql.execute(_ADD, [{**use._asdict(), "day": day, "uses": uses} for use, day, uses in rows])
+
+
+def sum_uses(tx: Tx, use: Use, since: int) -> int:
+    """How many uses there are from day `since` on."""
+    columns = api_key_uses.c
+    query = select(func.sum(columns.uses)).where(*_of_plan(use), columns.key_id == use.key_id, columns.day >= since)
+    return int(tx.sql.execute(query).scalar() or 0)
+
+
+def list_uses(tx: Tx, use: Use, first: int, last: int) -> Sequence[tuple[str, int, int]]:
+    """(key id, day, uses) of a plan on the days from `first` to `last`; of all its keys when `use` names none."""
+    columns = api_key_uses.c
+    query = select(columns.key_id, columns.day, columns.uses).where(
+        *_of_plan(use), columns.day >= first, columns.day <= last
+    )
+    if use.key_id:
+        query = query.where(columns.key_id == use.key_id)
+    return [(row[0], row[1], row[2]) for row in tx.sql.execute(query)]
+
+
+def drop_uses(tx: Tx, *, before: int) -> None:
+    tx.sql.execute(delete(api_key_uses).where(api_key_uses.c.day < before))
+
+
+def drop_uses_of_plan(tx: Tx, use: Use) -> None:
+    tx.sql.execute(delete(api_key_uses).where(*_of_plan(use)))
+
+
+def _of_plan(use: Use) -> tuple[Any, ...]:
+    columns = api_key_uses.c
+    return columns.account == use.account, columns.region == use.region, columns.plan_id == use.plan_id

@@ -26,7 +26,7 @@ from scopegate.jose.sign import SigningKey
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import CompileContext, Edge, Invocation, InvocationAnswer, Ports, TrustedPool
 from scopegate.store.sql import dump_json, load_json
-from scopegate.store.tables import api_parts, apis, metadata
+from scopegate.store.tables import api_parts, apis, gateway_account_parts, metadata
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -180,7 +180,7 @@ class Gateway:
         engine = create_engine(
             "sqlite://", poolclass=StaticPool, json_serializer=dump_json, json_deserializer=load_json
         )
-        metadata.create_all(engine, tables=[apis, api_parts])
+        metadata.create_all(engine, tables=[apis, api_parts, gateway_account_parts])
         self.tx = Tx(engine.connect())
         self.invoked.functions.setdefault(
             FUNCTION, lambda event: {"statusCode": 200, "body": orjson.dumps(event).decode()}

@@ -40,7 +40,6 @@ def aws_proxy(**integration: Any) -> dict[str, Any]:
         (lambda_method(authorizationType="CUSTOM", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="COGNITO_USER_POOLS", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="SOMETHING"), "SOMETHING authorization is not built yet"),
-        (lambda_method(apiKeyRequired=True), "API keys and usage plans are not built yet"),
         (lambda_method(requestValidatorId="gone"), "request validator gone does not exist"),
         ({"methodIntegration": {"type": "AWS"}}, "AWS integrations are not built yet"),
         ({}, "the route has no integration"),

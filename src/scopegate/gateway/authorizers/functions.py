@@ -57,6 +57,7 @@ class Said:
     """What the function answered. policy: None for a simple answer, whose yes or no is `allowed`.
 
     context: as JSON values; shown: the same as text, for `$context.authorizer`. principal: "" when none was given.
+    usage_key: the API key that the call is counted for (REST, `apiKeySource` AUTHORIZER).
     """
 
     policy: Policy | None
@@ -64,6 +65,7 @@ class Said:
     principal: str
     context: Mapping[str, Any]
     shown: Mapping[str, str]
+    usage_key: str | None = None
 
 
 class Memory:
@@ -241,6 +243,7 @@ def _compile(
             message = _EXPLICIT if verdict is Verdict.EXPLICIT_DENY else _IMPLICIT
             raise GatewayRefusal("ACCESS_DENIED", message, reason=f"the authorizer's answer: {verdict.value}")
         call.mark(6)
+        call.usage_key = said.usage_key
         principal = {"principalId": said.principal} if said.principal else {}
         call.authorizer = {**said.shown, **principal, "integrationLatency": str(latency_ms)}
         call.authorizer_json = _show_rest(said, latency_ms)
@@ -326,7 +329,9 @@ def _read_rest(payload: bytes) -> Said:
     context = _context_of(answer)
     if any(isinstance(value, dict | list) for value in context.values()):
         raise _Unusable("context holds an object or a list")
-    return Said(_policy_of(answer), True, principal, context, _shown(context))
+    usage_key = answer.get("usageIdentifierKey")
+    usage_key = usage_key if isinstance(usage_key, str) else None
+    return Said(_policy_of(answer), True, principal, context, _shown(context), usage_key)
 
 
 def _read_http(payload: bytes) -> Said:

@@ -1,11 +1,10 @@
 """API keys: what a caller shows to be counted by a usage plan.
 
-A key belongs to an account and region. Its value is sealed at rest and shown only when asked for; whether a call needs
-one is decided on the data plane.
+A key belongs to an account and region. Its value is sealed at rest and shown only when asked for; whether a call gets
+through with one is decided by `gateway/usage.py`.
 Source: reference, control plane, sections 1.4, 2.2, 3.3, 5.4.
 """
 
-import base64
 import re
 import string
 from typing import Final
@@ -27,10 +26,10 @@ from scopegate.gateway.operations.apigateway.patch import (
 )
 from scopegate.gateway.operations.apigateway.refusals import bad_request, conflict, not_found
 from scopegate.gateway.operations.apigateway.tags import parse_tags
+from scopegate.gateway.usage import SEALED, open_value, seal_value
 from scopegate.ports import Call
 from scopegate.store.documents import Document
 
-_SEALED: Final = "sealedValue"
 _SHORTEST_VALUE: Final = 20
 _LONGEST_VALUE: Final = 128
 _GENERATED_LENGTH: Final = 40
@@ -40,17 +39,14 @@ _PINNED_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def create_api_key(call: Call, request: Shape) -> Shape:
-    """CreateApiKey. Disabled unless the request says otherwise; an empty value is generated.
-
-    Partly: no call is let through by a key yet.
-    """
+    """CreateApiKey. Disabled unless the request says otherwise; an empty value is generated."""
     tags = parse_tags(request.get("tags") or {})
     value = request.get("value") or clock.new_id(_GENERATED_LENGTH, string.ascii_letters + string.digits)
     if len(value) < _SHORTEST_VALUE:
         raise bad_request(f"API Key value should be at least {_SHORTEST_VALUE} characters")
     if len(value) > _LONGEST_VALUE:
         raise bad_request(f"API Key value exceeds maximum size of {_LONGEST_VALUE} characters")
-    if any(value_of(call, key) == value for key in _keys(call)):
+    if find_key_of_value(call, value) is not None:
         raise conflict("API Key already exists")
     key: Document = {
         "id": _new_id(call, tags),
@@ -63,7 +59,7 @@ def create_api_key(call: Call, request: Shape) -> Shape:
     _check_texts(key)
     if tags:
         key["tags"] = tags
-    key[_SEALED] = base64.b64encode(call.seal.seal(value.encode(), _context(key))).decode()
+    key[SEALED] = seal_value(call.seal, key["id"], value)
     _save(call, key)
     return _rendered(call, key, value=True)
 
@@ -104,6 +100,20 @@ def delete_api_key(call: Call, request: Shape) -> Shape:
     return {}
 
 
+def replace_api_key(call: Call, key: Document, members: Shape) -> Shape:
+    """A key under another name, description and state: its id and its value stay."""
+    kept = {name: member for name, member in key.items() if name not in ("name", "description")}
+    key = {**kept, "enabled": members["enabled"], "lastUpdatedDate": int(call.now)}
+    key |= {name: members[name] for name in ("name", "description") if members[name]}
+    _check_texts(key)
+    _save(call, key)
+    return _rendered(call, key)
+
+
+def find_key_of_value(call: Call, value: str) -> Document | None:
+    return next((key for key in _keys(call) if value_of(call, key) == value), None)
+
+
 def key_of(call: Call, key_id: str) -> Document:
     key = queries.find_account_part(call.tx, call.account, call.region, "api_key", key_id)
     if key is None:
@@ -112,11 +122,7 @@ def key_of(call: Call, key_id: str) -> Document:
 
 
 def value_of(call: Call, key: Document) -> str:
-    return call.seal.open(base64.b64decode(key[_SEALED]), _context(key)).decode()
-
-
-def _context(key: Document) -> str:
-    return f"api_key/{key['id']}/value"
+    return open_value(call.seal, key)
 
 
 def _keys(call: Call) -> list[Document]:
@@ -128,7 +134,7 @@ def _save(call: Call, key: Document) -> None:
 
 
 def _rendered(call: Call, key: Document, *, value: bool = False, tags: bool = False) -> Shape:
-    answer = {name: member for name, member in key.items() if name != _SEALED}
+    answer = {name: member for name, member in key.items() if name != SEALED}
     if value:
         answer["value"] = value_of(call, key)
     if tags:

@@ -76,19 +76,24 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class PatchTable:
-    """The paths of one resource. `words`: how AWS refuses: it lists paths (`listed`) or names the path (`named`)."""
+    """The paths of one resource.
 
-    words: Literal["listed", "named"]
+    words: how AWS refuses: it lists paths (`listed`), an empty list too (`always listed`), or names the path (`named`).
+    """
+
+    words: Literal["listed", "always listed", "named"]
     rules: tuple[Rule, ...]
 
     def find_effect(self, patch: Patch) -> Effect:
         rule = next((rule for rule in self.rules if rule.matches(patch.tokens)), None)
         if rule is not None and patch.op in rule.effects:
             return rule.effects[patch.op]
-        if self.words == "listed":
+        if self.words != "named":
             having = (each for each in self.rules if patch.op in each.effects and each.shown is not None)
             allowed = [each.shown or each.path for each in having]
-            hint = f"Must be one of: [{', '.join(allowed)}]" if allowed else "Please choose supported operations"
+            hint = f"Must be one of: [{', '.join(allowed)}]"
+            if not allowed and self.words == "listed":
+                hint = "Please choose supported operations"
             raise bad_request(f"Invalid patch path  '{patch.path}' specified for op '{patch.op}'. {hint}")
         if rule is None:
             raise bad_request(f"Invalid patch path {patch.path}")

@@ -1,6 +1,6 @@
 """Usage plans: which API keys may call which stages, how fast and how often.
 
-A plan belongs to an account and region. Counting and refusing is the data plane's.
+A plan belongs to an account and region. Counting and refusing is the data plane's: `gateway/usage.py`, `meter.py`.
 Source: reference, control plane, sections 1.4, 2.1, 2.2, 3.2, 3.3, 5.4.
 """
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
+from scopegate.base.limits import limit
 from scopegate.gateway import queries
 from scopegate.gateway.operations.apigateway.api_keys import key_of, value_of
 from scopegate.gateway.operations.apigateway.lookup import PROTOCOL
@@ -28,7 +29,8 @@ from scopegate.gateway.operations.apigateway.patch import (
 )
 from scopegate.gateway.operations.apigateway.refusals import bad_request, conflict, not_found
 from scopegate.gateway.operations.apigateway.tags import parse_tags
-from scopegate.ports import Call
+from scopegate.gateway.usage import allowance, compile_plan, date_of, day_of, find_grant, parse_date, start_of
+from scopegate.ports import Call, Use
 from scopegate.store.documents import Document
 
 _PERIODS: Final = ("DAY", "WEEK", "MONTH")
@@ -36,15 +38,16 @@ _BAD_PERIOD: Final = f"Invalid quota period specified. Must be one of: [{', '.jo
 _BAD_THROTTLE: Final = "Invalid throttle settings specified"
 _BAD_QUOTA: Final = "Invalid quota settings specified"
 _BAD_STAGE: Final = "Invalid API Stage specified"
+_QUOTA_SET_AT: Final = "quotaSetAt"
+_BAD_USAGE_DATES: Final = (
+    "Invalid startDate or endDate specified: a date is YYYY-MM-DD, and the first is not the later one"
+)
 _MOST: Final = 2**31 - 1
 _MOST_RATE: Final = 1e15
 
 
 def create_usage_plan(call: Call, request: Shape) -> Shape:
-    """CreateUsagePlan.
-
-    Partly: stored; calls are not counted.
-    """
+    """CreateUsagePlan."""
     if not request["name"]:
         raise bad_request("Usage Plan name cannot be blank")
     tags = parse_tags(request.get("tags") or {})
@@ -60,7 +63,7 @@ def create_usage_plan(call: Call, request: Shape) -> Shape:
     _check_quota(plan)
     if tags:
         plan["tags"] = tags
-    _save(call, plan)
+    _save(call, _dated(call, plan, {}))
     return plan
 
 
@@ -77,14 +80,15 @@ def get_usage_plans(call: Call, request: Shape) -> Shape:
         for plan_id, plan in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan")
         if not key_id or _find_link(call, plan_id, key_id) is not None
     ]
-    return read_listed_page(call, request, "usage_plan", plans)
+    return read_listed_page(call, request, "usage_plan", [(plan_id, _shown(plan)) for plan_id, plan in plans])
 
 
 def update_usage_plan(call: Call, request: Shape) -> Shape:
     """UpdateUsagePlan."""
-    plan = apply_patches(_PATCHES, call, "", _plan_of(call, request), request)
+    before = _plan_of(call, request)
+    plan = apply_patches(_PATCHES, call, "", before, request)
     _check_quota(plan)
-    _save(call, plan)
+    _save(call, _dated(call, plan, before))
     return _rendered(plan)
 
 
@@ -99,6 +103,7 @@ def delete_usage_plan(call: Call, request: Shape) -> Shape:
     for link_id, _ in _links(call, plan["id"]):
         queries.delete_account_part(call.tx, call.account, call.region, "usage_plan_key", link_id)
     queries.delete_account_part(call.tx, call.account, call.region, "usage_plan", plan["id"])
+    queries.drop_uses_of_plan(call.tx, Use(call.account, call.region, plan["id"], ""))
     return {}
 
 
@@ -110,17 +115,21 @@ def create_usage_plan_key(call: Call, request: Shape) -> Shape:
     key = key_of(call, request["keyId"])
     if _find_link(call, plan["id"], key["id"]) is not None:
         raise conflict("Usage Plan Key already exists")
-    stages = {_stage_name(each) for each in plan["apiStages"]}
-    for other_id, other in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan"):
-        shared = stages.intersection(map(_stage_name, other["apiStages"]))
-        if shared and _find_link(call, other_id, key["id"]) is not None:
-            raise conflict(
-                f"API Key {key['id']} cannot be added to usage plan {plan['id']} because it is already in usage plan "
-                f"{other_id} of the API Stage {min(shared)}"
-            )
+    _check_only_plan(call, plan["id"], key["id"], {_stage_name(each) for each in plan["apiStages"]})
     link = {"id": key["id"], "type": "API_KEY"}
     queries.put_account_part(call.tx, call.account, call.region, "usage_plan_key", f"{plan['id']} {key['id']}", link)
     return _rendered_link(call, link)
+
+
+def _check_only_plan(call: Call, plan_id: str, key_id: str, stages: set[str]) -> None:
+    """A key has one plan at most for a stage."""
+    for other_id, other in queries.list_account_parts(call.tx, call.account, call.region, "usage_plan"):
+        shared = stages.intersection(map(_stage_name, other["apiStages"]))
+        if shared and other_id != plan_id and _find_link(call, other_id, key_id) is not None:
+            raise conflict(
+                f"API Key {key_id} cannot be added to usage plan {plan_id} because it is already in usage plan "
+                f"{other_id} of the API Stage {min(shared)}"
+            )
 
 
 def get_usage_plan_key(call: Call, request: Shape) -> Shape:
@@ -142,6 +151,74 @@ def delete_usage_plan_key(call: Call, request: Shape) -> Shape:
     part_id = f"{request['usagePlanId']} {link['id']}"
     queries.delete_account_part(call.tx, call.account, call.region, "usage_plan_key", part_id)
     return {}
+
+
+def get_usage(call: Call, request: Shape) -> Shape:
+    """GetUsage: per key and day what was used, and what was left of the quota. The last half second may be missing."""
+    plan = _plan_of(call, request)
+    try:
+        first, last = parse_date(request["startDate"]), parse_date(request["endDate"])
+    except ValueError:
+        raise bad_request(_BAD_USAGE_DATES) from None
+    if last < first:
+        raise bad_request(_BAD_USAGE_DATES)
+    longest = limit("gateway.rest.usage_days")
+    if last - first > longest or first < day_of(call.now) - longest:
+        raise bad_request(f"Invalid time range specified: usage is kept for {longest} days")
+    keys = [(link_id, link) for link_id, link in _links(call, plan["id"]) if request.get("keyId") in (None, link["id"])]
+    page = read_listed_page(call, request, f"usage/{plan['id']}", keys)
+    uses = _uses_by_day(call, plan, request.get("keyId") or "", first, last)
+    answer = {"usagePlanId": plan["id"], "startDate": request["startDate"], "endDate": request["endDate"]}
+    items = {link["id"]: _daily(plan, link, uses.get(link["id"], {}), first, last) for link in page["items"]}
+    position = {"position": page["position"]} if "position" in page else {}
+    return {**answer, **position, "items": items}
+
+
+def update_usage(call: Call, request: Shape) -> Shape:
+    """UpdateUsage: what is left of a key's quota in the period that runs now."""
+    plan, link = _plan_of(call, request), _link_of(call, request)
+    quota = compile_plan(plan).quota
+    if quota is None:
+        raise bad_request(f"Usage Plan {plan['id']} has no quota")
+    wanted = apply_patches(_USAGE_PATCHES, call, "", {"id": plan["id"]}, request)
+    today = day_of(call.now)
+    since = start_of(quota.period, today)
+    use = Use(call.account, call.region, plan["id"], link["id"])
+    if "remaining" in wanted:
+        used = queries.sum_uses(call.tx, use, since)
+        granted = wanted["remaining"] + used - allowance(quota, None, since)
+        link = {**link, "grant": {"since": since, "calls": granted}}
+        part_id = f"{plan['id']} {link['id']}"
+        queries.put_account_part(call.tx, call.account, call.region, "usage_plan_key", part_id, link)
+    uses = _uses_by_day(call, plan, link["id"], today, today)
+    shown = date_of(today)
+    items = {link["id"]: _daily(plan, link, uses.get(link["id"], {}), today, today)}
+    return {"usagePlanId": plan["id"], "startDate": shown, "endDate": shown, "items": items}
+
+
+def _uses_by_day(call: Call, plan: Document, key_id: str, first: int, last: int) -> dict[str, dict[int, int]]:
+    """key id → day → uses, from the beginning of the period that `first` is in."""
+    quota = compile_plan(plan).quota
+    since = first if quota is None else start_of(quota.period, first)
+    found: dict[str, dict[int, int]] = {}
+    use = Use(call.account, call.region, plan["id"], key_id)
+    for one, day, uses in queries.list_uses(call.tx, use, since, last):
+        found.setdefault(one, {})[day] = uses
+    return found
+
+
+def _daily(plan: Document, link: Document, uses: Mapping[int, int], first: int, last: int) -> list[list[int]]:
+    """[used, left] of each day; left of a plan without a quota is 0."""
+    quota, grant = compile_plan(plan).quota, find_grant(link)
+    days = []
+    for day in range(first, last + 1):
+        left = 0
+        if quota is not None:
+            since = start_of(quota.period, day)
+            spent = sum(count for on, count in uses.items() if since <= on <= day)
+            left = max(0, allowance(quota, grant, since) - spent)
+        days.append([uses.get(day, 0), left])
+    return days
 
 
 def drop_api_stages(call: Call, api_id: str, stage_name: str | None = None) -> None:
@@ -167,8 +244,23 @@ def _save(call: Call, plan: Document) -> None:
     queries.put_account_part(call.tx, call.account, call.region, "usage_plan", plan["id"], plan)
 
 
+def _dated(call: Call, plan: Document, before: Document) -> Document:
+    """The plan, and since when it has its quota: the offset is for the period of that day alone."""
+    quota = plan.get("quota")
+    left_out = _shown(plan)
+    if quota is None:
+        return left_out
+    kept = before.get("quota") or {}
+    same = all(quota.get(name) == kept.get(name) for name in ("offset", "period"))
+    return {**left_out, _QUOTA_SET_AT: before[_QUOTA_SET_AT] if same and _QUOTA_SET_AT in before else int(call.now)}
+
+
+def _shown(plan: Document) -> Document:
+    return {name: member for name, member in plan.items() if name != _QUOTA_SET_AT}
+
+
 def _rendered(plan: Document) -> Shape:
-    return {"tags": {}, **plan}
+    return {"tags": {}, **_shown(plan)}
 
 
 # Keys of a plan
@@ -192,7 +284,7 @@ def _link_of(call: Call, request: Shape) -> Document:
 
 def _rendered_link(call: Call, link: Document) -> Shape:
     key = key_of(call, link["id"])
-    answer = {**link, "value": value_of(call, key)}
+    answer = {"id": link["id"], "type": link["type"], "value": value_of(call, key)}
     return {**answer, "name": key["name"]} if "name" in key else answer
 
 
@@ -254,7 +346,10 @@ def _add_stage(draft: Draft, patch: Patch) -> None:
     if not _stage_exists(draft.call, api_id, stage_name):
         raise _unknown_stage(draft, api_id, stage_name)
     if _find_stage(draft, api_id, stage_name) is None:
-        draft.document["apiStages"].append({"apiId": api_id, "stage": stage_name})
+        added = {"apiId": api_id, "stage": stage_name}
+        for _, link in _links(draft.call, draft.document["id"]):
+            _check_only_plan(draft.call, draft.document["id"], link["id"], {_stage_name(added)})
+        draft.document["apiStages"].append(added)
 
 
 def _remove_stage(draft: Draft, patch: Patch) -> None:
@@ -381,3 +476,10 @@ _PATCHES: Final = PatchTable(
         _set_limit("quota", "period", _period),
     ),
 )
+
+
+def _set_remaining(draft: Draft, patch: Patch) -> None:
+    draft.document["remaining"] = _quota_number(patch.value)
+
+
+_USAGE_PATCHES: Final = PatchTable("always listed", (Rule("/remaining", {"replace": _set_remaining}),))
