@@ -12,9 +12,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.server import ACCOUNT, REGION, Pool, Server
-
-FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:claims"
+from tests.server import ACCOUNT, REGION, Pool, Server, make_function, token_part
 
 
 def error_of(call: Any, **request: Any) -> tuple[str, str]:
@@ -199,18 +197,62 @@ def test_get_client_token_is_answered_signed_or_not(pool: Pool, signed: bool) ->
     assert jwt.decode(token, key, algorithms=["RS256"], issuer=pool.issuer)["scope"] == "orders/read"
 
 
-def test_a_pool_whose_function_decides_over_machine_tokens_gives_none(pool: Pool) -> None:
-    """Reference, "Pre-token generation": fail closed until triggers are called."""
-    idp = pool.server.aws("cognito-idp")
-    client = pool.client()
-    trigger = {"LambdaVersion": "V3_0", "LambdaArn": FUNCTION}
+DECIDES = """
+def handler(event, context):
+    request, client = event["request"], event["callerContext"]["clientId"]
+    if request["clientMetadata"].get("fail"):
+        raise Exception("not at night")
+    event["response"] = {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": {
+        "claimsToAddOrOverride": {"source": event["triggerSource"], "asked": request["scopes"], "sub": "evil"},
+        "scopesToSuppress": ["orders/write"],
+    }}}
+    return event
+"""
+
+
+def test_a_function_decides_over_machine_tokens(pool: Pool) -> None:
+    """Reference, "Pre-token generation": V3_0, at the token endpoint and by GetClientToken; closed when it may not be
+    invoked or fails."""
+    idp, lambda_ = pool.server.aws("cognito-idp"), pool.server.aws("lambda")
+    name = f"claims-{pool.domain}"
+    trigger = {"LambdaVersion": "V3_0", "LambdaArn": make_function(pool.server, name, DECIDES)}
+    client = pool.client("orders/read", "orders/write")
+    direct = idp.create_user_pool_client(
+        UserPoolId=pool.pool_id,
+        ClientName="direct",
+        GenerateSecret=True,
+        ExplicitAuthFlows=["ALLOW_CLIENT_TOKEN_AUTH"],
+        AllowedOAuthScopes=["orders/read", "orders/write"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )["UserPoolClient"]
 
     idp.update_user_pool(UserPoolId=pool.pool_id, LambdaConfig={"PreTokenGenerationConfig": trigger})
-    closed = pool.server.token(client)
-    idp.update_user_pool(UserPoolId=pool.pool_id)
+    without_permission = pool.server.token(client)
+    lambda_.add_permission(
+        FunctionName=name,
+        StatementId="pool",
+        Action="lambda:InvokeFunction",
+        Principal="cognito-idp.amazonaws.com",
+        SourceArn=pool.arn,
+    )
+    changed = pool.server.token(client)
+    failed = pool.server.token(client, aws_client_metadata='{"fail": "yes"}')
+    same = {"ClientId": direct["ClientId"], "Secret": direct["ClientSecret"]}
+    by_operation = idp.get_client_token(**same)["ClientAuthenticationResult"]["AccessToken"]
+    with pytest.raises(idp.exceptions.ClientError) as refused:
+        idp.get_client_token(**same, ClientMetadata={"fail": "yes"})
 
-    assert (closed.status_code, closed.json()) == (400, {"error": "invalid_grant"})
-    assert pool.server.token(client).status_code == 200
+    assert (without_permission.status_code, without_permission.json()) == (400, {"error": "invalid_grant"})
+    assert (failed.status_code, failed.json()) == (400, {"error": "invalid_grant"})
+    for token, client_id in ((changed.json()["access_token"], client["ClientId"]), (by_operation, direct["ClientId"])):
+        claims = token_part(token, 1)
+        assert (claims["scope"], claims["sub"]) == ("orders/read", client_id)
+        assert claims["source"] == "TokenGeneration_ClientCredentials"
+        assert claims["asked"] == ["orders/read", "orders/write"]
+    assert refused.value.response["Error"] == {
+        "Code": "UserLambdaValidationException",
+        "Message": "PreTokenGeneration failed with error not at night.",
+    }
 
 
 def test_a_custom_domain_is_a_host_of_its_own(pool: Pool) -> None:

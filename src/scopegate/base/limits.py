@@ -134,6 +134,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.trigger_error_characters": _hard(
         1_024, "characters", "ours: a trigger function's error that is passed on"
     ),
+    "userpools.trigger_claims": _hard(5_000, "items", "Cognito: claims and scopes that a pre-token function changes"),
+    "userpools.trigger_error_characters": _hard(1_024, "characters", "ours: a trigger function's error, passed on"),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.role_policy_characters": _hard(10_240, "characters", "IAM: inline policies of a role"),

@@ -19,7 +19,7 @@ from scopegate.aws.registry import table
 from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
 from scopegate.jose.keys import NewKey, new_key
-from scopegate.ports import Ports
+from scopegate.ports import Invocation, InvocationAnswer, Ports
 from scopegate.store.port import Change, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.sqlite import open_sqlite
@@ -44,6 +44,11 @@ def operations() -> Table:
 def ready_keys() -> list[NewKey]:
     """Two key pairs for all pools of these tests: making them takes longer than all the rest."""
     return [new_key(), new_key()]
+
+
+async def no_function(_: Invocation) -> InvocationAnswer:
+    """`ports.Invoke` of a server that has no function."""
+    raise AwsError("ResourceNotFoundException", "Function not found")
 
 
 def conform(value: Any, shape: Shape, path: str) -> None:
@@ -94,7 +99,7 @@ class Server:
             settings=Settings(development=True, **settings),
             store=self.store,
             seal=self.seal,
-            ports=Ports(unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, take_key=take_key),
+            ports=Ports(no_function, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, take_key=take_key),
             find_access_key=unbuilt,
             refusal_of_control=unbuilt,
             published=self._published,

@@ -103,14 +103,17 @@ def test_a_client_may_be_allowed_without_oauth_flows(pool: Pool, machine: Any) -
     assert claims(ask(pool, machine))["scope"] == "orders/read"
 
 
-def test_a_pool_whose_function_decides_over_machine_tokens_gives_none(pool: Pool, machine: Any) -> None:
-    """Reference, "Pre-token generation": V3_0 is called for client_credentials. Until it is, the pool is closed."""
+def test_a_pool_whose_function_cannot_be_asked_gives_no_machine_tokens(pool: Pool, machine: Any) -> None:
+    """Reference, "Pre-token generation": V3_0 is asked about machines; it might have taken a scope away."""
     for version in ("V1_0", "V2_0"):
         pool.update(LambdaConfig={"PreTokenGenerationConfig": V3 | {"LambdaVersion": version}})
         assert ask(pool, machine)
     pool.update(LambdaConfig={"PreTokenGenerationConfig": V3})
 
-    assert refusal(ask, pool=pool, machine=machine)[0] == "OperationNotEnabledException"
+    assert refusal(ask, pool=pool, machine=machine) == (
+        "UnexpectedLambdaException",
+        "PreTokenGeneration invocation failed due to error ResourceNotFoundException.",
+    )
 
 
 # Attack row O15: guessing by this way is guessing as at the token endpoint.

@@ -3,13 +3,14 @@
 Source: RFC 6749 section 4.4; reference, POST /oauth2/token and GetClientToken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 import orjson
 
-from scopegate.base.errors import OAuthError
+from scopegate.base.errors import AwsError, OAuthError
 from scopegate.base.limits import limit
+from scopegate.userpools import triggers
 from scopegate.userpools.claims import machine_claims
 from scopegate.userpools.grants.grant import Granted, GrantRequest
 from scopegate.userpools.model import AppClient, PoolView
@@ -20,8 +21,9 @@ PARAMETERS: Final = frozenset({"scope", "aws_client_metadata"})
 _METADATA_BYTES: Final = limit("userpools.client_metadata_bytes")
 
 
-def issue(request: GrantRequest) -> Granted:
-    """1. the client may use the flow; 2. the request's data can be read; 3. scopes; 4. the token.
+def issue(request: GrantRequest) -> Granted | Awaitable[Granted]:
+    """1. the client may use the flow; 2. the request's data can be read; 3. scopes; 4. the token, later where a
+    function of the pool decides over it.
 
     Raises OAuthError: `invalid_grant`, `invalid_client`, `invalid_request`, `invalid_scope`.
     """
@@ -32,27 +34,45 @@ def issue(request: GrantRequest) -> Granted:
     if client.is_public:
         raise OAuthError("invalid_client", log="client_credentials needs a client with a secret")
     # 2
-    parse_client_metadata(request.form.get("aws_client_metadata"))
+    metadata = parse_client_metadata(request.form.get("aws_client_metadata"))
     # 3
     scope = request.form.get("scope")
     requested = None if scope is None else parse_scope(scope)
+    scopes = decide_scopes(requested, client, request.pool.scopes)
     # 4
-    return issue_machine_token(request.pool, client, requested, issued_at=request.issued_at, jti=request.jti)
+    if triggers.has_machine_trigger(request.pool):
+        return _issue_changed(request, scopes, metadata)
+    return sign_machine_token(request.pool, client, scopes, issued_at=request.issued_at, jti=request.jti)
 
 
-def issue_machine_token(
-    pool: PoolView, client: AppClient, requested: Sequence[str] | None, *, issued_at: int, jti: str
+async def _issue_changed(request: GrantRequest, scopes: tuple[str, ...], metadata: Mapping[str, str]) -> Granted:
+    """A function that fails decides nothing, so nothing is granted."""
+    pool, client = request.pool, request.client
+    try:
+        changes = await triggers.pre_token_of_machine(
+            pool, request.edge.ports.invoke, client.client_id, scopes, metadata
+        )
+    except AwsError as error:
+        raise OAuthError("invalid_grant", log=error.log or str(error)) from error
+    return sign_machine_token(pool, client, scopes, issued_at=request.issued_at, jti=request.jti, changes=changes)
+
+
+def sign_machine_token(
+    pool: PoolView,
+    client: AppClient,
+    scopes: tuple[str, ...],
+    *,
+    issued_at: int,
+    jti: str,
+    changes: triggers.TokenChanges | None = None,
 ) -> Granted:
-    """The one place where a machine's token is made.
-
-    Raises OAuthError: `invalid_scope`; `invalid_grant` for a pool whose pre-token function would decide over the token,
-    until it is called: it might have taken a scope away.
-    """
-    if pool.is_closed_to_machines:
-        raise OAuthError("invalid_grant", log="the pool's PreTokenGeneration V3_0 function is not called yet")
-    scopes = decide_scopes(requested, client, pool.scopes)
-    token = pool.access_key.sign(machine_claims(pool, client, scopes, issued_at=issued_at, jti=jti))
-    return Granted(token, client.access_token_lifetime_s, scopes)
+    """The one place where a machine's token is made. changes: what a function of the pool decided, None without one."""
+    if changes is not None:
+        scopes = changes.apply_to_scopes(scopes)
+    claims = machine_claims(pool, client, scopes, issued_at=issued_at, jti=jti)
+    if changes is not None:
+        claims = changes.access_token.apply(claims, client.client_id)
+    return Granted(pool.access_key.sign(claims), client.access_token_lifetime_s, scopes)
 
 
 def parse_client_metadata(text: str | None) -> Mapping[str, str]:

@@ -195,11 +195,7 @@ def _render_messages(request: Shape) -> Document:
 
 
 def _render_triggers(wanted: Shape) -> Document:
-    """LambdaConfig. The pre-token function stands under both its names, whichever was sent.
-
-    What a trigger does is decided where it would be called: until it is called there, a pool whose
-    PreTokenGenerationConfig says V3_0 gives no machine tokens at all, for its function might have taken a scope away.
-    """
+    """LambdaConfig. The pre-token function stands under both its names, whichever was sent."""
     triggers = {name: value for name, value in wanted.items() if value}
     arn, versioned = triggers.get("PreTokenGeneration"), triggers.get("PreTokenGenerationConfig")
     if versioned is not None:

@@ -14,14 +14,14 @@ from scopegate.base import clock
 from scopegate.base.errors import AwsError, OAuthError
 from scopegate.ports import Call
 from scopegate.store.port import Tx
-from scopegate.userpools import queries
+from scopegate.userpools import queries, triggers
 from scopegate.userpools.client_auth import Credentials, authenticate
 from scopegate.userpools.compile import read_client_and_pool
-from scopegate.userpools.grants.client_credentials import issue_machine_token
-from scopegate.userpools.grants.grant import Granted
+from scopegate.userpools.grants.client_credentials import sign_machine_token
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.operations.cognito_idp.client_settings import CLIENT_TOKEN_FLOW
+from scopegate.userpools.scopes import decide_scopes
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 async def get_client_token(call: Call, request: Shape) -> Shape:
     """GetClientToken.
 
-    1. the client exists; 2. its secret; 3. its flow; 4. scopes, and the token.
+    1. the client exists; 2. its secret; 3. its flow; 4. scopes; 5. the token, as a function of the pool changes it.
     """
     # 1
     found = await call.read(lambda tx: _find_client(call, tx, request["ClientId"]))
@@ -42,7 +42,15 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
     if client.auth_flows != {CLIENT_TOKEN_FLOW}:
         raise refusals.invalid("Auth flow not enabled for this client")
     # 4
-    granted = await asyncio.to_thread(_issue, client, pool, request.get("Scopes") or None, int(call.now))
+    scopes = _decide_scopes(client, pool, request.get("Scopes") or None)
+    # 5
+    changes = None
+    if triggers.has_machine_trigger(pool):
+        metadata = request.get("ClientMetadata") or {}
+        changes = await triggers.pre_token_of_machine(pool, call.ports.invoke, client.client_id, scopes, metadata)
+    granted = await asyncio.to_thread(
+        sign_machine_token, pool, client, scopes, issued_at=int(call.now), jti=clock.uuid4(), changes=changes
+    )
     log.info("token.issued", client_id=client.client_id, scopes=granted.scopes, request_id=call.request_id)
     return {
         "ClientAuthenticationResult": {
@@ -77,12 +85,10 @@ def _find_client(call: Call, tx: Tx, client_id: str) -> tuple[AppClient, PoolVie
     )
 
 
-def _issue(client: AppClient, pool: PoolView, scopes: Sequence[str] | None, issued_at: int) -> Granted:
+def _decide_scopes(client: AppClient, pool: PoolView, requested: Sequence[str] | None) -> tuple[str, ...]:
     try:
-        return issue_machine_token(pool, client, scopes, issued_at=issued_at, jti=clock.uuid4())
+        return decide_scopes(requested, client, pool.scopes)
     except OAuthError as refusal:
-        if pool.is_closed_to_machines:
-            raise AwsError("OperationNotEnabledException", refusal.log) from None
         raise AwsError(
             "NotAuthorizedException", "The client is not authorized for the requested scopes.", log=refusal.log
         ) from None
