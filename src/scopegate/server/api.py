@@ -45,6 +45,7 @@ from scopegate.server.hosts import LOCALSTACK
 from scopegate.server.world import World
 from scopegate.stacks import deploy as stacks
 from scopegate.stacks import queries as stack_queries
+from scopegate.stacks.answers import Answers
 from scopegate.stacks.model import STACK_NAME, Stack
 from scopegate.stacks.read import Template, TemplateError, read_template
 from scopegate.stacks.types.resource_type import Aws
@@ -61,7 +62,7 @@ _UPLOAD_S: Final = 3600  # a deployment follows its uploads sooner than this
 
 @dataclass(frozen=True, slots=True)
 class OwnApi:
-    """What the routes need. decisions, logs: ask every process that holds some. busy: stacks being deployed."""
+    """What the routes need. answers: of custom resources. decisions, logs: ask every process that holds some. busy: stacks being deployed."""
 
     settings: Settings
     store: Store
@@ -69,6 +70,7 @@ class OwnApi:
     public_url: str
     seal: Sealer
     artifacts: Path
+    answers: Answers
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
     logs: Callable[[str, str, str, int, int | None], Awaitable[tuple[Sequence[str], int]]]
@@ -253,7 +255,7 @@ class OwnApi:
                 raise FileNotFoundError(key[:80])
             return path.read_bytes()
 
-        return Aws(call, caller.account, region, stack_name, read_artifact)
+        return Aws(call, self.answers, caller.account, region, stack_name, read_artifact)
 
     async def stacks(self, account: str, region: str) -> Sequence[Stack]:
         return await self.store.read(lambda tx: stack_queries.list_stacks(tx, self.seal, account, region))

@@ -1,12 +1,14 @@
 """← The control plane's door: AWS operations by `aws/control.py`, and beside them this server's own API.
 
 `/_scopegate/api` takes the same way as an AWS call, guard and signature first, with its own table of routes instead of
-the service models. `/_scopegate/code/TICKET` is where GetFunction says that a package may be fetched.
+the service models. `/_scopegate/code/TICKET` is where GetFunction says that a package may be fetched, and
+`/_scopegate/responses?ticket=TICKET` where the function of a custom resource is told to send its answer.
 Source: design, flow (c) and "Who may speak to which plane".
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 import structlog
 
@@ -23,6 +25,7 @@ from scopegate.ports import Ports
 from scopegate.server import guard
 from scopegate.server.api import OwnApi
 from scopegate.server.hosts import Own
+from scopegate.stacks import answers
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
 
@@ -80,6 +83,10 @@ class Control:
         try:
             if request.method == "GET" and path.startswith("code/"):
                 return await downloads.answer(self.store, self.seal, path.removeprefix("code/"))
+            if request.method == "PUT" and path == answers.PATH:
+                ticket = parse_qs((request.query or b"").decode("latin-1")).get("ticket", [""])[0]
+                await self.own.answers.accept(ticket, request.body)
+                return Response(200)
             signer = self.aws.authenticate_own(request)
             return await self.own.answer(request, path, signer.caller, signer.region)
         except AwsError as error:

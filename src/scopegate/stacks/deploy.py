@@ -13,7 +13,7 @@ the user should know as {"note"}.
 import contextlib
 import re
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -68,6 +68,10 @@ class DeploymentFailed(Exception):
         self.logical_id = logical_id
         self.cause = cause
         self.leftovers = leftovers
+
+
+def _became(made: Made, physical: Physical) -> Made:
+    return replace(made, physical_id=physical.physical_id, attributes=dict(physical.attributes))
 
 
 @contextlib.contextmanager
@@ -134,7 +138,7 @@ class Deployment:
         undo = self.stack.undo
 
         def made(physical: Physical) -> Made:
-            made = replace(wanted, physical_id=physical.physical_id, attributes=dict(physical.attributes))
+            made = _became(wanted, physical)
             self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, None, made)))
             return made
 
@@ -147,27 +151,41 @@ class Deployment:
             "aws:cloudformation:stack-id": self.stack.stack_id,
             "aws:cloudformation:stack-name": self.stack.name,
         }
-        aws = replace(self.aws, record=record, tags=tags)
+        aws = replace(self.aws, record=record, keep=self._keeping(made), tags=tags)
         with _shaped(wanted.type):
             return made(await RESOURCES[wanted.type].create(aws, logical_id, wanted.properties))
 
     async def change(self, logical_id: str, before: Made, wanted: Made) -> Made:
         """Change it in place. The way back is written first."""
         undo = self.stack.undo
-        changing = replace(wanted, physical_id=before.physical_id, attributes=before.attributes)
-        await self.save(undo=(*undo, Undo(logical_id, before, changing)))
-        made = await self._update(before, wanted)
-        self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, before, made)))
-        return made
 
-    async def _update(self, before: Made, wanted: Made) -> Made:
+        def made(physical: Physical) -> Made:
+            made = _became(wanted, physical)
+            # A custom resource that changes its physical id is another one: the one before it still stands.
+            stands = made.physical_id != before.physical_id
+            self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, None if stands else before, made)))
+            return made
+
+        keep = self._keeping(made)
+        await keep(Physical(before.physical_id, before.attributes))
+        return made(await self._update(replace(self.aws, keep=keep), before, wanted))
+
+    def _keeping(self, made: Callable[[Physical], Made]) -> Callable[[Physical], Awaitable[None]]:
+        """What writes down, in the middle of a step, what its resource has become."""
+
+        async def keep(physical: Physical) -> None:
+            made(physical)
+            await self.save()
+
+        return keep
+
+    async def _update(self, aws: Aws, before: Made, wanted: Made) -> Physical:
         update = RESOURCES[wanted.type].update
         if update is None:
             raise RuntimeError(f"{wanted.type} is replaced, never updated")
         standing = Physical(before.physical_id, before.attributes)
         with _shaped(wanted.type):
-            physical = await update(self.aws, standing, before.properties, wanted.properties)
-        return replace(wanted, physical_id=physical.physical_id, attributes=dict(physical.attributes))
+            return await update(aws, standing, before.properties, wanted.properties)
 
     async def make_room(self, logical_id: str, before: Made) -> None:
         """Delete what its replacement cannot stand beside. The way back is written first."""
@@ -208,7 +226,10 @@ class Deployment:
                     await self.delete(undo.before)
                     resources[undo.logical_id] = await self.create(undo.logical_id, undo.before)
                 else:
-                    resources[undo.logical_id] = await self._update(undo.after, undo.before)
+                    back = _became(undo.before, await self._update(self.aws, undo.after, undo.before))
+                    resources[undo.logical_id] = back
+                    if back.physical_id != standing.physical_id:
+                        doomed.append((undo.logical_id, standing))
             except AwsError as error:
                 state = f"failed: {error}"
                 leftovers.append(f"{undo.logical_id} ({standing.physical_id}): {error}")
@@ -511,10 +532,18 @@ def _outputs(template: Template, scope: Scope) -> tuple[dict[str, Any], dict[str
         where = ("Outputs", name)
         if "Condition" in output and not is_true(output["Condition"], scope, where):
             continue
-        outputs[name] = resolve(output.get("Value"), scope, (*where, "Value"))
+        outputs[name] = _masked(resolve(output.get("Value"), scope, (*where, "Value")), scope)
         if "Export" in output:
             exported[str(resolve(output["Export"]["Name"], scope, (*where, "Export", "Name")))] = str(outputs[name])
     return outputs, exported
+
+
+def _masked(value: Any, scope: Scope) -> Any:
+    """An output without what a custom resource gave with `NoEcho`."""
+    for physical in scope.resources.values():
+        for secret in physical.attributes.get("_NoEcho", ()):
+            value = value.replace(secret, "*****") if isinstance(value, str) else value
+    return value
 
 
 async def delete(store: Store, seal: Sealer, aws: Aws, say: Say) -> bool:

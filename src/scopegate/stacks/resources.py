@@ -5,17 +5,31 @@ what `Ref` and `Fn::GetAtt` give. Names that a template leaves out are generated
 Source: reference pages, "CloudFormation and SAM" of each service.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
-from scopegate.stacks.types import apigateway, apigatewayv2, cognito, functions, iam, recorded
+from scopegate.stacks.types import apigateway, apigatewayv2, cognito, custom, functions, iam, recorded
 from scopegate.stacks.types.resource_type import ResourceType
 
-RESOURCES: Final[Mapping[str, ResourceType]] = {
-    **apigateway.TYPES,
-    **apigatewayv2.TYPES,
-    **cognito.TYPES,
-    **functions.TYPES,
-    **iam.TYPES,
-    **recorded.TYPES,
-}
+
+class _Types(dict[str, ResourceType]):
+    """By name; any name after `Custom::` is a type of the user's own."""
+
+    def __contains__(self, kind: object) -> bool:
+        return super().__contains__(kind) or (isinstance(kind, str) and custom.is_custom(kind))
+
+    def __missing__(self, kind: str) -> ResourceType:
+        if not custom.is_custom(kind):
+            raise KeyError(kind)
+        return custom.resource_type(kind)
+
+
+RESOURCES: Final = _Types(
+    {
+        **apigateway.TYPES,
+        **apigatewayv2.TYPES,
+        **cognito.TYPES,
+        **functions.TYPES,
+        **iam.TYPES,
+        **recorded.TYPES,
+    }
+)

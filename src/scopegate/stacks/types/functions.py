@@ -152,6 +152,41 @@ async def _delete_alias(aws: Aws, physical: Physical, properties: Properties) ->
     await aws.call("lambda", "DeleteAlias", request)
 
 
+async def _create_layer(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    content = properties["Content"] or {}
+    check_members(content, ("S3Bucket", "S3Key", "S3ObjectVersion"))
+    request = {"LayerName": aws.generated_name(logical_id, 140), **properties, "Content": content}
+
+    def physical(answer: Any) -> Physical:
+        return Physical(answer["LayerVersionArn"], {"LayerVersionArn": answer["LayerVersionArn"]})
+
+    return await aws.make("lambda", "PublishLayerVersion", request, physical)
+
+
+def _layer_version(arn: str) -> dict[str, Any]:
+    layer, _, version = arn.rpartition(":")
+    return {"LayerName": layer, "VersionNumber": int(version)}
+
+
+async def _delete_layer(aws: Aws, physical: Physical, properties: Properties) -> None:
+    await aws.call("lambda", "DeleteLayerVersion", _layer_version(physical.physical_id))
+
+
+async def _create_layer_permission(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    statement_id = aws.generated_name(logical_id, 100)
+    request = {
+        **without(properties, "LayerVersionArn"),
+        **_layer_version(properties["LayerVersionArn"]),
+        "StatementId": statement_id,
+    }
+    return await aws.make("lambda", "AddLayerVersionPermission", request, lambda _: Physical(statement_id, {}))
+
+
+async def _delete_layer_permission(aws: Aws, physical: Physical, properties: Properties) -> None:
+    request = {**_layer_version(properties["LayerVersionArn"]), "StatementId": physical.physical_id}
+    await aws.call("lambda", "RemoveLayerVersionPermission", request)
+
+
 TYPES: Final = {
     "AWS::Lambda::Alias": ResourceType(
         _create_alias,
@@ -177,6 +212,19 @@ TYPES: Final = {
         attributes=words("Arn"),
         read_only=words("Arn SnapStartResponse"),
         replaces=words("FunctionName PackageType"),
+    ),
+    "AWS::Lambda::LayerVersion": ResourceType(
+        _create_layer,
+        _delete_layer,
+        properties=words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo"),
+        required=("Content",),
+        attributes=words("LayerVersionArn"),
+    ),
+    "AWS::Lambda::LayerVersionPermission": ResourceType(
+        _create_layer_permission,
+        _delete_layer_permission,
+        properties=words("Action LayerVersionArn OrganizationId Principal"),
+        required=("Action", "LayerVersionArn", "Principal"),
     ),
     "AWS::Lambda::Permission": ResourceType(
         _create_permission,

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
+from scopegate.stacks.answers import Answers
 from scopegate.stacks.resolve import Physical
 from scopegate.store.port import Tx
 
@@ -28,6 +29,10 @@ def _forget(_tx: Tx, _physical: Physical) -> None:
     pass
 
 
+async def _keep_nowhere(_physical: Physical) -> None:
+    pass
+
+
 def _say_nothing(_text: str) -> None:
     pass
 
@@ -36,16 +41,20 @@ def _say_nothing(_text: str) -> None:
 class Aws:
     """The operations of one account and region, as the deploying caller.
 
+    answers: where functions of custom resources send theirs.
     record: notes, in the transaction that makes a resource, what it became; so no crash can part the two.
-    note: tells the user what they should know. tags: the `aws:cloudformation:*` tags of the resource being made.
+    keep: notes it in a transaction of its own, for what is made elsewhere. note: tells the user what they should know.
+    tags: the `aws:cloudformation:*` tags of the resource being made.
     """
 
     call: CallAws
+    answers: Answers
     account: str
     region: str
     stack_name: str
     read_artifact: Callable[[str], bytes]
     record: Callable[[Tx, Physical], None] = _forget
+    keep: Callable[[Physical], Awaitable[None]] = _keep_nowhere
     note: Callable[[str], None] = _say_nothing
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,251 @@
+"""Custom resources: what their functions are told, what becomes of their answers, and of none.
+
+Source: reference, lambda page, "Custom resource contract"; CloudFormation user guide, "Custom resources".
+"""
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from scopegate.cli.client import Client
+from tests.rooms.stacks.driver import NOTHING, ROLE, Stack
+
+# Notes each request in the function's own log, then answers by hand, as the properties ask for it.
+CODE = """
+import json, urllib.request
+
+def handler(event, context):
+    print("ASKED " + json.dumps(event))
+    said = event["ResourceProperties"]
+    mode = said.get(event["RequestType"], said.get("Mode", "good"))
+    if mode == "silent":
+        return
+    if mode == "broken":
+        raise ValueError("out of order")
+    if mode == "slow":
+        import time
+        time.sleep(20)
+    answer = {
+        "Status": "FAILED" if mode == "bad" else "SUCCESS",
+        "Reason": "no room" if mode == "bad" else "",
+        "PhysicalResourceId": said.get("Id", "thing-1"),
+        "Data": {"Colour": said.get("Colour", "blue"), "Size": {"Width": 3, "Odd": True}},
+        "NoEcho": mode == "secret",
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+        **({"RequestId": "another"} if mode == "foreign" else {}),
+    }
+    body = json.dumps(answer).encode()
+    if mode == "long":
+        body = b" " * 5000 + body
+    request = urllib.request.Request(event["ResponseURL"], body, method="PUT", headers={"Content-Type": ""})
+    print("ACCEPTED", urllib.request.urlopen(request).status)
+    if mode == "broken after":
+        raise ValueError("too late")
+"""
+
+
+def template(properties: str, more: str = "", outputs: str = "") -> str:
+    code = "".join(f"          {line}\n" for line in CODE.strip().splitlines())
+    return f"""
+Resources:
+{ROLE}
+  Worker:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Timeout: 30
+      Role: !GetAtt Role.Arn
+      Code:
+        ZipFile: |
+{code}
+  Thing:
+    Type: Custom::Thing
+    Properties:
+      ServiceToken: !GetAtt Worker.Arn
+      {properties}
+{more}
+Outputs:
+  Worker: {{Value: !Ref Worker}}
+  Thing: {{Value: !Ref Thing}}
+  Colour: {{Value: !GetAtt Thing.Colour}}
+{outputs}
+"""
+
+
+def asked(stack: Stack, count: int) -> list[dict[str, Any]]:
+    """The requests that the function of this stack has had, from its log, once there are so many."""
+    (name,) = stack.everything()["functions"]
+    deadline = time.monotonic() + 10
+    while True:
+        lines = Client(stack.server.url).own("GET", f"logs?function={name}&lines=500")["lines"]
+        found = [json.loads(line.partition("ASKED ")[2]) for line in lines if "ASKED " in line]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)
+
+
+def test_a_function_makes_changes_and_deletes_the_resource(stack: Stack) -> None:
+    made = stack.deploy(
+        template("Colour: green\n      Count: 3\n      On: true\n      Nested: {List: [1, 2.5, false]}"),
+    )
+
+    assert (made["Thing"], made["Colour"]) == ("thing-1", "green")
+    (create,) = asked(stack, 1)
+    assert create["RequestType"] == "Create"
+    assert create["ResourceType"] == "Custom::Thing"
+    assert create["LogicalResourceId"] == "Thing"
+    assert create["ServiceToken"].endswith(made["Worker"])
+    assert re.fullmatch(rf"arn:aws:cloudformation:us-east-1:000000000000:stack/{stack.name}/.+", create["StackId"])
+    assert create["ResourceProperties"] == {
+        "ServiceToken": create["ServiceToken"],
+        "Colour": "green",
+        "Count": "3",
+        "On": "true",
+        "Nested": {"List": ["1", "2.5", "false"]},
+    }
+    assert "PhysicalResourceId" not in create
+
+    again = stack.deploy(template("Colour: red"))
+    assert stack.changed() == {"Thing": "Update"}
+    assert again["Colour"] == "red"
+    update = asked(stack, 2)[-1]
+    assert (update["RequestType"], update["PhysicalResourceId"]) == ("Update", "thing-1")
+    assert (update["ResourceProperties"]["Colour"], update["OldResourceProperties"]["Colour"]) == ("red", "green")
+    assert update["RequestId"] != create["RequestId"]
+    assert update["StackId"] == create["StackId"]
+
+    stack.deploy(template("Colour: red"))
+    assert stack.changed() == {}
+    assert len(asked(stack, 2)) == 2
+
+    stack.delete()
+    assert stack.everything() == NOTHING
+    assert stack.done()["Thing"] == "Delete"
+
+
+def test_members_of_the_answer_are_attributes(stack: Stack) -> None:
+    nested = "  Width: {Value: !GetAtt Thing.Size.Width}\n  Odd: {Value: !Sub 'is ${Thing.Size.Odd}'}"
+
+    given = stack.deploy(template("Colour: green", outputs=nested))
+
+    assert (given["Width"], given["Odd"]) == ("3", "is true")
+    assert "Thing has no attribute Weight" in stack.refused(
+        template("Colour: green", outputs="  Weight: {Value: !GetAtt Thing.Weight}")
+    ).replace("Custom::Thing ", "")
+    stack.delete()
+
+
+def test_another_physical_id_is_another_resource_and_the_old_one_is_deleted(stack: Stack) -> None:
+    stack.deploy(template("Id: first"))
+
+    made = stack.deploy(template("Id: second"))
+
+    assert made["Thing"] == "second"
+    assert [(each["RequestType"], each.get("PhysicalResourceId")) for each in asked(stack, 3)] == [
+        ("Create", None),
+        ("Update", "first"),
+        ("Delete", "first"),
+    ]
+    stack.delete()
+
+
+def test_a_replacement_is_deleted_again_when_the_deployment_fails(stack: Stack) -> None:
+    stack.deploy(template("Id: first"))
+    broken = "  Last: {Type: AWS::Cognito::UserPool, DependsOn: Thing, Properties: {MfaConfiguration: MAYBE}}"
+
+    stack.refused(template("Id: second", broken))
+
+    assert [(each["RequestType"], each.get("PhysicalResourceId")) for each in asked(stack, 3)][1:] == [
+        ("Update", "first"),
+        ("Delete", "second"),
+    ]
+    assert stack.deploy(template("Id: first"))["Thing"] == "first"
+    assert stack.changed() == {}
+    stack.delete()
+
+
+def test_a_change_is_taken_back_by_another_change(stack: Stack) -> None:
+    stack.deploy(template("Colour: green"))
+    broken = "  Last: {Type: AWS::Cognito::UserPool, DependsOn: Thing, Properties: {MfaConfiguration: MAYBE}}"
+
+    stack.refused(template("Colour: red", broken))
+
+    last = asked(stack, 3)[-1]
+    assert (last["RequestType"], last["ResourceProperties"]["Colour"]) == ("Update", "green")
+    assert last["OldResourceProperties"]["Colour"] == "red"
+    stack.delete()
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        ("bad", "Received response status [FAILED] from custom resource. Message returned: no room"),
+        ("silent", "ended and sent no answer to ResponseURL"),
+        ("broken", "failed (ValueError: out of order) and sent no answer to ResponseURL"),
+        ("foreign", "Invalid Response object: RequestId is not that of the request"),
+        ("long", "Response object is too long"),
+        ("slow", "did not receive a response from your Custom Resource within 1 seconds"),
+    ],
+)
+def test_what_is_no_success_fails_the_deployment_and_says_why(stack: Stack, mode: str, why: str) -> None:
+    """A Delete follows, as on AWS: the function may have made something before it failed."""
+    properties = f"Create: {mode}\n      ServiceTimeout: {1 if mode == 'slow' else 20}"
+
+    refusal = stack.refused(template(properties))
+
+    assert why in refusal
+    assert refusal.startswith("template.yaml:")
+    assert "Thing (Custom::Thing)" in refusal
+    assert {event["logicalId"]: event["action"] for event in stack.events if "state" in event}["Thing"] == "Undo"
+    assert stack.everything() == NOTHING
+
+
+def test_an_answer_counts_though_the_function_fails_after_it(stack: Stack) -> None:
+    assert stack.deploy(template("Create: broken after"))["Thing"] == "thing-1"
+    stack.delete()
+
+
+def test_what_is_not_to_be_shown_is_masked_in_outputs_and_whole_where_it_is_used(stack: Stack) -> None:
+    copy = "  Copy: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !GetAtt Thing.Colour}}"
+
+    given = stack.deploy(template("Colour: hushhush\n      Mode: secret", copy, "  Len: {Value: !GetAtt Copy.Value}"))
+
+    assert given["Colour"] == "*****"
+    assert "hushhush" not in json.dumps(stack.events)
+    stack.delete()
+
+
+def test_a_service_token_is_the_arn_of_a_function(stack: Stack) -> None:
+    text = "Resources:\n  Thing:\n    Type: Custom::Thing\n    Properties: {ServiceToken: arn:aws:sns:us-east-1:1:t}\n"
+
+    assert "ServiceToken must be the ARN of a function" in stack.refused(text)
+    assert "Custom::Thing needs the property ServiceToken" in stack.refused(
+        text.replace("{ServiceToken: arn:aws:sns:us-east-1:1:t}", "{A: 1}")
+    )
+
+
+def test_cloudformations_own_name_for_them_is_told_as_it_is_written(stack: Stack) -> None:
+    stack.deploy(template("A: 1").replace("Custom::Thing", "AWS::CloudFormation::CustomResource"))
+
+    assert asked(stack, 1)[0]["ResourceType"] == "AWS::CloudFormation::CustomResource"
+    stack.delete()
+
+
+def test_an_answer_is_taken_once_and_only_where_one_is_awaited(stack: Stack) -> None:
+    """The URL is a right: it cannot be guessed, and is over when it was used."""
+    stack.deploy(template("A: 1"))
+    used = asked(stack, 1)[0]["ResponseURL"]
+    assert re.fullmatch(rf"http://127\.0\.0\.1:{stack.server.port}/_scopegate/responses\?ticket=[0-9a-f]{{64}}", used)
+
+    again = requests.put(used, json={"Status": "SUCCESS"}, timeout=10)
+    guessed = requests.put(used[:-1] + ("0" if used[-1] != "0" else "1"), json={}, timeout=10)
+    none = requests.put(used.partition("?")[0], json={}, timeout=10)
+
+    assert [answer.status_code for answer in (again, guessed, none)] == [403, 403, 403]
+    assert requests.get(used, timeout=10).status_code == 403
+    stack.delete()
