@@ -11,7 +11,8 @@ import orjson
 
 from scopegate.jose.sign import encode_segment
 from scopegate.userpools.model import AppClient, PoolView
-from scopegate.userpools.signin.model import Family
+from scopegate.userpools.signin.model import HOSTED, Family
+from scopegate.userpools.triggers import GroupConfiguration
 from scopegate.userpools.users.attributes import readable
 from scopegate.userpools.users.model import Membership, User
 
@@ -47,14 +48,14 @@ _BOOLEAN: Final = frozenset({"email_verified", "phone_number_verified"})
 
 
 def access_claims(
-    pool: PoolView, client: AppClient, user: User, groups: Sequence[Membership], family: Family, issued_at: int
+    pool: PoolView, client: AppClient, user: User, groups: GroupConfiguration, family: Family, issued_at: int
 ) -> dict[str, Any]:
     """A user's access token, before a pre-token function changed it. Absent members stay absent."""
-    by_host = family.via == "TokenGeneration_HostedAuth"
+    by_host = family.via == HOSTED
     claims = {
         "sub": user.sub,
         "device_key": None,
-        "cognito:groups": [group.group_name for group in groups] or None,
+        "cognito:groups": list(groups.groups) or None,
         "iss": pool.issuer,
         "version": _VERSION if by_host else None,
         "client_id": client.client_id,
@@ -72,19 +73,18 @@ def access_claims(
 
 
 def id_claims(
-    pool: PoolView, client: AppClient, user: User, groups: Sequence[Membership], family: Family, issued_at: int
+    pool: PoolView, client: AppClient, user: User, groups: GroupConfiguration, family: Family, issued_at: int
 ) -> dict[str, Any]:
     """A user's ID token, before a pre-token function changed it."""
-    roles = [group.role_arn for group in groups if group.role_arn]
     claims: dict[str, Any] = {
         "sub": user.sub,
-        "cognito:groups": [group.group_name for group in groups] or None,
+        "cognito:groups": list(groups.groups) or None,
         "iss": pool.issuer,
         "cognito:username": user.username,
-        "cognito:preferred_role": _preferred_role(groups),
+        "cognito:preferred_role": groups.preferred_role or None,
         "nonce": family.nonce or None,
         "origin_jti": family.origin_jti if client.sign_in.revocable else None,
-        "cognito:roles": roles or None,
+        "cognito:roles": list(groups.roles) or None,
         "aud": client.client_id,
         "event_id": family.event_id,
         "token_use": "id",
@@ -129,10 +129,15 @@ def half_hash(token: bytes) -> str:
     return encode_segment(hashlib.sha256(token).digest()[:16]).decode("ascii")
 
 
-def _preferred_role(groups: Sequence[Membership]) -> str | None:
-    """The role of the group that stands first; None when two with different roles stand there together."""
-    ranked = [group for group in groups if group.role_arn and group.precedence is not None]
-    if not ranked:
-        return None
-    first = {group.role_arn for group in ranked if group.precedence == ranked[0].precedence}
-    return first.pop() if len(first) == 1 else None
+def groups_of(memberships: Sequence[Membership]) -> GroupConfiguration:
+    """What tokens say of the groups of a user, strongest first.
+
+    The preferred role is that of the group that stands first; none when two with different roles stand there together.
+    """
+    ranked = [each for each in memberships if each.role_arn and each.precedence is not None]
+    first = {each.role_arn for each in ranked if each.precedence == ranked[0].precedence}
+    return GroupConfiguration(
+        tuple(each.group_name for each in memberships),
+        tuple(each.role_arn for each in memberships if each.role_arn),
+        first.pop() if len(first) == 1 else None,
+    )

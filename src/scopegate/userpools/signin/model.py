@@ -9,6 +9,9 @@ from scopegate.base import clock
 from scopegate.store.sealing import Sealer
 
 _JWE_HEADER: Final = "eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ"  # what Cognito's begin with
+HOSTED: Final = "HostedAuth"
+"""How a sign-in began at the OAuth host; another word is another way (the sources of the pre-token trigger)."""
+
 _REFRESH_CONTEXT: Final = "refresh_token"
 
 
@@ -16,7 +19,7 @@ _REFRESH_CONTEXT: Final = "refresh_token"
 class Family:
     """All tokens of one sign-in, known by their `origin_jti`.
 
-    via: the trigger source that a pre-token function is told: HostedAuth, Authentication, …
+    via: how it began, in the word that a pre-token function is told: HostedAuth, Authentication, NewPasswordChallenge.
     resource: the access token's `aud`, "" without one. nonce: of the ID token, "" without one.
     """
 

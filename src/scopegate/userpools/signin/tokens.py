@@ -13,15 +13,15 @@ from scopegate.base import clock
 from scopegate.ports import Invoke
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
-from scopegate.userpools.claims import access_claims, half_hash, id_claims
+from scopegate.userpools.claims import access_claims, groups_of, half_hash, id_claims
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries
-from scopegate.userpools.signin.model import Family, digest_of, find_origin_jti, new_refresh_token
+from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token
+from scopegate.userpools.triggers import About, attributes_of, pre_token_generation
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, UNCONFIRMED, Membership, User
 
-HOSTED: Final = "TokenGeneration_HostedAuth"
-REFRESHED: Final = "TokenGeneration_RefreshTokens"
+_REFRESHED: Final = "RefreshTokens"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +82,7 @@ async def sign_tokens(
     pool: PoolView,
     client: AppClient,
     user: User,
-    groups: Sequence[Membership],
+    memberships: Sequence[Membership],
     family: Family,
     invoke: Invoke,
     *,
@@ -94,16 +94,21 @@ async def sign_tokens(
 
     Raises what a pre-token function's failure is answered with: AwsError.
     """
+    groups = groups_of(memberships)
+    about = About(user.username, client.client_id, attributes_of(user), client_metadata)
+    changes = await pre_token_generation(pool, invoke, source or family.via, about, groups, family.scopes)
+    groups = changes.groups or groups
+    family = replace(family, scopes=changes.apply_to_scopes(family.scopes))
     issued_at = int(clock.now())
-    access = access_claims(pool, client, user, groups, family, issued_at)
-    identity = id_claims(pool, client, user, groups, family, issued_at)
-    by_host = family.via == HOSTED
-    access["jti"] = clock.uuid4()
+    access = changes.access_token.apply(
+        access_claims(pool, client, user, groups, family, issued_at) | {"jti": clock.uuid4()}, client.client_id
+    )
     access_token = pool.access_key.sign(access)
     id_token = b""
-    if not by_host or "openid" in family.scopes:
-        first = {"at_hash": half_hash(access_token)} if by_host else {}
-        id_token = pool.id_key.sign({**first, **identity, "jti": clock.uuid4()})
+    if family.via != HOSTED or "openid" in family.scopes:
+        first = {"at_hash": half_hash(access_token)} if family.via == HOSTED else {}
+        identity = id_claims(pool, client, user, groups, family, issued_at) | {"jti": clock.uuid4()}
+        id_token = pool.id_key.sign(changes.id_token.apply(first | identity))
     return Issued(access_token, id_token, refresh_token, client.access_token_lifetime_s, family.scopes)
 
 
@@ -169,7 +174,7 @@ async def renew(
         family,
         invoke,
         refresh_token=successor,
-        source=REFRESHED,
+        source=_REFRESHED,
         client_metadata=client_metadata,
     )
 
