@@ -199,6 +199,29 @@ def test_g2_what_is_remembered_ends_with_the_authorizer_that_asked() -> None:
     assert gateway.call("GET", "/prod/orders", TOKEN).status == 403
 
 
+HEADER, QUERY = "method.request.header.Authorization", "method.request.querystring.q"
+
+
+@pytest.mark.parametrize(
+    ("sources", "one", "other"),
+    [
+        (HEADER, ("", [("Authorization", "bad"), ("Authorization", "good")]), ("", {"Authorization": "bad,good"})),
+        (QUERY, ("?q=bad&q=good", {}), ("?q=bad,good", {})),
+        (f"{HEADER},{QUERY}", ("?q=b,c", {"Authorization": "a"}), ("?q=c", {"Authorization": "a,b"})),
+        (f"{HEADER},{QUERY}", ("?q=b&q=c", {"Authorization": "a"}), ("?q=b,c", {"Authorization": "a"})),
+    ],
+    ids=["header", "query", "between sources", "within one"],
+)
+def test_g2_two_values_are_not_one_with_a_comma(sources: str, one: Any, other: Any) -> None:
+    """Attack G2: what was said for one identity is not said for another that looks the same when joined."""
+    gateway = rest(policy(), "REQUEST", identitySource=sources)
+
+    statuses = [gateway.call("GET", f"/prod/orders{query}", headers).status for query, headers in (one, other)]
+
+    assert statuses == [200, 200]
+    assert len(asked(gateway)) == 2
+
+
 @pytest.mark.parametrize("ttl_s", [0, 1])
 def test_nothing_is_remembered_longer_than_said(ttl_s: int) -> None:
     gateway = rest(policy(), authorizerResultTtlInSeconds=ttl_s)

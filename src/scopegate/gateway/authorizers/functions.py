@@ -113,14 +113,14 @@ def compile_rest_token(document: Document, _scopes: tuple[str, ...], spec: Route
     header, lower = match["name"], match["name"].lower().encode()
     pattern = compile_expression(document)
 
-    def identify(call: ApiCall) -> list[str]:
+    def identify(call: ApiCall) -> list[list[str]]:
         token = take_token(call, header, lower).decode("latin-1")
         if pattern is not None and not pattern.fullmatch(token):
             raise unauthorized("the token does not match the authorizer's expression")
-        return [token]
+        return [[token]]
 
     def build(call: ApiCall) -> bytes:
-        (token,) = identify(call)
+        ((token,),) = identify(call)
         return orjson.dumps({"type": "TOKEN", "methodArn": method_arn(call), "authorizationToken": token})
 
     return _compile(document, spec, identify, build, _read_rest)
@@ -149,22 +149,24 @@ def compile_http(document: Document, _scopes: tuple[str, ...], spec: RouteSpec) 
         read = _read_http
 
     def build(call: ApiCall) -> bytes:
-        return event(call, method_arn(call), identify(call))
+        return event(call, method_arn(call), [",".join(values) for values in identify(call)])
 
     return _compile(document, spec, identify, build, read)
 
 
-def _compile_identity(sources: list[str], form: re.Pattern[str], spec: RouteSpec) -> Callable[[ApiCall], list[str]]:
-    """The values of the identity sources, all of which have to be there. The step raises 401 otherwise."""
+def _compile_identity(
+    sources: list[str], form: re.Pattern[str], spec: RouteSpec
+) -> Callable[[ApiCall], list[list[str]]]:
+    """The values of each identity source, all of which have to be there. The step raises 401 otherwise."""
     found = [(source, _compile_source(source, form, spec)) for source in sources]
 
-    def identify(call: ApiCall) -> list[str]:
-        identity: list[str] = []
+    def identify(call: ApiCall) -> list[list[str]]:
+        identity: list[list[str]] = []
         for source, values_of in found:
             values = values_of(call)
             if not values or not all(values):
                 raise unauthorized(f"identity source {source} is missing or empty")
-            identity.append(",".join(values))
+            identity.append(values)
         return identity
 
     return identify
@@ -192,7 +194,7 @@ def _unusable(reason: str) -> GatewayRefusal:
 
 
 def _compile(
-    document: Document, spec: RouteSpec, identify: Callable[[ApiCall], list[str]], build: BuildEvent, read: Read
+    document: Document, spec: RouteSpec, identify: Callable[[ApiCall], list[list[str]]], build: BuildEvent, read: Read
 ) -> Authorizer:
     """1 identity; 2 what was said before, else the function is asked; 3 the policy decides this call."""
     rest = spec.kind == REST
@@ -274,12 +276,15 @@ def _compile(
     return Authorizer(authorize, f"{kind} {name}".strip(), warnings=warnings, invocation=invocation)
 
 
-def _digest(identity: list[str]) -> bytes:
-    """One key of all values: lengths stand between them, so that no two lists have the same."""
+def _digest(identity: list[list[str]]) -> bytes:
+    """One key of all values: how many there are, and how long each is, stands before them, so that no two identities
+    have the same: `a,b` in one header is not `a` and `b` in two."""
     digest = hashlib.sha256()
-    for value in identity:
-        encoded = value.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(encoded) + encoded)
+    for values in identity:
+        digest.update(b"%d;" % len(values))
+        for value in values:
+            encoded = value.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:" % len(encoded) + encoded)
     return digest.digest()
 
 
