@@ -25,6 +25,7 @@ from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.stacks.builders import LEFT_OUT, Builder, Part, Source
 from scopegate.stacks.read import Template
+from scopegate.stacks.responders import modules_of
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _CHUNK_BYTES: Final = 1_048_576
@@ -284,7 +285,7 @@ def _files(part: Part) -> dict[str, Path]:
 
 
 def inline_code(runtime: str, source: str) -> bytes:
-    """`Code.ZipFile` text as a zip of one file: `index.py` or `index.js` (`.mjs` for ES modules)."""
+    """`Code.ZipFile` text as a zip: `index.py` or `index.js` (`.mjs` for ES modules), and what it may import beside."""
     if runtime.startswith("python"):
         name = "index.py"
     else:
@@ -293,10 +294,11 @@ def inline_code(runtime: str, source: str) -> bytes:
         name = "index.mjs" if is_module else "index.js"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        info = _entry(name)
-        info.external_attr = 0o644 << 16
-        info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, source)
+        for path, content in {name: source, **modules_of(source)}.items():
+            info = _entry(path)
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
     return buffer.getvalue()
 
 

@@ -249,3 +249,73 @@ def test_an_answer_is_taken_once_and_only_where_one_is_awaited(stack: Stack) -> 
     assert [answer.status_code for answer in (again, guessed, none)] == [403, 403, 403]
     assert requests.get(used, timeout=10).status_code == 403
     stack.delete()
+
+
+PYTHON = """
+import cfnresponse
+def handler(event, context):
+    data = {"Said": event["ResourceProperties"]["Say"]}
+    bad = event["ResourceProperties"].get("Fail") == event["RequestType"]
+    cfnresponse.send(event, context, cfnresponse.FAILED if bad else cfnresponse.SUCCESS, data, "given-id")
+"""
+COMMON_JS = """
+const response = require('cfn-response');
+exports.handler = function (event, context) {
+  const bad = event.ResourceProperties.Fail === event.RequestType;
+  const data = {Said: event.ResourceProperties.Say};
+  response.send(event, context, bad ? response.FAILED : response.SUCCESS, data, "given-id");
+};
+"""
+MODULE_JS = """
+import response from "cfn-response";
+export const handler = async (event, context) => {
+  const bad = event.ResourceProperties.Fail === event.RequestType;
+  await response.send(event, context, bad ? "FAILED" : "SUCCESS", {Said: event.ResourceProperties.Say}, "given-id");
+};
+"""
+INLINE = pytest.mark.parametrize(
+    ("runtime", "code"),
+    [("python3.12", PYTHON), ("nodejs22.x", COMMON_JS), ("nodejs22.x", MODULE_JS)],
+    ids=["Python", "CommonJS", "ES module"],
+)
+
+
+def inline(runtime: str, code: str, properties: str) -> str:
+    lines = "".join(f"          {line}\n" for line in code.strip().splitlines())
+    return f"""
+Resources:
+{ROLE}
+  Worker:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: {runtime}
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Code:
+        ZipFile: |
+{lines}
+  Thing:
+    Type: Custom::Thing
+    Properties: {{ServiceToken: !GetAtt Worker.Arn, Say: hello, {properties}}}
+Outputs:
+  Thing: {{Value: !Ref Thing}}
+  Said: {{Value: !GetAtt Thing.Said}}
+"""
+
+
+@INLINE
+def test_inline_code_answers_by_the_module_that_aws_gives_it(stack: Stack, runtime: str, code: str) -> None:
+    """Reference, lambda page, "`Code.ZipFile` inline"."""
+    made = stack.deploy(inline(runtime, code, "Fail: never"))
+
+    assert made == {"Thing": "given-id", "Said": "hello"}
+    stack.delete()
+    assert stack.everything() == NOTHING
+
+
+@INLINE
+def test_inline_code_says_that_it_failed(stack: Stack, runtime: str, code: str) -> None:
+    refusal = stack.refused(inline(runtime, code, "Fail: Create"))
+
+    assert "Message returned: See the details in CloudWatch Log Stream: 2" in refusal
+    assert stack.everything() == NOTHING
