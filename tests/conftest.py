@@ -10,6 +10,10 @@ from scopegate.base.settings import Settings
 from tests.postgres import Postgres, running_postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="Write golden files anew; read the diff.")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One PostgreSQL for the session; each test has a database of its own in it."""

@@ -171,6 +171,37 @@ def deploy(
 
 
 @app.command()
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="SAM or CloudFormation templates, or OpenAPI documents.")
+    ],
+    param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule to tell nothing of.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as errors do.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", help="As SARIF 2.1.0, for code hosts.")] = False,
+) -> None:
+    """Judge templates without deploying them: who may call what, what is wrong, what is suspicious and how to mend it.
+
+    Exit code 1: there is an error (with --strict, a warning). docs/check.md explains each rule.
+
+    Example: scopegate check template.yaml --param Stage=prod
+
+    Example: scopegate check services/*/template.yaml --strict --sarif > scopegate.sarif
+    """
+    from scopegate.cli import check  # noqa: PLC0415
+
+    if as_json and as_sarif:
+        raise SetupError("--json and --sarif exclude each other")
+    reports = check.check(files, client.parse_parameters(param or []), ignore or [])
+    if as_json or as_sarif:
+        print(check.as_json(reports) if as_json else check.as_sarif(reports))
+    else:
+        check.show(Console(highlight=False), reports)
+    raise typer.Exit(check.exit_code(reports, strict=strict))
+
+
+@app.command()
 def delete(
     stack: Annotated[str, typer.Argument(help="The stack's name, as outputs shows it.")],
     endpoint: Endpoint = DEFAULT_ENDPOINT,

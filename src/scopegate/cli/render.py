@@ -29,7 +29,7 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
         line(console, f"  {escape(api['url'])}")
         if api["hostUrl"]:
             line(console, f"  [dim]{escape(api['hostUrl'])}[/dim]")
-        _routes(console, api["routes"])
+        routes(console, api["routes"])
         for route in api["routes"]:
             for warning in route["warnings"]:
                 place = f"{escape(route['method'])} {escape(route['path'])}"
@@ -45,7 +45,7 @@ def functions(console: Console, functions: Sequence[Mapping[str, Any]]) -> None:
             line(console, f"  [yellow]warning[/yellow] {escape(function['warning'])}")
 
 
-def _routes(console: Console, routes: Sequence[Mapping[str, Any]]) -> None:
+def routes(console: Console, routes: Sequence[Mapping[str, Any]]) -> None:
     """A table; where it is wider than the console, each integration has a line of its own below its route."""
     rows = [
         (

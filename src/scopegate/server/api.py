@@ -25,7 +25,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -46,6 +46,8 @@ from scopegate.server.world import World
 from scopegate.stacks import deploy as stacks
 from scopegate.stacks import queries as stack_queries
 from scopegate.stacks.answers import Answers
+from scopegate.stacks.check import check
+from scopegate.stacks.checks.rules import Report
 from scopegate.stacks.model import STACK_NAME, Stack
 from scopegate.stacks.read import Template, TemplateError, read_template
 from scopegate.stacks.types.resource_type import Aws
@@ -242,6 +244,18 @@ class OwnApi:
             raise AwsError("ValidationException", str(error)) from error
         shown = [{"action": step.action, "logicalId": step.logical_id, "type": step.type} for step in steps]
         return _json({"steps": shown, "notes": notes})
+
+    async def check(
+        self, body: bytes, name: str, caller: Caller, region: str, code: Mapping[str, Path], ignore: Collection[str]
+    ) -> Report:
+        """What there is to say of the deployment of a body as `stacks` takes it; it is deployed, into this store.
+
+        Of no route: for a store that goes away. Raises TemplateError for what cannot be read.
+        """
+        template, parameters = _read_deployment(body)
+        exports = await self.exports(caller.account, region, name)
+        aws = self.aws(name, caller, region)
+        return await check(self.store, self.seal, self.ports, aws, template, parameters, exports, code, ignore)
 
     def aws(self, stack_name: str, caller: Caller, region: str) -> Aws:
         async def call(

@@ -348,10 +348,8 @@ async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> C
     """
     store, seal = await open_migrated(launch.settings)
     stack.push_async_callback(store.close)
-    stock = KeyStock(2)  # as many as a user pool takes
-    stack.callback(stock.close)
     late, functions = _Late(), NoFunctions()
-    ports = _ports(launch, late, store, seal, functions.run, late.call_aws, take_key=stock.take)
+    ports = _ports(launch, late, store, seal, functions.run, late.call_aws)
     holder = late.holder = WorldHolder(store, CompileContext(launch.settings, seal, ports))
     await holder.load()
 

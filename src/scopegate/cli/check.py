@@ -1,0 +1,230 @@
+"""`check`: a template as a careful reviewer reads it: for people, as JSON, or as SARIF for code hosts.
+
+The server that it is deployed into has no port and no functions, and ends with its folder; so does what it wrote.
+"""
+
+import asyncio
+import contextlib
+import difflib
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from rich.console import Console
+from rich.markup import escape
+
+import scopegate
+from scopegate.aws.operations import Caller
+from scopegate.base.errors import SetupError
+from scopegate.base.settings import DEFAULT_ACCOUNT, Settings, read_settings
+from scopegate.cli import render, stacks
+from scopegate.http.message import Request
+from scopegate.observe.log import configure
+from scopegate.server import processes
+from scopegate.server.app import build_throwaway
+from scopegate.server.control import Control
+from scopegate.server.launch import Launch
+from scopegate.stacks.build import local_code, package
+from scopegate.stacks.check import fault
+from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
+from scopegate.stacks.read import Template, TemplateError
+
+_CALLER: Final = Caller(DEFAULT_ACCOUNT, f"arn:aws:iam::{DEFAULT_ACCOUNT}:root", DEFAULT_ACCOUNT, "check")
+_COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}
+_DOCS: Final = "docs/check.md"
+_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def check(files: Sequence[Path], parameters: Mapping[str, str], ignore: Sequence[str]) -> list[Report]:
+    """A report on each file, in order. A file that imports what stacks export sees the files before it.
+
+    Raises SetupError for a rule that does not exist, and for a file that cannot be read.
+    """
+    for rule in ignore:
+        if rule not in RULES or rule in NEVER_IGNORED:
+            near = difflib.get_close_matches(rule, RULES.keys() - NEVER_IGNORED, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; {_DOCS} lists them"
+            raise SetupError(f"--ignore: there is no rule {rule!r} to ignore{hint}")
+    for file in files:
+        if not file.is_file():
+            raise SetupError(f"There is no file {file}")
+    configure(role="check", level="CRITICAL")
+    return asyncio.run(_check(files, parameters, ignore))
+
+
+async def _check(files: Sequence[Path], parameters: Mapping[str, str], ignore: Sequence[str]) -> list[Report]:
+    reports: list[Report] = []
+    for index, file in enumerate(files):
+        async with contextlib.AsyncExitStack() as stack:
+            region = read_settings({}).region
+            wanted = Settings(development=True, ephemeral=True, region=region)
+            settings, run_dir = stack.enter_context(processes.directories(wanted))
+            launch = Launch("all", settings, run_dir, settings.port, f"http://localhost:{settings.port}")
+            control = await build_throwaway(launch, stack)
+            if "ImportValue" in file.read_text(errors="replace"):
+                for before in files[:index]:
+                    await _report(control, region, before, parameters, ignore)
+            reports.append(await _report(control, region, file, parameters, ignore))
+    return reports
+
+
+async def _report(
+    control: Control, region: str, file: Path, parameters: Mapping[str, str], ignore: Collection[str]
+) -> Report:
+    """Deploy one file as `deploy` does, but for builds, and see what is to be said."""
+    try:
+        template = stacks.read(file)
+        name = stacks.stack_name(None, template)
+        code = {each.logical_id: each.path for each in local_code(template)}
+        uploaded = await asyncio.to_thread(package, _Inside(control, region), template)
+        given = {key: value for key, value in parameters.items() if key in (template.document.get("Parameters") or {})}
+        body = stacks.deployment(template, uploaded, given)
+        return await control.own.check(body, name, _CALLER, region, code, ignore)
+    except TemplateError as error:
+        return Report(str(file), findings=(fault(error, str(file)),))
+
+
+class _Inside:
+    """This server's own API without a wire, for what runs in another thread."""
+
+    def __init__(self, control: Control, region: str) -> None:
+        self._control = control
+        self._region = region
+        self._loop = asyncio.get_running_loop()
+
+    def own(self, method: str, path: str, body: bytes | BinaryIO = b"") -> Any:
+        request = Request(method, f"/_scopegate/api/{path}".encode(), [], body if isinstance(body, bytes) else b"")
+        request.body_file = None if isinstance(body, bytes) else body
+        answer = self._control.own.answer(request, f"api/{path}", _CALLER, self._region)
+        return json.loads(asyncio.run_coroutine_threadsafe(answer, self._loop).result().body)
+
+
+def exit_code(reports: Sequence[Report], *, strict: bool) -> int:
+    failing = ("error", "warning") if strict else ("error",)
+    return int(any(finding.severity in failing for report in reports for finding in report.findings))
+
+
+# For people
+
+
+def show(console: Console, reports: Sequence[Report]) -> None:
+    """Each file with its routes, then what was found, each with its place as editors take it, then how many."""
+    for report in reports:
+        render.line(console, f"[bold]{escape(report.file)}[/bold]")
+        for api in report.apis:
+            title = f"{api['api']} ({api['kind']} API {api['name']}, stage {api['stage']})"
+            render.line(console, f"  [bold]{escape(title)}[/bold]")
+            render.routes(console, api["routes"])
+        for note in report.notes:
+            render.note(console, note)
+        for finding in report.findings:
+            _show(console, finding)
+        render.line(console)
+    found = [finding for report in reports for finding in report.findings]
+    counted = Counter(finding.severity for finding in found)
+    ignored = sum(report.ignored for report in reports)
+    shown = [_count(counted[severity], severity) for severity in _COLOURS if counted[severity]]
+    shown += [f"{ignored} ignored"] if ignored else []
+    render.line(console, ", ".join(shown) or "nothing to say")
+
+
+def _show(console: Console, finding: Finding) -> None:
+    colour = _COLOURS[finding.severity]
+    where = escape(_place(finding))
+    said = f"[{colour}]{finding.severity}[/{colour}]: {escape(finding.message)} [dim]\\[{finding.rule}][/dim]"
+    render.line(console, f"{where}: {said}")
+    for line in finding.snippet.splitlines():
+        render.line(console, f"    [green]{escape(line)}[/green]")
+
+
+def _place(finding: Finding) -> str:
+    return finding.file + (f":{finding.line}" if finding.line is not None else "")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
+# For machines
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    """As docs/check.md describes it."""
+    found = [finding for report in reports for finding in report.findings]
+    counted = Counter(finding.severity for finding in found)
+    document = {
+        "version": 1,
+        "files": [
+            {"file": report.file, "apis": list(report.apis), "notes": list(report.notes), "ignored": report.ignored}
+            for report in reports
+        ],
+        "findings": [
+            {
+                "rule": finding.rule,
+                "severity": finding.severity,
+                "message": finding.message,
+                "file": finding.file,
+                "line": finding.line,
+                "resource": finding.owners[0] if finding.owners else None,
+                "snippet": finding.snippet or None,
+            }
+            for finding in found
+        ],
+        "summary": {f"{severity}s": counted[severity] for severity in _COLOURS},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_sarif(reports: Sequence[Report]) -> str:
+    """SARIF 2.1.0: one run, every rule, a result for each finding; files relative to the working directory."""
+    ids = list(RULES)
+    rules = [
+        {
+            "id": rule,
+            "shortDescription": {"text": RULES[rule].says},
+            "fullDescription": {"text": RULES[rule].why},
+            "help": {"text": f"{RULES[rule].why} See {_DOCS}#{rule}."},
+            "defaultConfiguration": {"level": RULES[rule].severity},
+        }
+        for rule in ids
+    ]
+    results = [_result(finding, ids) for report in reports for finding in report.findings]
+    driver = {
+        "name": "scopegate",
+        "version": scopegate.__version__,
+        "semanticVersion": scopegate.__version__,
+        "rules": rules,
+    }
+    base = {"%SRCROOT%": {"uri": Path.cwd().as_uri() + "/"}}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": base,
+        "results": results,
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+def _result(finding: Finding, ids: Sequence[str]) -> dict[str, Any]:
+    text = finding.message + (f"\n\nMend it with:\n\n{finding.snippet}" if finding.snippet else "")
+    place: dict[str, Any] = {"artifactLocation": _artifact(finding.file)}
+    if finding.line is not None:
+        place["region"] = {"startLine": finding.line}
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": ids.index(finding.rule),
+        "level": finding.severity,
+        "message": {"text": text},
+        "locations": [{"physicalLocation": place}],
+    }
+
+
+def _artifact(file: str) -> dict[str, str]:
+    relative = os.path.relpath(file)
+    if relative.startswith(os.pardir):
+        return {"uri": Path(file).absolute().as_uri()}
+    return {"uri": Path("/", relative).as_uri().removeprefix("file:///"), "uriBaseId": "%SRCROOT%"}

@@ -1,0 +1,1 @@
+"""Judges: each reads what is known of a deployed stack and tells what it finds. `check.py` calls them."""
