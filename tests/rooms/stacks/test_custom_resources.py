@@ -6,6 +6,8 @@ Source: reference, lambda page, "Custom resource contract"; CloudFormation user 
 import json
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import requests
 
 from scopegate.cli.client import Client
 from tests.rooms.stacks.driver import NOTHING, ROLE, Stack
+from tests.server import Server
 
 # Notes each request in the function's own log, then answers by hand, as the properties ask for it.
 CODE = """
@@ -249,6 +252,51 @@ def test_an_answer_is_taken_once_and_only_where_one_is_awaited(stack: Stack) -> 
     assert [answer.status_code for answer in (again, guessed, none)] == [403, 403, 403]
     assert requests.get(used, timeout=10).status_code == 403
     stack.delete()
+
+
+def test_u3_a_resource_whose_making_was_killed_is_deleted_and_made_again(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Attack U3: the function may have made something; the next deployment asks it to delete that first.
+
+    What a function wrote is forgotten with its server.
+    """
+    stack = Stack(start_server("serve", "--dev", data_dir=tmp_path / "data"), tmp_path / "app", "killed")
+    stack.deploy(template("Colour: green"))
+    body = json.dumps({"template": template("Colour: red\n      Mode: slow"), "file": "template.yaml"}).encode()
+    for event in Client(stack.server.url).stream("POST", f"stacks/{stack.name}", body):
+        if (event.get("logicalId"), event.get("state")) == ("Thing", "started"):
+            assert len(asked(stack, 2)) == 2
+            stack.server.kill()
+            break
+    stack.server = start_server("serve", "--dev", data_dir=tmp_path / "data")
+
+    made = stack.deploy(template("Colour: yellow"))
+
+    assert (made["Thing"], made["Colour"]) == ("thing-1", "yellow")
+    told = [(each["RequestType"], each["ResourceProperties"]["Colour"]) for each in asked(stack, 2)]
+    assert told == [("Update", "green"), ("Update", "yellow")]
+
+    body = json.dumps({"template": with_another("slow"), "file": "template.yaml"}).encode()
+    for event in Client(stack.server.url).stream("POST", f"stacks/{stack.name}", body):
+        if (event.get("logicalId"), event.get("state")) == ("Another", "started"):
+            assert len(asked(stack, 3)) == 3
+            stack.server.kill()
+            break
+    stack.server = start_server("serve", "--dev", data_dir=tmp_path / "data")
+    stack.deploy(with_another("good"))
+
+    deleted, made_again = asked(stack, 2)
+    assert [each["RequestType"] for each in (deleted, made_again)] == ["Delete", "Create"]
+    assert deleted["PhysicalResourceId"].startswith("killed-Another-")
+    stack.delete()
+    assert stack.everything() == NOTHING
+    stack.server.stop()
+
+
+def with_another(mode: str) -> str:
+    another = "  Another: {Type: Custom::Other, Properties: {ServiceToken: !GetAtt Worker.Arn, Create: MODE, Id: two}}"
+    return template("Colour: yellow", another.replace("MODE", mode))
 
 
 PYTHON = """
