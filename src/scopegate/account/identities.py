@@ -24,6 +24,7 @@ from scopegate.aws.policy import (
     parse_trust_policy,
     principal_of,
 )
+from scopegate.aws.rights import describe_caller
 from scopegate.base import names
 from scopegate.store.documents import Document
 
@@ -195,23 +196,9 @@ def _parse_all(texts: list[str | None]) -> tuple[Policy, ...]:
 
 def _describe(caller: Caller, entity: Document | None, resource: str) -> dict[str, list[str]]:
     """The condition keys about who calls."""
-    session = caller.session
-    kind, _, name = caller.arn.rpartition(":")[2].partition("/")
-    found = {
-        "aws:principalaccount": caller.account,
-        "aws:principalarn": caller.arn if session is None else session.role_arn,
-        "aws:principalisawsservice": "false",
-        "aws:principaltype": {"user": "User", "root": "Account"}.get(kind, "AssumedRole"),
-        "aws:userid": caller.user_id,
-        "aws:viaawsservice": "false",
-    }
-    if kind == "user":
-        found["aws:username"] = name.rpartition("/")[2]
-    if session is not None:
-        found["aws:multifactorauthpresent"] = "false"
-        found["aws:tokenissuetime"] = str(session.issued_at)
     owner = names.find_arn(resource)
-    found["aws:resourceaccount"] = (owner.account if owner is not None else "") or caller.account
+    session = caller.session
     tags = {**(entity["Tags"] if entity is not None else {}), **dict(session.tags if session is not None else ())}
-    found |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
-    return {key: [value] for key, value in found.items()}
+    found = describe_caller(caller) | {f"aws:principaltag/{key.lower()}": [value] for key, value in tags.items()}
+    found["aws:resourceaccount"] = [(owner.account if owner is not None else "") or caller.account]
+    return found

@@ -117,6 +117,26 @@ def describe_request(request: Request | None, region: str, now: float) -> dict[s
     return {key: [value] for key, value in found.items()}
 
 
+def describe_caller(caller: Caller) -> dict[str, list[str]]:
+    """The condition keys about who calls, but for tags."""
+    session = caller.session
+    kind, _, name = caller.arn.rpartition(":")[2].partition("/")
+    found = {
+        "aws:principalaccount": caller.account,
+        "aws:principalarn": caller.arn if session is None else session.role_arn,
+        "aws:principalisawsservice": "false",
+        "aws:principaltype": {"user": "User", "root": "Account"}.get(kind, "AssumedRole"),
+        "aws:userid": caller.user_id,
+        "aws:viaawsservice": "false",
+    }
+    if kind == "user":
+        found["aws:username"] = name.rpartition("/")[2]
+    if session is not None:
+        found["aws:multifactorauthpresent"] = "false"
+        found["aws:tokenissuetime"] = str(session.issued_at)
+    return {key: [value] for key, value in found.items()}
+
+
 def _describe_members(asked: _Asked) -> dict[str, list[str]]:
     """The condition keys about what is asked for."""
     found: dict[str, list[str]] = {}
