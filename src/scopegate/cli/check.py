@@ -10,7 +10,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -31,7 +30,7 @@ from scopegate.server.launch import Launch
 from scopegate.stacks.build import local_code, package
 from scopegate.stacks.check import fault
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
-from scopegate.stacks.read import Template, TemplateError
+from scopegate.stacks.read import TemplateError
 
 _CALLER: Final = Caller(DEFAULT_ACCOUNT, f"arn:aws:iam::{DEFAULT_ACCOUNT}:root", DEFAULT_ACCOUNT, "check")
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}

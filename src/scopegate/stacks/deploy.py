@@ -11,7 +11,6 @@ the user should know as {"note"}.
 """
 
 import contextlib
-import re
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +21,11 @@ import structlog
 from scopegate.base import clock, names
 from scopegate.base.errors import AwsError
 from scopegate.stacks import queries
+from scopegate.stacks.faults import place_fault
 from scopegate.stacks.model import Made, Stack, Undo
 from scopegate.stacks.parameters import parameter_values
 from scopegate.stacks.plan import Node, wanted_nodes
-from scopegate.stacks.read import Path, Template, TemplateError
+from scopegate.stacks.read import Template, TemplateError
 from scopegate.stacks.resolve import Physical, Scope, is_true, references, resolve
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.sam import translate
@@ -35,9 +35,6 @@ from scopegate.store.sealing import Sealer
 
 Say = Callable[[dict[str, Any]], None]
 
-_IMPORT_FAILED: Final = re.compile(r"(?:Errors|Warnings) found during import:|Unable to parse API definition")
-_NAMED: Final = re.compile(r"'(?:([A-Z]+) )?([^']+)'|at path (/\S*?)\.?$", re.MULTILINE)
-_UNSUPPORTED: Final = re.compile(r"Encountered unsupported property (\w+)(?:; did you mean (\w+))?")
 # What only a deployment brings before callers.
 _DEPLOYED: Final = frozenset(
     f"AWS::ApiGateway::{name}" for name in ("GatewayResponse", "Method", "Model", "RequestValidator", "Resource")
@@ -450,36 +447,7 @@ def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> T
     """What went wrong, with the line of the user's file: of the property when the refusal names one."""
     if isinstance(error, TemplateError):
         return error
-    path: Path = ("Resources", step.logical_id)
-    message = str(error)
-    if named := _UNSUPPORTED.search(message):
-        path = template.find_key(named[1], *path)
-        if named[1][0].islower() and str(path[-1])[0].isupper():
-            # The operation spells its members with a small first letter, the template with a capital.
-            message = _UNSUPPORTED.sub(_capitalised, message)
-    elif _IMPORT_FAILED.search(message):
-        path = _place_in_document(template, message, path)
-    return template.error(f"{step.logical_id} ({step.type}): {message}", *path)
-
-
-def _place_in_document(template: Template, refusal: str, path: Path) -> Path:
-    """Where the first fault of an import is, by what it names (`'GET' for resource at path '/x'`): paths come first."""
-    fault = refusal.partition("\n")[2].partition("\n")[0] or refusal
-    if "authorizer '" in fault:  # it stands under the operations that ask for it as well
-        for section in ("securityDefinitions", "securitySchemes"):
-            path = template.find_key(section, *path)
-    words = [word for match in _NAMED.findall(fault) for word in match if word]
-    for word in sorted(words, key=lambda word: not word.startswith("/")):
-        found = template.find_key(word.lower() if word.isupper() else word, *path)
-        if found == path:
-            break
-        path = found
-    return path
-
-
-def _capitalised(refusal: re.Match[str]) -> str:
-    names = (name[0].upper() + name[1:] for name in refusal.groups() if name)
-    return "Encountered unsupported property " + "; did you mean ".join(names)
+    return place_fault(template, step.logical_id, step.type, str(error))
 
 
 async def _failed(run: Deployment, logical_id: str, cause: TemplateError | str) -> DeploymentFailed:
