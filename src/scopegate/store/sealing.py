@@ -9,6 +9,7 @@ key refuses to start instead of writing what its neighbours cannot read.
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -40,6 +41,8 @@ class Sealer:
 
     def __init__(self, master_key: bytes) -> None:
         self._aead = AESGCM(master_key)
+        self._digest_key = hmac.digest(master_key, b"scopegate digest key", "sha256")
+        self._digest_key = hmac.digest(master_key, b"scopegate digests", "sha256")
         self.key_id = hashlib.sha256(b"scopegate master key id\0" + master_key).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -49,12 +52,20 @@ class Sealer:
         nonce = clock.token_bytes(_NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, plain, context.encode())
 
+    def digest(self, text: str, context: str) -> bytes:
+        """32 bytes that stay the same for a text and that nobody without the master key can foretell."""
+        return hmac.digest(self._digest_key, f"{context}\0{text}".encode("utf-8", "surrogatepass"), "sha256")
+
     def open(self, sealed: bytes, context: str) -> bytes:
         """Raises CannotOpen when the key, the context or the bytes are not those that were sealed."""
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError) as error:
             raise CannotOpen(f"{context} does not open with master key {self.key_id}") from error
+
+    def digest(self, plain: bytes, context: str) -> bytes:
+        """What may be kept of a short secret, to know it again: nobody without the key can guess it back."""
+        return hmac.digest(self._digest_key, context.encode("utf-8", "surrogatepass") + b"\0" + plain, "sha256")
 
 
 def get_master_key(data_dir: Path, setting: str | None) -> bytes:

@@ -60,7 +60,10 @@ def choose_username(pool: Mapping[str, Any], given: str) -> tuple[str, str]:
 def new_user(
     pool: Mapping[str, Any], username: str, sub: str, attributes: Mapping[str, str], *, status: str, now: float
 ) -> User:
-    """A user who is not in the store yet, without a password. pool: UserPoolType. attributes: checked, without `sub`."""
+    """A user who is not in the store yet, without a password. pool: UserPoolType.
+
+    attributes: checked, without `sub`.
+    """
     return User(
         pool_id=pool["Id"],
         name_key=name_key_of(username, pool),

@@ -1,0 +1,497 @@
+"""← A sign-in: a first factor, what the pool asks for after it, and at the end a user who is signed in.
+
+`begin_…` starts one, `answers.answer` goes on with what a challenge brought; each gives a `Waiting` (a challenge, and the
+session that its answer must bring) or a `SignedIn`. Operations make tokens of the latter, pages a browser session and a
+code. The order after a first factor: status · forced new password · second factor · post-authentication function.
+What waits is in the store, so any process may take the answer; a session is used up by one statement.
+Source: reference, "Auth flows and challenges", "SECRET_HASH, SRP, devices", "Error texts"; attack rows O15, O17, O23.
+"""
+
+import base64
+import json
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from scopegate.base import clock
+from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
+from scopegate.ports import Invoke, Passwords
+from scopegate.store.port import Store, Tx
+from scopegate.store.sealing import Sealer
+from scopegate.userpools import triggers
+from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.signin import queries, srp
+from scopegate.userpools.signin.model import Challenge, digest_of, new_secret
+from scopegate.userpools.triggers import About, Round, attributes_of
+from scopegate.userpools.users import queries as user_queries
+from scopegate.userpools.users import refusals
+from scopegate.userpools.users.accounts import hash_password, insert_user, new_user, with_password
+from scopegate.userpools.users.attributes import check_attributes, missing_required
+from scopegate.userpools.users.lookup import find_by_name
+from scopegate.userpools.users.model import (
+    CONFIRMED,
+    EMAIL_OTP,
+    FORCE_CHANGE_PASSWORD,
+    RESET_REQUIRED,
+    SMS_MFA,
+    SOFTWARE_TOKEN_MFA,
+    UNCONFIRMED,
+    Membership,
+    User,
+)
+
+PASSWORD_VERIFIER: Final = "PASSWORD_VERIFIER"  # noqa: S105 - a challenge
+NEW_PASSWORD_REQUIRED: Final = "NEW_PASSWORD_REQUIRED"  # noqa: S105 - a challenge
+SELECT_MFA_TYPE: Final = "SELECT_MFA_TYPE"
+MFA_SETUP: Final = "MFA_SETUP"
+CUSTOM_CHALLENGE: Final = "CUSTOM_CHALLENGE"
+SELECT_CHALLENGE: Final = "SELECT_CHALLENGE"
+
+_FREE_FAILURES: Final = limit("userpools.password_failures")
+_LONGEST_LOCK_S: Final = limit("userpools.longest_lock_s")
+_BLOCK_BYTES: Final = 64
+AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
+
+
+class SendCode(Protocol):
+    """Sends a code to a user by EMAIL or SMS and says where to: (medium, destination with its middle hidden).
+
+    source: of the CustomMessage trigger. Raises CodeDeliveryFailureException.
+    """
+
+    def __call__(
+        self, user: User, medium: str, source: str, code: str, metadata: Mapping[str, str] | None
+    ) -> Awaitable[tuple[str, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where somebody signs in. via: Family's. metadata: ClientMetadata of this request, for the pool's functions."""
+
+    store: Store
+    seal: Sealer
+    passwords: Passwords
+    invoke: Invoke
+    send_code: SendCode
+    pool: PoolView
+    client: AppClient
+    via: str
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        return self.pool.document
+
+    def about(self, user: User | None, name: str = "") -> About:
+        """For events: the user, or one who is not there and is not told so."""
+        if user is None:
+            return About(name, self.client.client_id, {}, self.metadata)
+        return About(user.username, self.client.client_id, attributes_of(user), self.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A challenge. session: "" where the parameters hold what the answer must bring back."""
+
+    name: str
+    session: str = field(repr=False)
+    parameters: Mapping[str, str] = field(repr=False)
+    available: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A user who has shown all that is asked for. via: of the tokens. amr: by which means (RFC 8176)."""
+
+    user: User
+    memberships: tuple[Membership, ...]
+    via: str
+    amr: tuple[str, ...]
+
+
+Outcome = Waiting | SignedIn
+
+
+# First factors
+
+
+async def begin_with_password(desk: Desk, username: str, password: str) -> Outcome:
+    """1 who; 2 the pre-authentication function; 3 not locked; 4 the password; 5 what follows.
+
+    Raises NotAuthorizedException, UserNotFoundException (where the client does not hide it), and what functions raise.
+    """
+    # 1
+    user = await find_somebody(desk, username)
+    if user is None and "UserMigration" in desk.pool.triggers:
+        user = await _migrate(desk, username, password)
+        if user is not None:
+            return await after_first_factor(desk, user, ("pwd",))
+    # 2
+    await _ask_before(desk, user, username)
+    if user is None:
+        await desk.passwords.verify(None, password)
+        raise _nobody(desk)
+    # 3
+    check_lock(user)
+    # 4
+    if not await desk.passwords.verify(user.password, password):
+        await count_failure(desk, user)
+        raise refusals.wrong_password(log="the password is wrong")
+    await forget_failures(desk, user)
+    # 5
+    return await after_first_factor(desk, user, ("pwd",))
+
+
+async def begin_with_srp(desk: Desk, username: str, srp_a: str, rounds: Sequence[Round] = ()) -> Waiting:
+    """PASSWORD_VERIFIER for whoever is asked for; nobody is told apart from somebody where the client hides it.
+
+    rounds: of CUSTOM_AUTH, whose function asked for the password.
+    """
+    user = await find_somebody(desk, username)
+    if not rounds:
+        await _ask_before(desk, user, username)
+    if user is None and not desk.client.sign_in.hides_users:
+        raise _nobody(desk)
+    if user is not None:
+        check_lock(user)
+    try:
+        public = srp.parse_public(srp_a)
+    except ValueError:
+        raise refusals.invalid("Invalid SRP_A") from None
+    pool_name = desk.pool.pool_id.partition("_")[2]
+    if user is not None and user.secrets.srp_salt:
+        salt, v = user.secrets.srp_salt, int.from_bytes(user.secrets.srp_verifier, "big")
+    else:
+        imagined = srp.simulate_verifier(desk.seal.digest(desk.pool.pool_id, "srp"), pool_name, username)
+        salt, v = imagined.salt, imagined.v
+    step = await desk.passwords.run(lambda: srp.begin(v))
+    block = base64.b64encode(clock.token_bytes(_BLOCK_BYTES)).decode("ascii")
+    name = user.username if user is not None else username
+    state = {
+        "username": name,
+        "client_public": f"{public:x}",
+        "private": f"{step.private:x}",
+        "public": f"{step.public:x}",
+        "v": f"{v:x}",
+        "rounds": [each.render() for each in rounds],
+    }
+    await _put(desk, block, PASSWORD_VERIFIER, user, state)
+    parameters = {
+        "SALT": salt,
+        "SRP_B": f"{step.public:x}",
+        "SECRET_BLOCK": block,
+        "USERNAME": name,
+        "USER_ID_FOR_SRP": name,
+    }
+    return Waiting(PASSWORD_VERIFIER, "", parameters)
+
+
+async def begin_custom(desk: Desk, username: str, srp_a: str | None) -> Outcome:
+    """CUSTOM_AUTH: the pool's functions say what is asked for. srp_a: the client begins with the password's proof."""
+    user = await find_somebody(desk, username)
+    if user is None and not desk.client.sign_in.hides_users:
+        raise _nobody(desk)
+    await _ask_before(desk, user, username)
+    rounds = [Round("SRP_A", True)] if srp_a is not None else []
+    return await go_on_custom(desk, user, username, rounds, srp_a)
+
+
+async def begin_by_choice(desk: Desk, username: str, preferred: str | None, given: Mapping[str, str]) -> Outcome:
+    """USER_AUTH: the user chooses the first factor. given: AuthParameters, with what the preferred one needs."""
+    user = await find_somebody(desk, username)
+    if user is None and not desk.client.sign_in.hides_users:
+        raise _nobody(desk)
+    available = first_factors(desk, user)
+    if preferred in available:
+        chosen = await begin_chosen(desk, user, username, str(preferred), given)
+        if chosen is not None:
+            return chosen
+    session = await put_new(desk, SELECT_CHALLENGE, user, {"username": username})
+    return Waiting(SELECT_CHALLENGE, session, {}, available)
+
+
+def first_factors(desk: Desk, user: User | None) -> tuple[str, ...]:
+    allowed = (desk.document.get("Policies") or {}).get("SignInPolicy", {}).get("AllowedFirstAuthFactors", ["PASSWORD"])
+    found: list[str] = []
+    if "PASSWORD" in allowed and (user is None or user.password):
+        found += ["PASSWORD", "PASSWORD_SRP"]
+    if EMAIL_OTP in allowed and (user is None or (user.is_verified("email") and user.status == CONFIRMED)):
+        found.append(EMAIL_OTP)
+    if "SMS_OTP" in allowed and user is not None and user.is_verified("phone_number") and user.status == CONFIRMED:
+        found.append("SMS_OTP")
+    return tuple(found)
+
+
+async def begin_chosen(
+    desk: Desk, user: User | None, username: str, factor: str, given: Mapping[str, str]
+) -> Outcome | None:
+    """The factor that was chosen, as far as what it needs is given; None when a further step must bring it."""
+    match factor:
+        case "PASSWORD" if "PASSWORD" in given:
+            return await begin_with_password(desk, username, given["PASSWORD"])
+        case "PASSWORD_SRP" if "SRP_A" in given:
+            return await begin_with_srp(desk, username, given["SRP_A"])
+        case "PASSWORD" | "PASSWORD_SRP":
+            return Waiting(factor, await put_new(desk, factor, user, {"username": username}), {})
+        case "EMAIL_OTP" | "SMS_OTP":
+            await _ask_before(desk, user, username)
+            return await _send(desk, user, factor, username=username, amr=())
+    return None
+
+
+async def find_somebody(desk: Desk, username: str) -> User | None:
+    return await desk.store.read(lambda tx: find_by_name(tx, desk.seal, desk.document, username))
+
+
+def _nobody(desk: Desk) -> AwsError:
+    if desk.client.sign_in.hides_users:
+        return refusals.wrong_password(log="there is no such user")
+    return refusals.unknown_user()
+
+
+async def _ask_before(desk: Desk, user: User | None, username: str) -> None:
+    if user is None and not desk.client.sign_in.hides_users:
+        return
+    hidden = user is None if desk.client.sign_in.hides_users else None
+    about = desk.about(user, username)
+    await triggers.pre_authentication(
+        desk.pool, desk.invoke, replace(about, client_metadata=None), desk.metadata, user_not_found=hidden
+    )
+
+
+async def _migrate(desk: Desk, username: str, password: str) -> User | None:
+    """Somebody whom the older directory knows by this password becomes a user with it."""
+    about = About(username, desk.client.client_id, None, desk.metadata)
+    brought = await triggers.user_migration(desk.pool, desk.invoke, "Authentication", about, password, desk.metadata)
+    if brought is None:
+        return None
+    now = clock.now()
+    sub = clock.uuid4()
+    name = sub if desk.document.get("UsernameAttributes") else username
+    attributes = {key: value for key, value in brought.attributes.items() if key != "username"}
+    check_attributes(desk.document, attributes, by_admin=True)
+    user = new_user(desk.document, name, sub, attributes, status=brought.status, now=now)
+    if brought.status == CONFIRMED:
+        user = with_password(user, await hash_password(desk.passwords, desk.pool.pool_id, name, password), now)
+    exists = refusals.user_exists()
+
+    def insert(tx: Tx) -> None:
+        insert_user(tx, desk.seal, desk.document, user, exists, force_alias=brought.force_alias)
+
+    await desk.store.write(insert)
+    return user
+
+
+# Wrong passwords
+
+
+def check_lock(user: User) -> None:
+    if user.locked_until > clock.now():
+        raise refusals.locked()
+
+
+async def count_failure(desk: Desk, user: User) -> None:
+    """From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour."""
+
+    def count(tx: Tx) -> None:
+        now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
+        if now is None:
+            return
+        failures = now.failures + 1
+        beyond = failures - _FREE_FAILURES
+        lock_s = min(2 ** min(beyond, 20), _LONGEST_LOCK_S) if beyond >= 0 else 0
+        until = clock.now() + lock_s if lock_s else 0.0
+        user_queries.note_failure(tx, user.pool_id, user.name_key, failures=failures, locked_until=until)
+
+    await desk.store.write(count)
+
+
+async def forget_failures(desk: Desk, user: User) -> None:
+    if user.failures:
+        await desk.store.write(
+            lambda tx: user_queries.note_failure(tx, user.pool_id, user.name_key, failures=0, locked_until=0.0)
+        )
+
+
+# After a first factor
+
+
+async def after_first_factor(desk: Desk, user: User, amr: tuple[str, ...]) -> Outcome:
+    if not user.enabled:
+        raise refusals.disabled()
+    if user.status == UNCONFIRMED:
+        raise refusals.not_confirmed()
+    if user.status == RESET_REQUIRED:
+        raise refusals.reset_required()
+    if user.status == FORCE_CHANGE_PASSWORD:
+        _check_temporary(desk, user)
+        return await _ask_new_password(desk, user, amr)
+    return await ask_second_factor(desk, user, amr, desk.via)
+
+
+def _check_temporary(desk: Desk, user: User) -> None:
+    policy = (desk.document.get("Policies") or {}).get("PasswordPolicy") or {}
+    days = policy.get("TemporaryPasswordValidityDays", 7)
+    if days and user.password_set_at + days * 86_400 < clock.now():
+        raise refusals.not_authorized("Temporary password has expired and must be reset by an administrator.")
+
+
+async def _ask_new_password(desk: Desk, user: User, amr: tuple[str, ...]) -> Waiting:
+    session = await put_new(desk, NEW_PASSWORD_REQUIRED, user, {"amr": amr})
+    missing = [f"userAttributes.{name}" for name in missing_required(desk.document, user.attributes)]
+    shown = {name: value for name, value in user.attributes.items() if name != "sub"}
+    parameters = {
+        "USER_ID_FOR_SRP": user.username,
+        "requiredAttributes": json.dumps(missing),
+        "userAttributes": json.dumps(shown),
+    }
+    return Waiting(NEW_PASSWORD_REQUIRED, session, parameters)
+
+
+def pool_factors(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The second factors that a pool has. document: UserPoolType with MfaConfig."""
+    if document.get("MfaConfiguration", "OFF") == "OFF":
+        return ()
+    config = document.get("MfaConfig") or {}
+    found = []
+    if document.get("SmsConfiguration") or config.get("SmsMfaConfiguration"):
+        found.append(SMS_MFA)
+    if (config.get("SoftwareTokenMfaConfiguration") or {}).get("Enabled"):
+        found.append(SOFTWARE_TOKEN_MFA)
+    if "EmailMfaConfiguration" in config:
+        found.append(EMAIL_OTP)
+    return tuple(found)
+
+
+def _factors_of(desk: Desk, user: User) -> list[str]:
+    """The second factors that this user can be asked for."""
+    of_pool = pool_factors(desk.document)
+    able = {
+        SOFTWARE_TOKEN_MFA: user.secrets.totp is not None,
+        SMS_MFA: user.is_verified("phone_number"),
+        EMAIL_OTP: user.is_verified("email"),
+    }
+    return [factor for factor in of_pool if factor in user.mfa and able[factor]]
+
+
+async def ask_second_factor(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> Outcome:
+    factors = _factors_of(desk, user)
+    if not factors and desk.document.get("MfaConfiguration") == "ON":
+        return await _ask_set_up(desk, user, amr, via)
+    if not factors:
+        return await finish(desk, user, amr, via)
+    if user.preferred_mfa in factors:
+        factors = [user.preferred_mfa]
+    if len(factors) > 1:
+        state = {"amr": amr, "via": via, "factors": factors}
+        session = await put_new(desk, SELECT_MFA_TYPE, user, state)
+        parameters = {"MFAS_CAN_CHOOSE": json.dumps(factors), "USER_ID_FOR_SRP": user.username}
+        return Waiting(SELECT_MFA_TYPE, session, parameters)
+    return await ask_factor(desk, user, factors[0], amr, via)
+
+
+async def _ask_set_up(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> Outcome:
+    """MFA is required and this user has none: an address that is verified serves, else an app must be set up."""
+    of_pool = pool_factors(desk.document)
+    if EMAIL_OTP in of_pool and user.is_verified("email"):
+        return await ask_factor(desk, user, EMAIL_OTP, amr, via)
+    if SMS_MFA in of_pool and user.is_verified("phone_number"):
+        return await ask_factor(desk, user, SMS_MFA, amr, via)
+    session = await put_new(desk, MFA_SETUP, user, {"amr": amr, "via": via})
+    can = [factor for factor in of_pool if factor == SOFTWARE_TOKEN_MFA]
+    return Waiting(MFA_SETUP, session, {"MFAS_CAN_SETUP": json.dumps(can), "USER_ID_FOR_SRP": user.username})
+
+
+async def ask_factor(desk: Desk, user: User, factor: str, amr: tuple[str, ...], via: str) -> Waiting:
+    if factor == SOFTWARE_TOKEN_MFA:
+        session = await put_new(desk, SOFTWARE_TOKEN_MFA, user, {"amr": amr, "via": via})
+        parameters = {"FRIENDLY_DEVICE_NAME": user.totp_name, "USER_ID_FOR_SRP": user.username}
+        return Waiting(SOFTWARE_TOKEN_MFA, session, parameters)
+    return await _send(desk, user, factor, username=user.username, amr=amr, via=via)
+
+
+async def _send(
+    desk: Desk, user: User | None, factor: str, *, username: str, amr: tuple[str, ...], via: str = ""
+) -> Waiting:
+    """Send a code by mail or SMS; to nobody, where nobody is there, with the same answer."""
+    digits = 8 if factor in (EMAIL_OTP, "SMS_OTP") else 6
+    code = clock.new_id(digits, "0123456789")
+    medium = "EMAIL" if factor == EMAIL_OTP else "SMS"
+    if user is None:
+        destination = "***"
+    else:
+        medium, destination = await desk.send_code(user, medium, "Authentication", code, desk.metadata)
+    state = {"username": username, "amr": amr, "via": via or desk.via, "code": code}
+    session = await put_new(desk, factor, user, state)
+    parameters = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}
+    if factor != "SMS_OTP" and user is not None:
+        parameters["USER_ID_FOR_SRP"] = user.username
+    return Waiting(factor, session, parameters)
+
+
+async def finish(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> SignedIn:
+    await triggers.post_authentication(desk.pool, desk.invoke, desk.about(user))
+    memberships = await desk.store.read(lambda tx: user_queries.memberships_of(tx, user.pool_id, user.name_key))
+    return SignedIn(user, memberships, via, amr)
+
+
+# CUSTOM_AUTH
+
+
+async def go_on_custom(
+    desk: Desk, user: User | None, username: str, rounds: Sequence[Round], srp_a: str | None
+) -> Outcome:
+    """What the pool's function wants next: tokens, an end, the password's proof, or a challenge of its own."""
+    hidden = user is None if desk.client.sign_in.hides_users else None
+    about = replace(desk.about(user, username), client_metadata=desk.metadata if rounds else None)
+    said = await triggers.define_auth_challenge(desk.pool, desk.invoke, about, rounds, user_not_found=hidden)
+    if said.fail_authentication or (said.issue_tokens and user is None):
+        raise refusals.wrong_password(log="DefineAuthChallenge ended the sign-in")
+    if said.issue_tokens and user is not None:
+        if user.status in (FORCE_CHANGE_PASSWORD, RESET_REQUIRED) or not user.enabled:
+            return await after_first_factor(desk, user, ("custom",))
+        if user.status == UNCONFIRMED:
+            raise refusals.not_confirmed()
+        return await finish(desk, user, (), desk.via)
+    if said.challenge_name == PASSWORD_VERIFIER and srp_a is not None:
+        return await begin_with_srp(desk, username, srp_a, rounds)
+    if said.challenge_name != CUSTOM_CHALLENGE:
+        raise AwsError("InvalidLambdaResponseException", "Unrecognizable lambda output")
+    made = await triggers.create_auth_challenge(
+        desk.pool, desk.invoke, about, CUSTOM_CHALLENGE, rounds, user_not_found=hidden
+    )
+    state = {
+        "username": username,
+        "private": dict(made.private),
+        "metadata": made.metadata,
+        "rounds": [each.render() for each in rounds],
+    }
+    session = await put_new(desk, CUSTOM_CHALLENGE, user, state)
+    name = user.username if user is not None else username
+    return Waiting(CUSTOM_CHALLENGE, session, {**made.public, "USERNAME": name})
+
+
+def read_rounds(rendered: Sequence[Mapping[str, Any]]) -> list[Round]:
+    return [Round(each["challengeName"], each["challengeResult"], each["challengeMetadata"]) for each in rendered]
+
+
+# What waits, in the store
+
+
+async def put_new(desk: Desk, kind: str, user: User | None, state: Mapping[str, Any]) -> str:
+    session = new_secret()
+    await _put(desk, session, kind, user, state)
+    return session
+
+
+async def _put(desk: Desk, secret: str, kind: str, user: User | None, state: Mapping[str, Any]) -> None:
+    challenge = Challenge(
+        pool_id=desk.pool.pool_id,
+        client_id=desk.client.client_id,
+        name_key=user.name_key if user is not None else "",
+        expires_at=clock.now() + desk.client.sign_in.session_lifetime_s,
+        kind=kind,
+        state=dict(state),
+    )
+    await desk.store.write(lambda tx: queries.add_challenge(tx, desk.seal, digest_of(secret), challenge))
