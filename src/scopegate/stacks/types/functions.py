@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
+from scopegate.base import names
 from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.stacks.build import inline_code
 from scopegate.stacks.resolve import Physical
 from scopegate.stacks.types.resource_type import (
@@ -22,6 +24,7 @@ _DEFAULTS: Final[Properties] = {
     "Description": "",
     "Environment": {"Variables": {}},
     "EphemeralStorage": {"Size": 512},
+    "KMSKeyArn": "",
     "Layers": [],
     "MemorySize": 128,
     "Timeout": 3,
@@ -37,6 +40,8 @@ _BESIDE: Final = (
     "RuntimeManagementConfig",
     "Tags",
 )
+# What decides how fast and from which network a function works, not what it does: it works without.
+_LEFT_OUT: Final = ("SnapStart", "VpcConfig")
 
 
 def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
 
 
 def _configuration(properties: Properties) -> Properties:
-    request = without(properties, *_BESIDE, "KmsKeyArn")
+    request = without(properties, *_BESIDE, *_LEFT_OUT, "KmsKeyArn")
     if "KmsKeyArn" in properties:
         request["KMSKeyArn"] = properties["KmsKeyArn"]
     variables = (request.get("Environment") or {}).get("Variables")
@@ -61,22 +66,36 @@ def _configuration(properties: Properties) -> Properties:
 
 async def _create_function(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     name = properties.get("FunctionName") or aws.generated_name(logical_id, 64)
+    for member in _LEFT_OUT:
+        if properties.get(member):
+            aws.note(f"{logical_id}: {member} is left out, the function runs without it")
     request = {**_configuration(properties), "FunctionName": name, "Code": _code(aws, properties)}
     request |= {key: properties[key] for key in ("Architectures", "PackageType") if key in properties}
     request["Tags"] = aws.tags_with(properties.get("Tags"))
-    physical = await aws.make(
-        "lambda", "CreateFunction", request, lambda answer: Physical(name, {"Arn": answer["FunctionArn"]})
-    )
-    await _set_concurrency(aws, name, None, properties.get("ReservedConcurrentExecutions"))
-    return physical
+
+    def physical(answer: Any) -> Physical:
+        snap_start = {"SnapStartResponse.ApplyOn": "None", "SnapStartResponse.OptimizationStatus": "Off"}
+        return Physical(name, {"Arn": answer["FunctionArn"], **snap_start})
+
+    made = await aws.make("lambda", "CreateFunction", request, physical)
+    await _set_beside(aws, name, {}, properties)
+    return made
 
 
-async def _set_concurrency(aws: Aws, name: str, old: Any, new: Any) -> None:
-    if new is None and old is not None:
-        await aws.call("lambda", "DeleteFunctionConcurrency", {"FunctionName": name})
-    elif new != old:
-        request = {"FunctionName": name, "ReservedConcurrentExecutions": new}
-        await aws.call("lambda", "PutFunctionConcurrency", request)
+async def _set_beside(aws: Aws, name: str, old: Properties, new: Properties) -> None:
+    """What operations of their own set."""
+    function = {"FunctionName": name}
+    reserved = new.get("ReservedConcurrentExecutions")
+    if reserved is None and old.get("ReservedConcurrentExecutions") is not None:
+        await aws.call("lambda", "DeleteFunctionConcurrency", function)
+    elif reserved != old.get("ReservedConcurrentExecutions"):
+        await aws.call("lambda", "PutFunctionConcurrency", {**function, "ReservedConcurrentExecutions": reserved})
+    if new.get("RecursiveLoop") != old.get("RecursiveLoop"):
+        loop = new.get("RecursiveLoop", "Terminate")
+        await aws.call("lambda", "PutFunctionRecursionConfig", {**function, "RecursiveLoop": loop})
+    if new.get("RuntimeManagementConfig") != old.get("RuntimeManagementConfig"):
+        mode = new.get("RuntimeManagementConfig") or {"UpdateRuntimeOn": "Auto"}
+        await aws.call("lambda", "PutRuntimeManagementConfig", {**function, **mode})
 
 
 async def _update_function(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
@@ -87,10 +106,10 @@ async def _update_function(aws: Aws, physical: Physical, old: Properties, new: P
         await aws.call("lambda", "UpdateFunctionCode", request)
     before, after = _configuration(old), _configuration(new)
     if after != before:
-        back = {key: value for key, value in _DEFAULTS.items() if key in before and key not in after}
+        defaults = {**_DEFAULTS, "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"}}
+        back = {key: value for key, value in defaults.items() if key in before and key not in after}
         await aws.call("lambda", "UpdateFunctionConfiguration", {"FunctionName": name, **after, **back})
-    old_reserve, new_reserve = (each.get("ReservedConcurrentExecutions") for each in (old, new))
-    await _set_concurrency(aws, name, old_reserve, new_reserve)
+    await _set_beside(aws, name, old, new)
     arn = ("Resource", physical.attributes["Arn"])
     await change_tags(aws, "lambda", arn, ("Tags", "TagKeys"), old.get("Tags"), new.get("Tags"))
     return physical
@@ -113,7 +132,21 @@ async def _delete_permission(aws: Aws, physical: Physical, properties: Propertie
 
 async def _create_version(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     request = without(properties, "ProvisionedConcurrencyConfig", "RuntimePolicy")
-    return await aws.make("lambda", "PublishVersion", request, _version)
+    made = await aws.make("lambda", "PublishVersion", request, _version)
+    version = {"FunctionName": properties["FunctionName"], "Qualifier": made.attributes["Version"]}
+    await _provision(aws, version, {}, properties)
+    if policy := properties.get("RuntimePolicy"):
+        await aws.call("lambda", "PutRuntimeManagementConfig", {**version, **policy})
+    return made
+
+
+async def _provision(aws: Aws, qualified: Properties, old: Properties, new: Properties) -> None:
+    """Provisioned concurrency of a version or an alias."""
+    before, after = old.get("ProvisionedConcurrencyConfig"), new.get("ProvisionedConcurrencyConfig")
+    if after and after != before:
+        await aws.call("lambda", "PutProvisionedConcurrencyConfig", {**qualified, **after})
+    elif before and not after:
+        await aws.call("lambda", "DeleteProvisionedConcurrencyConfig", qualified)
 
 
 def _version(answer: Any) -> Physical:
@@ -139,11 +172,18 @@ async def _create_alias(aws: Aws, logical_id: str, properties: Properties) -> Ph
     def physical(answer: Any) -> Physical:
         return Physical(answer["AliasArn"], {"AliasArn": answer["AliasArn"]})
 
-    return await aws.make("lambda", "CreateAlias", _alias_request(properties), physical)
+    made = await aws.make("lambda", "CreateAlias", _alias_request(properties), physical)
+    await _provision(aws, _qualified(properties), {}, properties)
+    return made
+
+
+def _qualified(properties: Properties) -> Properties:
+    return {"FunctionName": properties["FunctionName"], "Qualifier": properties["Name"]}
 
 
 async def _update_alias(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
     await aws.call("lambda", "UpdateAlias", {"Description": "", **_alias_request(new)})
+    await _provision(aws, _qualified(new), old, new)
     return physical
 
 
@@ -179,12 +219,47 @@ async def _create_layer_permission(aws: Aws, logical_id: str, properties: Proper
         **_layer_version(properties["LayerVersionArn"]),
         "StatementId": statement_id,
     }
-    return await aws.make("lambda", "AddLayerVersionPermission", request, lambda _: Physical(statement_id, {}))
+    physical = Physical(statement_id, {"Id": statement_id})
+    return await aws.make("lambda", "AddLayerVersionPermission", request, lambda _: physical)
 
 
 async def _delete_layer_permission(aws: Aws, physical: Physical, properties: Properties) -> None:
     request = {**_layer_version(properties["LayerVersionArn"]), "StatementId": physical.physical_id}
     await aws.call("lambda", "RemoveLayerVersionPermission", request)
+
+
+_INVOKE: Final = "FunctionEventInvokeConfig"
+
+
+async def _create_event_invoke(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    physical = Physical(aws.generated_name(logical_id, 255), {"_LogicalId": logical_id})
+    request = _event_invoke(aws, logical_id, properties)
+    return await aws.make("lambda", f"Put{_INVOKE}", request, lambda _: physical)
+
+
+def _event_invoke(aws: Aws, logical_id: str, properties: Properties) -> Properties:
+    """Without destinations that are recorded only: nothing would be there to get what is sent."""
+    destinations: Properties = {}
+    for on, given in (properties.get("DestinationConfig") or {}).items():
+        arn = names.find_arn((given or {}).get("Destination") or "")
+        if arn is None or arn.service == "lambda":
+            destinations[on] = given
+        else:
+            aws.note(f"{logical_id}: {on} is left out, nothing is sent to {arn}")
+    request = {**properties, "DestinationConfig": destinations}
+    # The operation asks for one setting at least; these are what a function has without any.
+    defaults = {"MaximumRetryAttempts": limit("functions.event_retries")}
+    return {**defaults, **request}
+
+
+async def _update_event_invoke(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    await aws.call("lambda", f"Put{_INVOKE}", _event_invoke(aws, physical.attributes["_LogicalId"], new))
+    return physical
+
+
+async def _delete_event_invoke(aws: Aws, physical: Physical, properties: Properties) -> None:
+    request = {name: properties[name] for name in ("FunctionName", "Qualifier")}
+    await aws.call("lambda", f"Delete{_INVOKE}", request)
 
 
 TYPES: Final = {
@@ -195,7 +270,17 @@ TYPES: Final = {
         properties=words("Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"),
         required=("FunctionName", "FunctionVersion", "Name"),
         attributes=words("AliasArn"),
+        read_only=words("AliasArn"),
         replaces=words("FunctionName Name"),
+    ),
+    "AWS::Lambda::EventInvokeConfig": ResourceType(
+        _create_event_invoke,
+        _delete_event_invoke,
+        _update_event_invoke,
+        properties=words("DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"),
+        required=("FunctionName", "Qualifier"),
+        replaces=words("FunctionName Qualifier"),
+        one_at_a_time=True,
     ),
     "AWS::Lambda::Function": ResourceType(
         _create_function,
@@ -209,9 +294,9 @@ TYPES: Final = {
             "TenancyConfig Timeout TracingConfig VpcConfig"
         ),
         required=("Code", "Role"),
-        attributes=words("Arn"),
+        attributes=words("Arn SnapStartResponse.ApplyOn SnapStartResponse.OptimizationStatus"),
         read_only=words("Arn SnapStartResponse"),
-        replaces=words("FunctionName PackageType"),
+        replaces=words("FunctionName PackageType TenancyConfig"),
     ),
     "AWS::Lambda::LayerVersion": ResourceType(
         _create_layer,
@@ -219,12 +304,15 @@ TYPES: Final = {
         properties=words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo"),
         required=("Content",),
         attributes=words("LayerVersionArn"),
+        read_only=words("LayerVersionArn"),
     ),
     "AWS::Lambda::LayerVersionPermission": ResourceType(
         _create_layer_permission,
         _delete_layer_permission,
         properties=words("Action LayerVersionArn OrganizationId Principal"),
         required=("Action", "LayerVersionArn", "Principal"),
+        attributes=words("Id"),
+        read_only=words("Id"),
     ),
     "AWS::Lambda::Permission": ResourceType(
         _create_permission,
@@ -243,5 +331,6 @@ TYPES: Final = {
         properties=words("CodeSha256 Description FunctionName ProvisionedConcurrencyConfig RuntimePolicy"),
         required=("FunctionName",),
         attributes=words("FunctionArn Version"),
+        read_only=words("FunctionArn Version"),
     ),
 }
