@@ -4,7 +4,7 @@ What is named is looked for below the resource, first as a property, then as a v
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from scopegate.stacks.read import Path, Template, TemplateError
@@ -34,7 +34,8 @@ def place_fault(template: Template, logical_id: str, kind: str, refusal: str) ->
     elif _NO_INTEGRATION in refusal:
         path = _unanswered(template) or path
     else:
-        path = _of_member(template, refusal, path) or _of_value(template, refusal, path) or path
+        lookers = (_of_member, _of_value, _of_words)
+        path = next(filter(None, (look(template, refusal, path) for look in lookers)), path)
     return template.error(f"{logical_id} ({kind}): {refusal}", *path)
 
 
@@ -80,7 +81,7 @@ def _of_member(template: Template, refusal: str, resource: Path) -> Path | None:
             path = item if item in template.lines else path
         elif step != "member":
             path = template.find_key(step, *path)
-    return path if path != properties else None
+    return path if path != properties else _longest(template, properties, lambda key: key.endswith(step))
 
 
 def _of_value(template: Template, refusal: str, resource: Path) -> Path | None:
@@ -91,6 +92,18 @@ def _of_value(template: Template, refusal: str, resource: Path) -> Path | None:
         if len(text) > longest and path in template.lines and _repeats(refusal, text):
             found, longest = path, len(text)
     return found
+
+
+def _of_words(template: Template, refusal: str, resource: Path) -> Path | None:
+    """The property of the resource whose name is spoken of (`The provided route key`)."""
+    spoken = "".join(refusal.split()).lower()
+    return _longest(template, (*resource, "Properties"), lambda key: len(key) > _SHORTEST and key.lower() in spoken)
+
+
+def _longest(template: Template, properties: Path, is_meant: Callable[[str], bool]) -> Path | None:
+    """The property of the longest name that is meant."""
+    known = [path for path in template.lines if path[:-1] == properties and is_meant(str(path[-1]))]
+    return max(known, key=lambda path: len(str(path[-1])), default=None)
 
 
 def _texts(document: Any, resource: Path) -> Iterator[tuple[Path, str]]:

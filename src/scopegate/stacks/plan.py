@@ -144,7 +144,8 @@ def _live_nodes(template: Template, scope: Scope, left_out: Collection[str]) -> 
         depends = [depends] if isinstance(depends, str) else depends
         for name in depends:
             if name not in template.resources:
-                raise template.error(f"{logical_id} depends on {name}: no such resource", *where, "DependsOn")
+                hint = _hint(name, template.resources)
+                raise template.error(f"{logical_id} depends on {name}: no such resource{hint}", *where, "DependsOn")
         found = {each.name for each in references(properties, scope, (*where, "Properties"))}
         if logical_id in found:
             raise template.error(f"Circular dependency: {logical_id} refers to itself", *where)
@@ -204,7 +205,7 @@ def _check_references(
         name, attribute = reference.name, reference.attribute
         plain = name in scope.parameters or name in pseudo_parameters(scope)
         if not plain and name not in template.resources:
-            hint = _hint(name, [*scope.parameters, *template.resources])
+            hint = _hint(name, [*scope.parameters, *template.resources, *pseudo_parameters(scope)])
             raise template.error(f"{who} refers to {name}: no such parameter or resource{hint}", *reference.path)
         if not plain and name not in nodes and name not in left_out:
             raise template.error(f"{name} does not exist in this stack: its condition is false", *reference.path)

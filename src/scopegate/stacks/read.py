@@ -254,9 +254,10 @@ def _composed(text: str, file: str) -> yaml.Node:
         _refuse_depth(text, file)
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark, began = error.problem_mark, error.context_mark
+        context = f" {error.context} that begins in line {began.line + 1}" if error.problem and began else ""
         raise TemplateError(
-            f"Not valid YAML or JSON: {error.problem or error.context}",
+            f"Not valid YAML or JSON: {error.problem or error.context}{context}",
             file=file,
             line=mark.line + 1 if mark else None,
         ) from error

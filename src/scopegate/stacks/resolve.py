@@ -12,7 +12,7 @@ import difflib
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -109,7 +109,7 @@ def resolve(value: Any, scope: Scope, path: Path) -> Any:
     if name is not None:
         function = _FUNCTIONS.get(name)
         if function is None:
-            raise scope.error(f"The function {name} is not known", path)
+            raise scope.error(f"The function {name} is not known{_near(name.removeprefix('Fn::'), _SHORT_NAMES)}", path)
         return function(value[name], scope, (*path, name))
     if isinstance(value, dict):
         members = ((key, resolve(item, scope, (*path, key))) for key, item in value.items())
@@ -157,8 +157,11 @@ def _reference(name: str, scope: Scope, path: Path) -> Any:
 
 
 def _nearest(name: str, scope: Scope) -> str:
-    known = [*scope.parameters, *scope.template.resources]
-    close = difflib.get_close_matches(name, known, 1)
+    return _near(name, [*scope.parameters, *scope.template.resources, *pseudo_parameters(scope)])
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -308,7 +311,7 @@ def is_true(name: str, scope: Scope, path: Path) -> bool:
         return scope.conditions[name]
     definitions = scope.template.document.get("Conditions") or {}
     if name not in definitions:
-        raise scope.error(f"There is no condition named {name}", path)
+        raise scope.error(f"There is no condition named {name}{_near(name, definitions)}", path)
     if name in scope.deciding:
         raise scope.error(f"Condition {name} depends on itself", path)
     scope.deciding.add(name)
@@ -386,6 +389,9 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Any, Scope, Path], Any]]] = {
     "Fn::ToJsonString": _to_json_string,
     "Ref": _ref,
 }
+
+
+_SHORT_NAMES: Final = tuple(name.removeprefix("Fn::") for name in _FUNCTIONS)
 
 
 # What must exist first
