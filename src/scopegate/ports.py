@@ -4,7 +4,7 @@
 the same callable speaks to the role that has it.
 """
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -195,6 +195,23 @@ class Passwords(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail. body: HTML. sender, reply_to: "" for the server's own, and none."""
+
+    to: str
+    subject: str
+    body: str = field(repr=False)
+    sender: str = ""
+    reply_to: str = ""
+
+
+class SendMail(Protocol):
+    """Hand a mail to the mail server. Raises AwsError("CodeDeliveryFailureException") when it does not take it."""
+
+    def __call__(self, mail: Mail) -> Awaitable[None]: ...
+
+
 class FunctionExists(Protocol):
     def __call__(self, function_arn: str) -> bool: ...
 
@@ -237,6 +254,11 @@ class _NoPasswords:
         raise RuntimeError("this process has no threads for sign-ins")
 
 
+def _begins_nothing(work: Coroutine[Any, Any, None]) -> None:
+    work.close()
+    raise RuntimeError("this process does nothing beside its answers")
+
+
 def _nothing() -> None:
     pass
 
@@ -270,6 +292,8 @@ class Ports:
     code_url: where a function's package, named by its digest (hex), may be fetched for a while.
     take_key: a signing key for a new user pool; the control role puts `jose.keys.KeyStock.take` here, which has them
     ready. rates: how often callers may, of the whole process.
+    send_mail: None without a mail server. beside: begin what an answer does not wait for and its time must not tell.
+    public_url: how clients reach this server, for links in messages; without a slash at the end.
     user_pools: the view of the user pools' family, for its own operations; verifier: of the tokens that they are given.
     """
 
@@ -289,6 +313,9 @@ class Ports:
     verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
     count_use: CountUse = _counts_nothing
     passwords: Passwords = field(default_factory=_NoPasswords)
+    send_mail: SendMail | None = None
+    beside: Callable[[Coroutine[Any, Any, None]], None] = _begins_nothing
+    public_url: str = ""
     allows: Allows = _allows_nothing
     assume_role: AssumeRole = _assumes_nothing
 

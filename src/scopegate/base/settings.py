@@ -117,6 +117,18 @@ class Settings:
     password_passes: int = _setting(
         2, "How often a hash of a password passes over that memory.", env="SCOPEGATE_PASSWORD_PASSES"
     )
+    smtp_url: str | None = _setting(
+        None,
+        "The mail server for messages of user pools, smtp://user:password@host:587 or smtps://host; "
+        "without one they are only in `scopegate outbox`.",
+        env="SCOPEGATE_SMTP_URL",
+    )
+    mail_from: str = _setting(
+        "no-reply@verificationemail.com",
+        "Who mails come from where the user pool's EmailConfiguration does not say.",
+        flag="--mail-from",
+        env="SCOPEGATE_MAIL_FROM",
+    )
     master_key: str | None = _setting(
         None,
         "The master key, 32 bytes in base64; default: the file master.key in the data directory, made on first start.",
@@ -136,6 +148,8 @@ class Settings:
                 )
         if self.workers is not None and self.workers < 1:
             raise SetupError(f"settings: --workers must be at least 1, got {self.workers}")
+        if self.smtp_url is not None:
+            _check_smtp_url(self.smtp_url)
         if not 8_192 <= self.password_memory_kib <= 1_048_576 or not 1 <= self.password_passes <= 100:
             raise SetupError(
                 "settings: SCOPEGATE_PASSWORD_MEMORY_KIB must be 8192 to 1048576, SCOPEGATE_PASSWORD_PASSES 1 to 100; "
@@ -143,6 +157,20 @@ class Settings:
             )
         if not 0 <= self.port <= 65535:
             raise SetupError(f"settings: --port must be 0 to 65535, got {self.port}")
+
+
+def _check_smtp_url(url: str) -> None:
+    """The value is never repeated in the message: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SetupError(
+            "settings: SCOPEGATE_SMTP_URL must be smtp://host:port or smtps://host:port, with user:password@ before "
+            "the host where the server asks for it; see docs/settings.md#smtp-url"
+        )
 
 
 def _parse(name: str, type_name: str, text: str) -> Any:

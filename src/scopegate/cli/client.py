@@ -246,6 +246,23 @@ class Client:
             query["since"] = found["next"]
             pause.wait(_FOLLOW_S)
 
+    def outbox(self, console: Console, user: str | None, *, follow: bool, as_json: bool) -> None:
+        """What user pools wrote to their users; with `follow`, also what they write from now on, until Ctrl-C."""
+        query = {"user": user} if user else {}
+        pause = threading.Event()
+        while True:
+            found = self.own("GET", f"outbox?{urllib.parse.urlencode(query)}")
+            for message in found["messages"]:
+                if as_json:
+                    sys.stdout.write(json.dumps(message) + "\n")
+                else:
+                    render.message(console, message)
+            sys.stdout.flush()
+            if not follow:
+                return
+            query["since"] = found["next"]
+            pause.wait(_FOLLOW_S)
+
 
 def _message(answer: SignedAnswer) -> str:
     try:

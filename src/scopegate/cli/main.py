@@ -302,6 +302,20 @@ def logs(
     client.Client(endpoint).logs(function, lines, follow=follow)
 
 
+@app.command()
+def outbox(
+    user: Annotated[str | None, typer.Option("--user", help="A user name or an address; default: everybody.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+) -> None:
+    """Show the mails and SMS that user pools wrote to their users, with the codes in them.
+
+    Example: scopegate outbox --user ada@example.com
+    """
+    client.Client(endpoint).outbox(Console(highlight=False), user, follow=follow, as_json=as_json)
+
+
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Option("--name", help="Whose key it is.")] = "admin",

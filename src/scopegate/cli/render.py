@@ -5,6 +5,7 @@ and what is copied or piped stays whole.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -109,6 +110,24 @@ def decision(console: Console, record: Mapping[str, Any]) -> None:
         line(console, f"  token (jti):   {escape(record['jti'])}")
     for name, value in record["facts"].items():
         line(console, f"  {escape(name)}: {escape(str(value))}")
+
+
+def message(console: Console, message: Mapping[str, Any]) -> None:
+    """One mail or SMS of the outbox. What users write into it does nothing to the terminal."""
+
+    def shown(text: str) -> str:
+        return escape("".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text))
+
+    moment = datetime.fromtimestamp(message["sentAt"], UTC).strftime("%Y-%m-%d %H:%M:%S")
+    line(
+        console,
+        f"[dim]{moment}[/dim] [bold]{message['medium']}[/bold] to {shown(message['destination'])} "
+        f"({shown(message['username'])} of {message['userPoolId']}, {message['purpose']})",
+    )
+    for text in (message["subject"], message["body"]):
+        for part in shown(text).splitlines():
+            line(console, f"  {part}")
+    line(console)
 
 
 def progress_line(console: Console, event: Mapping[str, Any]) -> None:

@@ -53,6 +53,7 @@ from scopegate.stacks.read import Template, TemplateError, read_template
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store, StoreUnavailable, Tx
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.messages import queries as messages
 
 log = structlog.get_logger()
 
@@ -95,6 +96,9 @@ class OwnApi:
             case "GET", "logs" if not rest:
                 name, since = query.get("function", [""])[0], query.get("since", [""])[0]
                 return _json(await self.log_lines(caller.account, region, name, _count(query, "lines", 50), since))
+            case "GET", "outbox" if not rest:
+                user, since = query.get("user", [""])[0], query.get("since", ["0"])[0]
+                return _json(await self.outbox(caller.account, region, user, _count(query, "count", 100), since))
             case (("GET" | "PUT"), "artifacts"):
                 return await self.artifact(request, rest, caller.account)
             case "GET", "stacks" if not rest:
@@ -139,6 +143,31 @@ class OwnApi:
                 if (function.ref.account, function.ref.region) == (account, region)
             ],
         }
+
+    async def outbox(self, account: str, region: str, user: str, count: int, since: str) -> dict[str, Any]:
+        """Messages to users, the newest first to last: of one user or address, or of all.
+
+        since: `next` of an earlier answer: what was written after it.
+        """
+        after = int(since) if since.isascii() and since.isdecimal() and len(since) < 19 else 0
+        sent = await self.store.read(
+            lambda tx: messages.list_messages(tx, self.seal, account, region, since=after, username=user, size=count)
+        )
+        shown = [
+            {
+                "number": each.number,
+                "sentAt": each.created_at,
+                "userPoolId": each.message.pool_id,
+                "username": each.message.username,
+                "medium": each.message.medium,
+                "destination": each.message.destination,
+                "purpose": each.message.purpose,
+                "subject": each.message.subject,
+                "body": each.message.body,
+            }
+            for each in sent
+        ]
+        return {"messages": shown, "next": str(sent[-1].number if sent else after)}
 
     async def log_lines(self, account: str, region: str, name: str, lines: int, since: str) -> dict[str, Any]:
         """The last lines of one function, or of all, each then behind its function's name.

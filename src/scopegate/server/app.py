@@ -11,7 +11,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -50,6 +50,7 @@ from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.messages.post import open_mail
 from scopegate.userpools.users.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -221,10 +222,40 @@ def _ports(
     )
 
 
-def _passwords(stack: contextlib.AsyncExitStack, launch: Launch) -> Passwords:
-    passwords = Passwords(launch.settings)
+class _Beside:
+    """What goes on after an answer: begun by `ports.beside`, waited for at the end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("beside.failed", exc_info=error)
+
+    async def close(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=limit("http.drain_s"))
+        for task in self._tasks:
+            task.cancel()
+
+
+def _for_users(stack: contextlib.AsyncExitStack, launch: Launch) -> dict[str, Any]:
+    """What of `Ports` only people need who sign in."""
+    passwords, beside = Passwords(launch.settings), _Beside()
     stack.callback(passwords.close)
-    return passwords
+    stack.push_async_callback(beside.close)
+    return {
+        "passwords": passwords,
+        "send_mail": open_mail(launch.settings),
+        "beside": beside.begin,
+        "public_url": launch.public_url,
+    }
 
 
 async def _load_world(
@@ -287,7 +318,7 @@ async def _begin_control(
     more = {
         "take_key": stock.take,
         "event_accepted": late.event_accepted,
-        "passwords": _passwords(stack, launch),
+        **_for_users(stack, launch),
         "count_use": _meter(stack, store).count_use,
     }
     ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
@@ -391,7 +422,7 @@ async def _run_edge(launch: Launch, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
-    more = {"passwords": _passwords(stack, launch), "count_use": _meter(stack, store).count_use}
+    more = {**_for_users(stack, launch), "count_use": _meter(stack, store).count_use}
     ports = _ports(launch, late, store, seal, functions.run, _no_call_aws, **more)
     holder = await _load_world(stack, store, seal, settings, late, ports)
     edge = _edge(stack, launch, ports, client, store, seal)

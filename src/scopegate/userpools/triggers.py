@@ -317,12 +317,20 @@ async def custom_message(
     return await _ask(pool, invoke, "CustomMessage", source, about, request, response, read, MessageTexts())
 
 
+_SENDERS: Final[Mapping[str, str]] = {"EMAIL": "CustomEmailSender", "SMS": "CustomSMSSender"}
+
+
+def has_sender(pool: PoolView, medium: str) -> bool:
+    """Whether the pool sends its messages of this medium by a function of its own."""
+    return _SENDERS[medium] in pool.triggers
+
+
 async def custom_sender(pool: PoolView, invoke: Invoke, medium: str, source: str, about: About, code: str) -> bool:
     """Hand a code to the pool's own sender; False for a pool without one. A sender that fails stops nothing.
 
     medium: EMAIL or SMS. code: as the event has it.
     """
-    name = "CustomEmailSender" if medium == "EMAIL" else "CustomSMSSender"
+    name = _SENDERS[medium]
     if name not in pool.triggers:
         return False
     request = {"type": "customEmailSenderRequestV1" if medium == "EMAIL" else "customSMSSenderRequestV1", "code": code}
