@@ -41,7 +41,6 @@ class Sealer:
 
     def __init__(self, master_key: bytes) -> None:
         self._aead = AESGCM(master_key)
-        self._digest_key = hmac.digest(master_key, b"scopegate digest key", "sha256")
         self._digest_key = hmac.digest(master_key, b"scopegate digests", "sha256")
         self.key_id = hashlib.sha256(b"scopegate master key id\0" + master_key).hexdigest()[:16]
 
@@ -62,10 +61,6 @@ class Sealer:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError) as error:
             raise CannotOpen(f"{context} does not open with master key {self.key_id}") from error
-
-    def digest(self, plain: bytes, context: str) -> bytes:
-        """What may be kept of a short secret, to know it again: nobody without the key can guess it back."""
-        return hmac.digest(self._digest_key, context.encode("utf-8", "surrogatepass") + b"\0" + plain, "sha256")
 
 
 def get_master_key(data_dir: Path, setting: str | None) -> bytes:

@@ -169,4 +169,4 @@ def _keys(pool_id: str, name_key: str, purpose: str) -> tuple[ColumnElement[bool
 
 
 def _digest(seal: Sealer, pool_id: str, name_key: str, purpose: str, code: str) -> bytes:
-    return seal.digest(code.encode("utf-8", "surrogatepass"), f"user_code/{pool_id}/{purpose}/{name_key}")
+    return seal.digest(code, f"user_code/{pool_id}/{purpose}/{name_key}")
