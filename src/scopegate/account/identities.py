@@ -5,8 +5,9 @@ so that a change of one entity costs a look-up of that entity and nothing else.
 Source: IAM User Guide, "Policy evaluation logic", "Global condition context keys"; the sentences as AWS answers them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -28,9 +29,11 @@ from scopegate.aws.rights import describe_caller
 from scopegate.base import names
 from scopegate.store.documents import Document
 
-Key = tuple[str, str, str]  # account, kind, name
+FindEntity = Callable[[str, str, str], Document | None]
+"""The document of (account, kind, name)."""
 
-ASSUME_ROLE = "sts:AssumeRole"
+ASSUME_ROLE: Final = "sts:AssumeRole"
+TAG_SESSION: Final = "sts:TagSession"
 
 log = structlog.get_logger()
 
@@ -48,14 +51,14 @@ class _Layer:
 class Identities:
     """Every role, user and managed policy, as `queries` describes their documents."""
 
-    entities: Mapping[Key, Document] = field(repr=False)
+    find_entity: FindEntity = field(repr=False)
 
     def find_role(self, role_arn: str) -> Document | None:
         """The role of exactly that ARN."""
         arn = names.find_arn(role_arn)
         if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
             return None
-        document = self.entities.get((arn.account, "role", arn.resource.rpartition("/")[2]))
+        document = self.find_entity(arn.account, "role", arn.resource.rpartition("/")[2])
         return document if document is not None and document["Role"]["Arn"] == role_arn else None
 
     def allows(self, caller: Caller, action: str, resource: str, context: Context) -> Decision:
@@ -84,7 +87,7 @@ class Identities:
             return _not_allowed(action)
         return Decision(Verdict.ALLOW)
 
-    def trusts(self, role_arn: str, principal: Principal, context: Context) -> Verdict:
+    def trusts(self, role_arn: str, principal: Principal, context: Context, *, action: str = ASSUME_ROLE) -> Verdict:
         """Whether a role lets somebody take it: DELEGATED, if the policies of who asks allow it as well."""
         role = self.find_role(role_arn)
         if role is None:
@@ -94,18 +97,19 @@ class Identities:
         except InvalidPolicy as error:
             log.warning("policy.not_understood", role=role_arn, reason=str(error))
             return Verdict.EXPLICIT_DENY
-        return evaluate((policy,), ASSUME_ROLE, role_arn, context, principal)
+        return evaluate((policy,), action, role_arn, context, principal)
 
-    def may_assume(self, caller: Caller, role_arn: str, context: Context) -> bool:
-        """Whether a caller may take a role: the role trusts it, and nothing that binds the caller is against it."""
+    def may_assume(self, caller: Caller, action: str, role_arn: str, context: Context) -> bool:
+        """Whether a caller may take a role, or tag its session: the role trusts it, and nothing that binds the caller
+        is against it."""
         known = {**context, **_describe(caller, self._identity(caller), role_arn)}
-        trust = self.trusts(role_arn, principal_of(caller), known)
-        own = self.allows(caller, ASSUME_ROLE, role_arn, context).verdict
+        trust = self.trusts(role_arn, principal_of(caller), known, action=action)
+        own = self.allows(caller, action, role_arn, context).verdict
         if own is Verdict.EXPLICIT_DENY or trust not in (Verdict.ALLOW, Verdict.DELEGATED):
             return False
         # Named itself by a role of its own account, a caller needs no policy beside.
         named = trust is Verdict.ALLOW and role_arn.split(":")[4] == caller.account
-        return named or own is Verdict.ALLOW
+        return own is Verdict.ALLOW or (named and self._identity(caller) is not None)
 
     def assume_role(self, role_arn: str, service: str, session_name: str, context: Context) -> Caller | None:
         """`ports.AssumeRole`."""
@@ -118,7 +122,7 @@ class Identities:
     def _identity(self, caller: Caller) -> Document | None:
         """The user or the role behind a caller, if it still is the one that the caller was made from."""
         if caller.session is None:
-            document = self.entities.get((caller.account, "user", caller.user or ""))
+            document = self.find_entity(caller.account, "user", caller.user or "")
             return document if document is not None and document["User"]["UserId"] == caller.user_id else None
         session = caller.session
         role = self.find_role(session.role_arn)
@@ -150,7 +154,7 @@ class Identities:
         parsed = names.find_arn(arn)
         if parsed is None:
             return None
-        document = self.entities.get((parsed.account, "policy", parsed.resource.rpartition("/")[2]))
+        document = self.find_entity(parsed.account, "policy", parsed.resource.rpartition("/")[2])
         if document is None or document["Policy"]["Arn"] != arn:
             return None
         default = document["Policy"]["DefaultVersionId"]
@@ -162,7 +166,7 @@ class Identities:
         if arn is None or arn.service != "iam":
             return resource
         kind, _, name = arn.resource.partition("/")
-        document = self.entities.get((arn.account, kind, name))
+        document = self.find_entity(arn.account, kind, name)
         if document is None:
             return resource
         return str(document[kind.capitalize()]["Arn"])

@@ -14,7 +14,9 @@ from scopegate.store.sealing import Sealer
 
 
 def create_key(tx: Tx, seal: Sealer, *, user_name: str = "admin", now: float, account: str = DEFAULT_ACCOUNT) -> NewKey:
-    """A new key; its secret is never shown again."""
+    """A new key; its secret is never shown again. Raises SetupError for the name of an IAM user."""
+    if queries.find_entity(tx, account, "user", user_name) is not None:
+        raise SetupError(f"{user_name} is an IAM user, whose keys may do what its policies allow; choose another name")
     key = NewKey(new_access_key_id(), new_secret())
     sealed = seal.seal(key.secret, key_context(key.access_key_id))
     queries.insert_key(tx, KeyRow(key.access_key_id, account, user_name, "Active", now), sealed)
@@ -22,7 +24,7 @@ def create_key(tx: Tx, seal: Sealer, *, user_name: str = "admin", now: float, ac
 
 
 def list_keys(tx: Tx) -> Sequence[KeyRow]:
-    return queries.list_keys(tx)
+    return [row for row in queries.list_keys(tx) if row.user_id is None]
 
 
 def revoke_key(tx: Tx, access_key_id: str) -> bool:
@@ -32,7 +34,7 @@ def revoke_key(tx: Tx, access_key_id: str) -> bool:
 
 def any_key(tx: Tx) -> bool:
     """Whether some key would be accepted."""
-    return any(row.status == "Active" for row in queries.list_keys(tx))
+    return any(row.status == "Active" for row in list_keys(tx))
 
 
 async def require_key(store: Store) -> None:

@@ -66,6 +66,11 @@ def set_key_status(tx: Tx, access_key_id: str, status: str) -> None:
     tx.changed("access_key", access_key_id)
 
 
+def rename_keys(tx: Tx, user_id: str, user_name: str) -> None:
+    """An IAM user has another name now; its change is compiled with that of the user."""
+    tx.sql.execute(update(access_keys).where(access_keys.c.user_id == user_id).values(user_name=user_name))
+
+
 def delete_key(tx: Tx, access_key_id: str) -> bool:
     removed = tx.sql.execute(delete(access_keys).where(access_keys.c.access_key_id == access_key_id)).rowcount
     tx.changed("access_key", access_key_id)

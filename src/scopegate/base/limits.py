@@ -140,6 +140,9 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.trigger_error_characters": _hard(1_024, "characters", "ours: a trigger function's error, passed on"),
     "userpools.mail_timeout_ms": _hard(10_000, "milliseconds", "ours: handing a mail to the mail server"),
     "userpools.outbox": _hard(1_000, "messages per pool", "ours: the newest are kept"),
+    # stacks
+    "stacks.depth": _hard(8, "stacks", "ours: a stack, one nested in it, one nested in that, …"),
+    "stacks.resources": _hard(2_500, "resources", "CloudFormation: of a stack with all that are nested in it"),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.session_policies": _hard(10, "items", "STS: managed policies of a session"),

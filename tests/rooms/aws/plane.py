@@ -1,7 +1,7 @@
 """The control role's front door on a real database, with the account family behind it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from scopegate.account.model import NewKey
 from scopegate.account.operations import iam, sts
 from scopegate.aws.control import Control
 from scopegate.aws.operations import Caller, Operation, Table
+from scopegate.aws.policy import Context, Decision
 from scopegate.aws.registry import table
 from scopegate.base.errors import AwsError
 from scopegate.base.settings import Settings
@@ -65,13 +66,16 @@ class Plane:
             seal=self.seal,
             ports=unbuilt,
             find_access_key=self._find_access_key,
-            allows=lambda *asked: self.view.identities.allows(*asked),
+            allows=self._allows,
             refusal_of_control=lambda request: guard.refusal_of_control(request, self.settings),
             published=self._publish,
         )
 
     def _find_access_key(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
         return self.view.find_access_key(access_key_id, session_token)
+
+    def _allows(self, caller: Caller, action: str, resource: str, context: Context) -> Decision:
+        return self.view.identities.allows(caller, action, resource, context)
 
     async def _publish(self, number: int) -> None:
         changes = await self.store.changes(self.compiled)
@@ -104,8 +108,14 @@ class Plane:
 
     def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
         """One signed call as boto3 makes it; refusals are AwsErrors."""
+        return self.call_by({}, service, operation, **members)
+
+    def call_by(self, credentials: Mapping[str, Any], service: str, operation: str, **members: Any) -> dict[str, Any]:
+        """One call signed by these credentials, as IAM or STS answered them."""
         known = MODELS.operation(service, operation)
-        response = self.send(signed(as_request(known, members), known.service.signing_name))
+        names = {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "token"}
+        given = {names[name]: value for name, value in credentials.items() if name in names}
+        response = self.send(signed(as_request(known, members), known.service.signing_name, **given))
         answer = as_answer(known, response)
         if "Error" in answer:
             raise AwsError(answer["Error"]["Code"], answer["Error"]["Message"], status=response.status)

@@ -1,11 +1,14 @@
 """Managed policies of this account, their versions and tags."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from scopegate.account import queries
+from scopegate.account.aws_policies import KNOWN
 from scopegate.account.model import new_unique_id
 from scopegate.account.operations.iam import managed
+from scopegate.account.operations.iam.owners import OWNERS, Owner
 from scopegate.account.operations.iam.paging import read_page
 from scopegate.account.operations.iam.policy_documents import check_identity_policy, render_document
 from scopegate.account.operations.iam.tags import drop_tags, merge_tags, render_tags
@@ -49,20 +52,25 @@ def create_policy(call: Call, request: Shape) -> Shape:
 
 
 def get_policy(call: Call, request: Shape) -> Shape:
-    """GetPolicy. Partly: AWS's managed policies are not held, only attachable."""
-    document = managed.get_policy_document(call, request["PolicyArn"])
+    """GetPolicy. Partly: of AWS's managed policies those that docs/policies.md names."""
+    document = managed.get_readable(call, request["PolicyArn"])
     return {"Policy": {**_rendered(call, document), "Tags": render_tags(document["Tags"])}}
 
 
 def list_policies(call: Call, request: Shape) -> Shape:
-    """ListPolicies. Partly: AWS's managed policies are not held, only attachable."""
-    if request.get("Scope") == "AWS":
-        return {"Policies": [], "IsTruncated": False}
-    prefix = request.get("PathPrefix", "/")
-    entities = queries.list_entities(call.tx, call.account, "policy")
-    found = [document for _, document in entities if document["Policy"]["Path"].startswith(prefix)]
+    """ListPolicies. Partly: of AWS's managed policies those that docs/policies.md names."""
+    prefix, scope = request.get("PathPrefix", "/"), request.get("Scope", "All")
+    found: list[dict[str, Any]] = []
+    if scope != "AWS":
+        found += [document for _, document in queries.list_entities(call.tx, call.account, "policy")]
+    if scope != "Local":
+        partition = names.partition_of(call.region)
+        arns = [f"arn:{partition}:iam::aws:policy{name}" for name in KNOWN]
+        found += [document for arn in arns if (document := managed.aws_policy_document(arn)) is not None]
+    found = [document for document in found if document["Policy"]["Path"].startswith(prefix)]
     if request.get("OnlyAttached"):
-        found = [document for document in found if managed.roles_with(call, document["Policy"]["Arn"])]
+        found = [document for document in found if _count(call, document, managed.attached_to)]
+    found.sort(key=lambda document: str(document["Policy"]["PolicyName"]))
     page, paging = read_page(request, found, lambda document: document["Policy"]["PolicyName"])
     shown = [_rendered(call, document) for document in page]
     for policy in shown:
@@ -73,9 +81,8 @@ def list_policies(call: Call, request: Shape) -> Shape:
 
 def delete_policy(call: Call, request: Shape) -> Shape:
     """DeletePolicy: unattached, with no version but the default one."""
-    arn = request["PolicyArn"]
-    document = managed.get_policy_document(call, arn)
-    if managed.roles_with(call, arn) or managed.roles_bounded_by(call, arn):
+    document = managed.get_policy_document(call, request["PolicyArn"])
+    if _count(call, document, managed.attached_to) or _count(call, document, managed.bounds_of):
         raise AwsError("DeleteConflict", "Cannot delete a policy attached to entities.")
     if len(document["Versions"]) > 1:
         raise AwsError(
@@ -115,13 +122,13 @@ def create_policy_version(call: Call, request: Shape) -> Shape:
 
 def get_policy_version(call: Call, request: Shape) -> Shape:
     """GetPolicyVersion."""
-    document = managed.get_policy_document(call, request["PolicyArn"])
+    document = managed.get_readable(call, request["PolicyArn"])
     return {"PolicyVersion": _rendered_version(document, _get_version(document, request["VersionId"]))}
 
 
 def list_policy_versions(call: Call, request: Shape) -> Shape:
     """ListPolicyVersions, newest first, without their documents."""
-    document = managed.get_policy_document(call, request["PolicyArn"])
+    document = managed.get_readable(call, request["PolicyArn"])
     newest_first = list(reversed(document["Versions"]))
     page, paging = read_page(request, newest_first, lambda version: f"{99_999_999 - int(version['VersionId'][1:]):08}")
     shown = [_rendered_version(document, version) for version in page]
@@ -153,19 +160,23 @@ def delete_policy_version(call: Call, request: Shape) -> Shape:
 
 
 def list_entities_for_policy(call: Call, request: Shape) -> Shape:
-    """ListEntitiesForPolicy: roles; there are no users and groups here."""
+    """ListEntitiesForPolicy: roles and users; there are no groups here."""
     arn = request["PolicyArn"]
     if managed.parse_policy_arn(arn)[0] != "aws":
         managed.get_policy_document(call, arn)
-    bounded = request.get("PolicyUsageFilter") == "PermissionsBoundary"
-    found = managed.roles_bounded_by(call, arn) if bounded else managed.roles_with(call, arn)
+    find = managed.bounds_of if request.get("PolicyUsageFilter") == "PermissionsBoundary" else managed.attached_to
     prefix = request.get("PathPrefix", "/")
-    roles = [document["Role"] for document in found if document["Role"]["Path"].startswith(prefix)]
-    if request.get("EntityFilter", "Role") != "Role":
-        roles = []
-    page, paging = read_page(request, roles, lambda role: role["RoleName"])
-    shown = [{"RoleName": role["RoleName"], "RoleId": role["RoleId"]} for role in page]
-    return {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": shown, **paging}
+    found: list[tuple[str, dict[str, Any]]] = []
+    for owner in OWNERS:
+        if request.get("EntityFilter", owner.entity) == owner.entity:
+            entities = [document[owner.entity] for document in find(call, arn, owner)]
+            found += [(owner.entity, entity) for entity in entities if entity["Path"].startswith(prefix)]
+    page, paging = read_page(request, found, lambda one: f"{one[0]}/{one[1][one[0] + 'Name']}")
+    shown: dict[str, list[Shape]] = {"PolicyGroups": [], "PolicyRoles": [], "PolicyUsers": []}
+    for kind, entity in page:
+        members = (f"{kind}Name", f"{kind}Id")
+        shown[f"Policy{kind}s"].append({member: entity[member] for member in members})
+    return {**shown, **paging}
 
 
 def tag_policy(call: Call, request: Shape) -> Shape:
@@ -191,6 +202,11 @@ def list_policy_tags(call: Call, request: Shape) -> Shape:
     return {"Tags": page, **paging}
 
 
+def _count(call: Call, document: dict[str, Any], find: Callable[[Call, str, Owner], list[Any]]) -> int:
+    """How many entities use a policy."""
+    return sum(len(find(call, document["Policy"]["Arn"], owner)) for owner in OWNERS)
+
+
 def _put(call: Call, document: dict[str, Any]) -> None:
     queries.put_entity(call.tx, call.account, "policy", document["Policy"]["PolicyName"], document)
 
@@ -202,11 +218,10 @@ def _check_document(text: str) -> None:
 
 
 def _rendered(call: Call, document: dict[str, Any]) -> dict[str, Any]:
-    arn = document["Policy"]["Arn"]
     shown = {
         **document["Policy"],
-        "AttachmentCount": len(managed.roles_with(call, arn)),
-        "PermissionsBoundaryUsageCount": len(managed.roles_bounded_by(call, arn)),
+        "AttachmentCount": _count(call, document, managed.attached_to),
+        "PermissionsBoundaryUsageCount": _count(call, document, managed.bounds_of),
     }
     if document["Tags"]:
         shown["Tags"] = render_tags(document["Tags"])
