@@ -46,14 +46,15 @@ _MAX_NODES: Final = 500_000
 
 
 class TemplateError(SetupError):
-    """What is wrong with a template, and where: `file:line: what`."""
+    """What is wrong with a template, and where: `file:line: what`. path: of what is wrong, where that is known."""
 
-    def __init__(self, message: str, *, file: str = "", line: int | None = None) -> None:
+    def __init__(self, message: str, *, file: str = "", line: int | None = None, path: Path = ()) -> None:
         where = f"{file}:{line}: " if line is not None else (f"{file}: " if file else "")
         super().__init__(where + message)
         self.message = message
         self.file = file
         self.line = line
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Template:
         return under
 
     def error(self, message: str, *path: str | int) -> TemplateError:
-        return TemplateError(message, file=self.file_of(path), line=self.line_of(path))
+        return TemplateError(message, file=self.file_of(path), line=self.line_of(path), path=path)
 
     @property
     def resources(self) -> dict[str, Any]:
