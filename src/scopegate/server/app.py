@@ -51,6 +51,7 @@ from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.messages.post import open_mail
+from scopegate.userpools.signin.queries import sweep
 from scopegate.userpools.users.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ _RING: Final = 4096
 _CONTROL_START_S: Final = 60.0
 _CONTROL_LOOK_S: Final = 0.01
 _FLUSH_S: Final = 1.0
+_SWEEP_S: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -326,8 +328,17 @@ async def _begin_control(
     holder = await _load_world(stack, store, seal, launch.settings, late, ports)
     await CodeDirectory(store, launch.settings.data_dir / "code").sweep()
     _background(stack, worker.work())
+    _background(stack, _sweep_sign_ins(store))
     _background(stack, _warn_of_runtimes(holder.world))
     return ports, holder
+
+
+async def _sweep_sign_ins(store: Store) -> None:
+    """Delete what of sign-ins has expired, now and then."""
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        with contextlib.suppress(StoreUnavailable):
+            await store.write(lambda tx: sweep(tx, clock.now()))
 
 
 async def _warn_of_runtimes(world: World) -> None:

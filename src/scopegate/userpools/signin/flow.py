@@ -1,8 +1,8 @@
 """← A sign-in: a first factor, what the pool asks for after it, and at the end a user who is signed in.
 
-`begin_…` starts one, `answers.answer` goes on with what a challenge brought; each gives a `Waiting` (a challenge, and the
-session that its answer must bring) or a `SignedIn`. Operations make tokens of the latter, pages a browser session and a
-code. The order after a first factor: status · forced new password · second factor · post-authentication function.
+`begin_…` starts one, `answers.answer` goes on with what a challenge brought; each gives a `Waiting` (a challenge, and
+the session that its answer must bring) or a `SignedIn`. Operations make tokens of the latter, pages a browser session
+and a code. The order after a first factor: status · forced new password · second factor · post-authentication function.
 What waits is in the store, so any process may take the answer; a session is used up by one statement.
 Source: reference, "Auth flows and challenges", "SECRET_HASH, SRP, devices", "Error texts"; attack rows O15, O17, O23.
 """

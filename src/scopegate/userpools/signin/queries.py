@@ -176,7 +176,8 @@ def families_of_user(tx: Tx, pool_id: str, name_key: str) -> Sequence[Family]:
     return [_family_of_row(row) for row in tx.sql.execute(query).mappings()]
 
 
-def delete_families_of_client(tx: Tx, client_id: str) -> None:
+def delete_sign_ins_of_client(tx: Tx, client_id: str) -> None:
+    """Those that wait, and those that gave tokens."""
     tx.sql.execute(delete(token_families).where(token_families.c.client_id == client_id))
     tx.sql.execute(delete(sign_in_challenges).where(sign_in_challenges.c.client_id == client_id))
 

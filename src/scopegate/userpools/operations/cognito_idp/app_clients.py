@@ -17,6 +17,7 @@ from scopegate.userpools.operations.cognito_idp.client_secrets import keep_secre
 from scopegate.userpools.operations.cognito_idp.client_settings import ORDER, render_client_settings
 from scopegate.userpools.operations.cognito_idp.lookup import get_client, get_pool, moment
 from scopegate.userpools.operations.cognito_idp.paging import read_page
+from scopegate.userpools.signin import queries as sign_ins
 
 _LIST_SIZE: Final = 60
 _KEPT: Final = ("UserPoolId", "ClientName", "ClientId", "CreationDate")
@@ -84,9 +85,10 @@ def update_user_pool_client(call: Call, request: Shape) -> Shape:
 
 
 def delete_user_pool_client(call: Call, request: Shape) -> Shape:
-    """DeleteUserPoolClient, with its secrets."""
+    """DeleteUserPoolClient, with its secrets and the sign-ins by it."""
     pool_id = get_pool(call, request["UserPoolId"])["Id"]
     client = get_client(call, pool_id, request["ClientId"])
+    sign_ins.delete_sign_ins_of_client(call.tx, client["ClientId"])
     queries.delete_client(call.tx, pool_id, client["ClientId"])
     return {}
 

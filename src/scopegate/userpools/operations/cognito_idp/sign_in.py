@@ -1,0 +1,298 @@
+"""Signing in by the JSON API: InitiateAuth, RespondToAuthChallenge and their Admin forms; renewing and taking back.
+
+What a sign-in is stands in `signin/flow.py`; here is who may ask for which of them, and what the answer looks like.
+Source: reference, "Auth flows and challenges", "ExplicitAuthFlows", "SECRET_HASH", "Error texts".
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from scopegate.aws.operations import Shape
+from scopegate.base import clock
+from scopegate.base.errors import AwsError, OAuthError
+from scopegate.jose.verify import TokenError, parse_token
+from scopegate.ports import Call
+from scopegate.store.port import Tx
+from scopegate.userpools.claims import API_SCOPE
+from scopegate.userpools.client_auth import Credentials, authenticate
+from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.operations.cognito_idp.asking import (
+    check_secret_hash,
+    client_of_pool,
+    pool_of_operator,
+    read_bearer,
+    user_of,
+    who_asks,
+)
+from scopegate.userpools.signin import flow, queries
+from scopegate.userpools.signin.answers import answer
+from scopegate.userpools.signin.desk import open_desk
+from scopegate.userpools.signin.flow import Desk, Outcome, SignedIn
+from scopegate.userpools.signin.model import find_origin_jti
+from scopegate.userpools.signin.tokens import (
+    Issued,
+    RefreshRefused,
+    new_family,
+    open_family,
+    renew,
+    revoke_sign_in,
+    sign_out_everywhere,
+    sign_tokens,
+)
+from scopegate.userpools.users import queries as user_queries
+from scopegate.userpools.users.lookup import find_for_operator
+from scopegate.userpools.users.refusals import invalid, not_authorized, unknown_user
+
+_VIA: Final = "Authentication"
+_REFRESH: Final = ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN")
+_ADMIN_PASSWORD: Final = ("ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH")
+
+# The flags of ExplicitAuthFlows, new and old, of which one lets a client use a flow.
+_ALLOWED_BY: Final[Mapping[str, frozenset[str]]] = {
+    "USER_SRP_AUTH": frozenset({"ALLOW_USER_SRP_AUTH", "ADMIN_NO_SRP_AUTH", "USER_PASSWORD_AUTH"}),
+    "USER_PASSWORD_AUTH": frozenset({"ALLOW_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH"}),
+    "ADMIN_USER_PASSWORD_AUTH": frozenset({"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"}),
+    "ADMIN_NO_SRP_AUTH": frozenset({"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"}),
+    "CUSTOM_AUTH": frozenset({"ALLOW_CUSTOM_AUTH", "CUSTOM_AUTH_FLOW_ONLY"}),
+    "USER_AUTH": frozenset({"ALLOW_USER_AUTH"}),
+    "REFRESH_TOKEN_AUTH": frozenset({"ALLOW_REFRESH_TOKEN_AUTH"}),
+    "REFRESH_TOKEN": frozenset({"ALLOW_REFRESH_TOKEN_AUTH"}),
+}
+
+_REFRESH_TEXTS: Final[Mapping[str, str]] = {
+    "unknown": "Invalid Refresh Token",
+    "revoked": "Refresh Token has been revoked",
+    "expired": "Refresh Token has expired",
+    "disabled": "User is disabled.",
+    "deleted": "Invalid Refresh Token",
+}
+
+log = structlog.get_logger()
+
+
+async def initiate_auth(call: Call, request: Shape) -> Shape:
+    """InitiateAuth: nobody signs it; the client's secret, if it has one, is proved by SECRET_HASH."""
+    if request["AuthFlow"] in _ADMIN_PASSWORD:
+        raise invalid("Initiate Auth method not supported")
+    client, pool = who_asks(call, request["ClientId"])
+    return await _initiate(call, pool, client, request)
+
+
+async def admin_initiate_auth(call: Call, request: Shape) -> Shape:
+    """AdminInitiateAuth: an operator asks."""
+    if request["AuthFlow"] == "USER_PASSWORD_AUTH":
+        raise invalid("Initiate Auth method not supported")
+    pool = pool_of_operator(call, request["UserPoolId"])
+    return await _initiate(call, pool, client_of_pool(call, pool, request["ClientId"]), request)
+
+
+async def respond_to_auth_challenge(call: Call, request: Shape) -> Shape:
+    """RespondToAuthChallenge."""
+    client, pool = who_asks(call, request["ClientId"])
+    return await _respond(call, pool, client, request)
+
+
+async def admin_respond_to_auth_challenge(call: Call, request: Shape) -> Shape:
+    """AdminRespondToAuthChallenge."""
+    pool = pool_of_operator(call, request["UserPoolId"])
+    return await _respond(call, pool, client_of_pool(call, pool, request["ClientId"]), request)
+
+
+async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shape) -> Shape:
+    """1 the client may use the flow; 2 its secret; 3 the flow."""
+    name = request["AuthFlow"]
+    given: Mapping[str, str] = request.get("AuthParameters") or {}
+    # 1
+    if not client.auth_flows & _ALLOWED_BY.get(name, frozenset()):
+        raise invalid(
+            "Auth flow not enabled for this client"
+            if name not in _ALLOWED_BY or name in _REFRESH
+            else f"{name} flow not enabled for this client"
+        )
+    # 2, 3
+    if name in _REFRESH:
+        return await _refresh(call, pool, client, given, request)
+    username = _required(given, "USERNAME")
+    await call.read(lambda tx: check_secret_hash(call, tx, client, username, given.get("SECRET_HASH")))
+    desk = desk_of(call, pool, client, request.get("ClientMetadata"))
+    match name:
+        case "USER_PASSWORD_AUTH" | "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH":
+            outcome: Outcome = await flow.begin_with_password(desk, username, _required(given, "PASSWORD"))
+        case "USER_SRP_AUTH":
+            outcome = await flow.begin_with_srp(desk, username, _required(given, "SRP_A"))
+        case "CUSTOM_AUTH":
+            srp_a = _required(given, "SRP_A") if given.get("CHALLENGE_NAME") == "SRP_A" else None
+            outcome = await flow.begin_custom(desk, username, srp_a)
+        case _:
+            outcome = await flow.begin_by_choice(desk, username, given.get("PREFERRED_CHALLENGE"), given)
+    return await _render(call, desk, outcome)
+
+
+async def _respond(call: Call, pool: PoolView, client: AppClient, request: Shape) -> Shape:
+    given: Mapping[str, str] = request.get("ChallengeResponses") or {}
+    username = _required(given, "USERNAME")
+    await call.read(lambda tx: check_secret_hash(call, tx, client, username, given.get("SECRET_HASH")))
+    desk = desk_of(call, pool, client, request.get("ClientMetadata"))
+    outcome = await answer(desk, request["ChallengeName"], request.get("Session"), given)
+    return await _render(call, desk, outcome)
+
+
+def desk_of(call: Call, pool: PoolView, client: AppClient, metadata: Mapping[str, str] | None) -> Desk:
+    """Where somebody signs in by an operation."""
+    return open_desk(pool, client, call.ports, call.store, call.seal, via=_VIA, metadata=metadata)
+
+
+def _required(given: Mapping[str, str], name: str) -> str:
+    value = given.get(name)
+    if not value:
+        raise invalid(f"Missing required parameter {name}")
+    return value
+
+
+async def _render(call: Call, desk: Desk, outcome: Outcome) -> Shape:
+    """A challenge, or tokens."""
+    if not isinstance(outcome, SignedIn):
+        shown: Shape = {"ChallengeName": outcome.name, "ChallengeParameters": dict(outcome.parameters)}
+        if outcome.session:
+            shown["Session"] = outcome.session
+        if outcome.available:
+            shown["AvailableChallenges"] = list(outcome.available)
+        return shown
+    family = new_family(
+        desk.pool, desk.client, outcome.user, now=clock.now(), scopes=(API_SCOPE,), via=outcome.via, amr=outcome.amr
+    )
+    refresh_token = (await call.store.write(lambda tx: open_family(tx, call.seal, family))).result
+    issued = await sign_tokens(
+        desk.pool,
+        desk.client,
+        outcome.user,
+        outcome.memberships,
+        family,
+        call.ports.invoke,
+        refresh_token=refresh_token,
+        client_metadata=desk.metadata,
+    )
+    log.info("token.issued", client_id=desk.client.client_id, sub=outcome.user.sub, request_id=call.request_id)
+    return {"ChallengeParameters": {}, "AuthenticationResult": _render_issued(issued)}
+
+
+def _render_issued(issued: Issued) -> Shape:
+    return {
+        "AccessToken": issued.access_token.decode("ascii"),
+        "ExpiresIn": issued.expires_in_s,
+        "TokenType": "Bearer",
+        **({"RefreshToken": issued.refresh_token} if issued.refresh_token else {}),
+        **({"IdToken": issued.id_token.decode("ascii")} if issued.id_token else {}),
+    }
+
+
+# Renewing
+
+
+async def _refresh(call: Call, pool: PoolView, client: AppClient, given: Mapping[str, str], request: Shape) -> Shape:
+    """REFRESH_TOKEN_AUTH. SECRET_HASH is over the user's name, which only the token tells: any of its names will do."""
+    token = _required(given, "REFRESH_TOKEN")
+    if not client.is_public:
+        names = await call.read(lambda tx: _names_behind(call, tx, token))
+        await call.read(lambda tx: _check_any_hash(call, tx, client, names, given.get("SECRET_HASH")))
+    issued = await _renew(call, pool, client, token, request.get("ClientMetadata"))
+    return {"ChallengeParameters": {}, "AuthenticationResult": _render_issued(issued)}
+
+
+def _names_behind(call: Call, tx: Tx, token: str) -> list[str]:
+    origin_jti = find_origin_jti(call.seal, token)
+    family = queries.find_family(tx, origin_jti) if origin_jti is not None else None
+    user = user_queries.find_user(tx, call.seal, family.pool_id, family.name_key) if family is not None else None
+    if user is None:
+        return [""]
+    aliases = (user.attributes.get(name, "") for name in ("email", "phone_number", "preferred_username"))
+    return [user.username, user.sub, *(alias for alias in aliases if alias)]
+
+
+def _check_any_hash(call: Call, tx: Tx, client: AppClient, names: list[str], secret_hash: str | None) -> None:
+    refused: AwsError | None = None
+    for name in names:
+        try:
+            check_secret_hash(call, tx, client, name, secret_hash)
+        except AwsError as error:
+            refused = error
+        else:
+            return
+    assert refused is not None
+    raise refused
+
+
+async def _renew(
+    call: Call, pool: PoolView, client: AppClient, token: str, metadata: Mapping[str, str] | None
+) -> Issued:
+    try:
+        return await renew(call.store, call.seal, pool, client, token, call.ports.invoke, client_metadata=metadata)
+    except RefreshRefused as refused:
+        if refused.kind == "reused":
+            raise AwsError("RefreshTokenReuseException", "Refresh token has been reused") from None
+        raise not_authorized(_REFRESH_TEXTS[refused.kind]) from None
+
+
+async def get_tokens_from_refresh_token(call: Call, request: Shape) -> Shape:
+    """GetTokensFromRefreshToken: the way to renew under rotation."""
+    client, pool = who_asks(call, request["ClientId"])
+    _check_secret(call, client, pool, request.get("ClientSecret"))
+    if not client.allows_refresh:
+        raise invalid("Auth flow not enabled for this client")
+    issued = await _renew(call, pool, client, request["RefreshToken"], request.get("ClientMetadata"))
+    return {"AuthenticationResult": _render_issued(issued)}
+
+
+def _check_secret(call: Call, client: AppClient, pool: PoolView, secret: str | None) -> None:
+    """The client's secret itself, as RevokeToken and GetTokensFromRefreshToken take it."""
+    if client.is_public and secret is None:
+        return
+    if secret is None:
+        raise not_authorized(f"Client {client.client_id} is configured for secret but secret was not received")
+    credentials = Credentials(client.client_id, secret.encode("utf-8", "replace"), "ClientSecret")
+    try:
+        authenticate(client, pool, credentials, address=call.peer, settings=call.settings, rates=call.ports.rates)
+    except OAuthError as refusal:
+        if refusal.code != "invalid_client":
+            raise AwsError(refusal.code, refusal.description, log=refusal.log) from None
+        raise not_authorized(f"Unable to verify secret for client {client.client_id}", log=refusal.log) from None
+
+
+# Taking back
+
+
+async def revoke_token(call: Call, request: Shape) -> Shape:
+    """RevokeToken: a refresh token and what came of it. Another client's, or none of ours, changes nothing."""
+    client, pool = who_asks(call, request["ClientId"])
+    _check_secret(call, client, pool, request.get("ClientSecret"))
+    if not client.sign_in.revocable:
+        raise AwsError("UnsupportedOperationException", "Token revocation is not enabled for this client.")
+    try:
+        parse_token(request["Token"])
+    except TokenError:
+        pass
+    else:
+        raise AwsError("UnsupportedTokenTypeException", "Only refresh tokens can be revoked.")
+    origin_jti = find_origin_jti(call.seal, request["Token"])
+    if origin_jti is not None:
+        await call.write(lambda tx: revoke_sign_in(tx, origin_jti, pool.pool_id, client.client_id, call.now))
+    return {}
+
+
+def global_sign_out(call: Call, request: Shape) -> Shape:
+    """GlobalSignOut: every sign-in of the token's user."""
+    user = user_of(call, call.tx, read_bearer(call, request["AccessToken"]))
+    sign_out_everywhere(call.tx, user, call.now)
+    return {}
+
+
+def admin_user_global_sign_out(call: Call, request: Shape) -> Shape:
+    """AdminUserGlobalSignOut."""
+    pool = pool_of_operator(call, request["UserPoolId"])
+    user = find_for_operator(call.tx, call.seal, pool.document, request["Username"])
+    if user is None:
+        raise unknown_user()
+    sign_out_everywhere(call.tx, user, call.now)
+    return {}

@@ -1,0 +1,52 @@
+"""Where somebody signs in: what a sign-in needs of this process, for pages and operations alike."""
+
+from collections.abc import Mapping
+
+from scopegate.base import clock
+from scopegate.ports import Ports
+from scopegate.store.port import Store
+from scopegate.store.sealing import Sealer
+from scopegate.userpools.messages.compose import compose
+from scopegate.userpools.messages.model import Delivery, mask
+from scopegate.userpools.messages.post import post
+from scopegate.userpools.messages.queries import keep_message
+from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.signin.flow import Desk
+from scopegate.userpools.triggers import About, attributes_of
+from scopegate.userpools.users.model import User
+
+
+def open_desk(
+    pool: PoolView,
+    client: AppClient,
+    ports: Ports,
+    store: Store,
+    seal: Sealer,
+    *,
+    via: str,
+    metadata: Mapping[str, str] | None = None,
+) -> Desk:
+    """via: of the tokens that come of it. metadata: ClientMetadata of this request."""
+
+    async def send_code(
+        user: User, medium: str, source: str, code: str, metadata: Mapping[str, str] | None
+    ) -> tuple[str, str]:
+        attribute = "email" if medium == "EMAIL" else "phone_number"
+        delivery = Delivery(attribute, user.attributes[attribute])
+        about = About(user.username, client.client_id, attributes_of(user), metadata)
+        message = await compose(pool, ports.invoke, source, about, delivery, code, public_url="")
+        await store.write(lambda tx: keep_message(tx, seal, message, clock.now()))
+        await post(pool, ports, message, about)
+        return medium, mask(delivery.destination)
+
+    return Desk(
+        store=store,
+        seal=seal,
+        passwords=ports.passwords,
+        invoke=ports.invoke,
+        send_code=send_code,
+        pool=pool,
+        client=client,
+        via=via,
+        metadata=metadata,
+    )
