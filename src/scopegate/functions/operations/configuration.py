@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from scopegate.aws.operations import Shape
+from scopegate.aws.rights import check_pass_role
 from scopegate.base import names
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
@@ -136,6 +137,8 @@ def apply(call: Call, configuration: Document, request: Shape) -> Document:
     if int(changed["MemorySize"]) > limit("functions.memory_mb"):
         raise invalid(_above("MemorySize", limit("functions.memory_mb")))
     _check_role(call, changed["Role"])
+    if "Role" in request:
+        check_pass_role(call, changed["Role"], "lambda.amazonaws.com")
     plain = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{changed['FunctionName']}"}
     changed["LoggingConfig"] = _logging(configuration.get("LoggingConfig", plain), request.get("LoggingConfig") or {})
     changed["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(call.region, changed["Runtime"])}

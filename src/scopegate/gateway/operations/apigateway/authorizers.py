@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from scopegate.aws.operations import Shape
+from scopegate.aws.rights import check_pass_role
 from scopegate.base import clock, names
 from scopegate.base.limits import limit
 from scopegate.gateway import queries
@@ -195,6 +196,8 @@ def _check_function_authorizer(call: Call, authorizer: Document) -> None:
         )
     check_function(match[3])
     credentials = authorizer.get("authorizerCredentials")
+    if credentials:
+        check_pass_role(call, credentials, "apigateway.amazonaws.com")
     if credentials and "${stageVariables." not in credentials:
         arn = names.find_arn(credentials)
         if arn is None or arn.service != "iam" or _ROLE.fullmatch(arn.resource) is None:

@@ -6,6 +6,7 @@ Source: reference, control plane, sections 1.2 and 3.3; data plane, section 6.1.
 import re
 from typing import Final
 
+from scopegate.aws.rights import check_pass_role
 from scopegate.base import names
 from scopegate.base.errors import AwsError
 from scopegate.gateway.operations.apigateway.methods import BAD_VERB, VERBS
@@ -79,8 +80,10 @@ def _check_credentials(call: Call, integration: Document, *, needed: bool) -> No
         if needed:
             raise bad_request("Role ARN must be specified for AWS integrations")
         return
-    partition = names.partition_of(call.region)
-    if _STAGE_VARIABLE in credentials or credentials == _CALLERS_OWN.format(partition=partition):
+    if credentials == _CALLERS_OWN.format(partition=names.partition_of(call.region)):
+        return
+    check_pass_role(call, credentials, "apigateway.amazonaws.com")
+    if _STAGE_VARIABLE in credentials:
         return
     arn = names.find_arn(credentials)
     if arn is None or arn.service != "iam" or _ROLE.fullmatch(arn.resource) is None:

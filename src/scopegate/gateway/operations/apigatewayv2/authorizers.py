@@ -182,7 +182,7 @@ def _check_request(call: Call, document: Document) -> None:
             f"Invalid Authorizer URI: {'null' if uri is None else uri}. "
             "Authorizer URI should be a valid API Gateway ARN that represents a Lambda function invocation."
         )
-    check_credentials(document.get("AuthorizerCredentialsArn"))
+    check_credentials(call, document.get("AuthorizerCredentialsArn"))
     if "JwtConfiguration" in document:
         raise bad_request("JwtConfiguration is not supported for REQUEST authorizer")
     sources = document.get("IdentitySource") or []

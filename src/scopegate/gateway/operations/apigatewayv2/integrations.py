@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from scopegate.aws.operations import Shape
+from scopegate.aws.rights import check_pass_role
 from scopegate.base import names
 from scopegate.base.errors import AwsError
 from scopegate.gateway import queries
@@ -143,7 +144,7 @@ def _check(call: Call, document: Document, request: Shape) -> None:
         _check_web_service(document)
     else:
         _check_service(document)
-    check_credentials(document.get("CredentialsArn"))
+    check_credentials(call, document.get("CredentialsArn"))
     _check_mappings(document)
 
 
@@ -156,9 +157,13 @@ def is_function(text: str, region: str | None = None) -> bool:
     return named and (region is None or (arn is not None and arn.region == region))
 
 
-def check_credentials(text: str | None) -> None:
-    """Refuse credentials that are no role, not the caller's own identity, and no stage variable's."""
-    if text is None or _STAGE_VARIABLE in text or re.fullmatch(r"arn:aws[a-z-]*:iam::\*:user/\*", text):
+def check_credentials(call: Call, text: str | None) -> None:
+    """Refuse credentials that are no role, not the caller's own identity, and no stage variable's; and a role that
+    the caller may not pass."""
+    if text is None or re.fullmatch(r"arn:aws[a-z-]*:iam::\*:user/\*", text):
+        return
+    check_pass_role(call, text, "apigateway.amazonaws.com")
+    if _STAGE_VARIABLE in text:
         return
     arn = names.find_arn(text)
     if arn is None or arn.service != "iam" or _ROLE.fullmatch(arn.resource) is None:
