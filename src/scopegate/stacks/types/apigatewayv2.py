@@ -44,17 +44,23 @@ _API_DEFAULTS: Final[Properties] = {"Description": "", "DisableExecuteApiEndpoin
 async def _create_api(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     body = properties.get("Body")
     tags = aws.tags_with(properties.get("Tags"))
+
+    def physical(answer: Any) -> Physical:
+        return _api(aws, answer)
+
     if body is None:
-        return await aws.make(_V2, "CreateApi", {**without(properties, *_OF_BODY), "Tags": tags}, _api)
-    physical = await aws.make(_V2, "ImportApi", _import_request(properties), _api)
-    await _apply_over_body(aws, physical.physical_id, properties)
-    arn = dict([_arn(aws, f"/apis/{physical.physical_id}")])
+        return await aws.make(_V2, "CreateApi", {**without(properties, *_OF_BODY), "Tags": tags}, physical)
+    made = await aws.make(_V2, "ImportApi", _import_request(properties), physical)
+    await _apply_over_body(aws, made.physical_id, properties)
+    arn = dict([_arn(aws, f"/apis/{made.physical_id}")])
     await aws.call(_V2, "TagResource", {**arn, "Tags": tags})
-    return physical
+    return made
 
 
-def _api(answer: Any) -> Physical:
-    return Physical(answer["ApiId"], {"ApiEndpoint": answer["ApiEndpoint"], "ApiId": answer["ApiId"]})
+def _api(aws: Aws, answer: Any) -> Physical:
+    api_id = answer["ApiId"]
+    arn = names.execute_api_arn(aws.region, aws.account, api_id, "").rstrip("/")
+    return Physical(api_id, {"ApiEndpoint": answer["ApiEndpoint"], "ApiId": api_id, "ExecuteApiArn": arn})
 
 
 def _import_request(properties: Properties) -> Properties:
@@ -254,7 +260,7 @@ _UNDONE: Final[Properties] = {"Route": {"AuthorizationType": "NONE"}}
 
 async def _create_overrides(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     override_id = aws.generated_name(logical_id, 128)
-    physical = Physical(override_id, {"ApiGatewayManagedOverridesId": override_id})
+    physical = Physical(override_id, {"ApiGatewayManagedOverridesId": override_id, "Id": override_id})
     return await _update_overrides(aws, physical, {}, properties)
 
 
@@ -299,8 +305,8 @@ TYPES: Final = {
             "DisableExecuteApiEndpoint DisableSchemaValidation FailOnWarnings IpAddressType Name ProtocolType RouteKey "
             "RouteSelectionExpression Tags Target Version"
         ),
-        attributes=words("ApiEndpoint ApiId"),
-        read_only=words("ApiEndpoint ApiId"),
+        attributes=words("ApiEndpoint ApiId ExecuteApiArn"),
+        read_only=words("ApiEndpoint ApiId ExecuteApiArn"),
         replaces=words("ProtocolType"),
     ),
     "AWS::ApiGatewayV2::ApiGatewayManagedOverrides": ResourceType(
@@ -309,8 +315,8 @@ TYPES: Final = {
         _update_overrides,
         properties=words("ApiId Integration Route Stage"),
         required=("ApiId",),
-        attributes=words("ApiGatewayManagedOverridesId"),
-        read_only=words("ApiGatewayManagedOverridesId"),
+        attributes=words("ApiGatewayManagedOverridesId Id"),
+        read_only=words("ApiGatewayManagedOverridesId Id"),
         replaces=words("ApiId"),
     ),
     "AWS::ApiGatewayV2::Authorizer": ResourceType(

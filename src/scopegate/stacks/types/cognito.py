@@ -9,7 +9,12 @@ from scopegate.stacks.types.resource_type import Aws, Properties, ResourceType, 
 _IDP: Final = "cognito-idp"
 _CREATE_ONLY: Final = ("Schema", "AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
 # What SetUserPoolMfaConfig takes, not Create- and UpdateUserPool.
-_FACTORS: Final = ("EnabledMfas", "WebAuthnRelyingPartyID", "WebAuthnUserVerification")
+_PASSKEYS: Final = {
+    "WebAuthnFactorConfiguration": "FactorConfiguration",
+    "WebAuthnRelyingPartyID": "RelyingPartyId",
+    "WebAuthnUserVerification": "UserVerification",
+}
+_FACTORS: Final = ("EnabledMfas", *_PASSKEYS)
 
 
 async def _create_user_pool(aws: Aws, logical_id: str, properties: Properties) -> Physical:
@@ -45,8 +50,7 @@ async def _set_factors(aws: Aws, pool_id: str, properties: Properties) -> None:
     if "EMAIL_OTP" in enabled:
         names_of = (("EmailAuthenticationMessage", "Message"), ("EmailAuthenticationSubject", "Subject"))
         request["EmailMfaConfiguration"] = {to: properties[name] for name, to in names_of if name in properties}
-    keys = (("WebAuthnRelyingPartyID", "RelyingPartyId"), ("WebAuthnUserVerification", "UserVerification"))
-    if passkeys := {to: properties[name] for name, to in keys if name in properties}:
+    if passkeys := {to: properties[name] for name, to in _PASSKEYS.items() if name in properties}:
         request["WebAuthnConfiguration"] = passkeys
     await aws.call(_IDP, "SetUserPoolMfaConfig", request)
 
@@ -148,10 +152,11 @@ TYPES: Final = {
         properties=words(
             "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
             "DeviceConfiguration EmailAuthenticationMessage EmailAuthenticationSubject EmailConfiguration "
-            "EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig MfaConfiguration Policies "
+            "EmailVerificationMessage EmailVerificationSubject EnabledMfas IssuerConfiguration KeyConfiguration "
+            "LambdaConfig MfaConfiguration Policies "
             "Schema SmsAuthenticationMessage SmsConfiguration SmsVerificationMessage UserAttributeUpdateSettings "
             "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
-            "VerificationMessageTemplate WebAuthnRelyingPartyID WebAuthnUserVerification"
+            "VerificationMessageTemplate WebAuthnFactorConfiguration WebAuthnRelyingPartyID WebAuthnUserVerification"
         ),
         attributes=words("Arn ProviderName ProviderURL UserPoolId"),
         read_only=words("Arn ProviderName ProviderURL UserPoolId"),
@@ -177,7 +182,7 @@ TYPES: Final = {
         _create_domain,
         _delete_domain,
         _update_domain,
-        properties=words("CustomDomainConfig Domain ManagedLoginVersion UserPoolId"),
+        properties=words("CustomDomainConfig Domain ManagedLoginVersion Routing UserPoolId"),
         required=("Domain", "UserPoolId"),
         attributes=words("CloudFrontDistribution"),
         read_only=words("CloudFrontDistribution"),
