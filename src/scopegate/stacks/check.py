@@ -6,20 +6,27 @@ Source: design, "What is refused when it is made, and what is warned of".
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as FilePath
 from typing import Any, Final
 
 from scopegate.ports import Ports
 from scopegate.stacks.checks import browsers, functions, routes
+from scopegate.stacks.checks.documents import judge_documents
 from scopegate.stacks.checks.look import Look, look_at, overview
 from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.deploy import DeploymentFailed, deploy
-from scopegate.stacks.read import Template, TemplateError
+from scopegate.stacks.read import Path, Template, TemplateError
+from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
+
+_MOST_FAULTS: Final = 20
+_NAMES: Final = re.compile(r"[A-Za-z0-9]+")
 
 
 async def check(
@@ -30,7 +37,7 @@ async def check(
     template: Template,
     given: Mapping[str, str],
     exports: Mapping[str, str],
-    code: Mapping[str, Path],
+    code: Mapping[str, FilePath],
     ignore: Iterable[str] = (),
 ) -> Report:
     """Deploy the template and judge what came of it. What cannot be deployed is said; the rest is then not judged.
@@ -44,18 +51,92 @@ async def check(
         if "note" in event:
             notes.append(event["note"])
 
+    found = list(judge_documents(template))
+    apis: tuple[Mapping[str, Any], ...] = ()
     try:
         stack = await deploy(store, seal, aws, template, given, exports, say)
     except TemplateError as error:
-        return Report(template.file, findings=(fault(error, template.file),), notes=tuple(notes))
+        found.append(fault(error, template.file))
+
+        async def deploy_rest(rest: Template) -> None:
+            await deploy(store, seal, aws, rest, given, exports, lambda _: None)
+
+        found += await _further_faults(template, error, deploy_rest)
     except DeploymentFailed as failed:
         cause = failed.cause if isinstance(failed.cause, TemplateError) else TemplateError(str(failed))
-        return Report(template.file, findings=(fault(cause, template.file),), notes=tuple(notes))
-    look = await look_at(aws, ports, template, stack, code)
-    found = [finding for judge in _JUDGES for finding in judge(look)]
+        found.append(fault(cause, template.file))
+    else:
+        look = await look_at(aws, ports, template, stack, code)
+        found += [finding for judge in _JUDGES for finding in judge(look)]
+        notes = list(map(look.places.named, notes))
+        apis = tuple(overview(look))
     kept, ignored = _without_ignored(template, found, frozenset(ignore))
-    shown = tuple(map(look.places.named, notes))
-    return Report(template.file, tuple(overview(look)), tuple(kept), shown, ignored)
+    return Report(template.file, apis, tuple(kept), tuple(notes), ignored)
+
+
+async def _further_faults(
+    template: Template, error: TemplateError, deploy_rest: Callable[[Template], Awaitable[None]]
+) -> list[Finding]:
+    """What else is refused before anything is made, when what is refused already is left out.
+
+    A failure under way ends the search: it may be about what is left out.
+    """
+    found: list[Finding] = []
+    rest = _without(template, error.path)
+    while rest is not None and len(found) < _MOST_FAULTS:
+        try:
+            await deploy_rest(rest)
+        except TemplateError as further:
+            found.append(fault(further, template.file))
+            rest = _without(rest, further.path)
+        except DeploymentFailed:
+            break
+        else:
+            break
+    return found
+
+
+def _without(template: Template, path: Path) -> Template | None:
+    """The template without the resource or output of a path, without what refers to that, and without types that
+    nobody knows, which are told of together; None when nothing is left, or the path is of something else."""
+    document = dict(template.document)
+    resources = dict(template.resources)
+    outputs = dict(document.get("Outputs") or {})
+    match path[:2]:
+        case ("Outputs", name):
+            outputs.pop(str(name), None)
+        case ("Resources", name):
+            owner = max((each for each in resources if str(name).startswith(each)), key=len, default="")
+            gone = {owner, *(each for each, resource in resources.items() if _is_of_no_type(resource))}
+            while gone & resources.keys():
+                resources = {each: resource for each, resource in resources.items() if each not in gone}
+                gone |= {each for each, resource in resources.items() if _mentioned(resource) & gone}
+            outputs = {each: output for each, output in outputs.items() if not _mentioned(output) & gone}
+        case _:
+            return None
+    document |= {"Resources": resources, "Outputs": outputs}
+    changed = (resources, outputs) != (template.resources, template.document.get("Outputs") or {})
+    return replace(template, document=document) if resources and changed else None
+
+
+def _is_of_no_type(resource: Any) -> bool:
+    kind = str(resource.get("Type")) if isinstance(resource, dict) else ""
+    return kind not in RESOURCES and not kind.startswith(("AWS::Serverless::", "Custom::"))
+
+
+def _mentioned(value: Any) -> set[str]:
+    """The resources that a value refers to, and some words that are none."""
+    match value:
+        case list():
+            return {name for item in value for name in _mentioned(item)}
+        case dict():
+            found = {name for item in value.values() for name in _mentioned(item)}
+            for key in ("Ref", "DependsOn", "Fn::GetAtt", "Fn::Sub"):
+                said = value.get(key)
+                words = said if isinstance(said, list) else [said]
+                found |= {name for word in words if isinstance(word, str) for name in _NAMES.findall(word)}
+            return found
+    return set()
 
 
 def fault(error: TemplateError, file: str) -> Finding:

@@ -23,6 +23,11 @@ RULES: Final[Mapping[str, Rule]] = {
         "A deployment refuses the template.",
         "It is refused before anything is made, or fails at this resource and is undone.",
     ),
+    "misspelt-key": Rule(
+        "error",
+        "A key of an OpenAPI document is nearly one that API Gateway knows.",
+        "An import passes over keys that it does not know: what the key should have said is not said.",
+    ),
     "function-missing": Rule(
         "error",
         "A route or an authorizer names a function that does not exist.",
