@@ -14,7 +14,7 @@ Paths on a bare host (localhost, loopback addresses, *.localhost, --public-url, 
   /_scopegate/health · /_scopegate/…                                                         Health · Own
   /restapis/{api}/{stage}/_user_request_/… · /_aws/execute-api/{api}/…                       ExecuteApi
   /{pool}/.well-known/…, also after the path of --issuer-url                                 IssuerDocument
-  /{pool}/oauth2/… · /oauth2/… · [/_aws]/cognito-idp/oauth2/…                                OAuth
+  /{pool}/oauth2/… · /oauth2/… · [/_aws]/cognito-idp/oauth2/… · /login and other pages       OAuth
   anything else                                                                              Aws
 
 Source: reference pages, "Host forms"; design, "Two issuer worlds" and "Who may speak to which plane".
@@ -103,7 +103,7 @@ _DOCUMENTS: Final = {
     "/.well-known/jwks.json": "jwks.json",
     "/.well-known/openid-configuration": "openid-configuration",
 }
-# The paths of a Cognito domain (reference, "Hosts, paths, identifiers").
+# The paths of a Cognito domain (reference, "Hosts, paths, identifiers"); files of its pages are below /login/.
 _OAUTH_PATHS: Final = frozenset(
     {
         "/authorize",
@@ -116,7 +116,7 @@ _OAUTH_PATHS: Final = frozenset(
         "/signup",
     }
 )
-_OAUTH_PREFIXES: Final = ("/oauth2/", "/saml2/")
+_OAUTH_PREFIXES: Final = ("/login/", "/oauth2/", "/saml2/")
 
 
 def parse_host(value: str) -> str:

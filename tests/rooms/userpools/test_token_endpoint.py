@@ -414,14 +414,6 @@ def test_machine_endpoints_that_are_not_built_say_so(world: World, path: str) ->
     assert "not built yet" in answer.json["error_description"]
 
 
-@pytest.mark.parametrize("path", ["/login", "/logout", "/oauth2/authorize", "/signup"])
-def test_pages_that_are_not_built_say_so(world: World, path: str) -> None:
-    answer = world.send(method="GET", target=path.encode())
-
-    assert (answer.status, answer.header("Content-Type")) == (501, "text/html;charset=UTF-8")
-    assert answer.header("X-Frame-Options") == "DENY"
-
-
 @pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/.well-known/openid-configuration"])
 def test_the_oauth_host_has_no_issuer_documents(world: World, path: str) -> None:
     """Reference: HTTP 400 with a page."""

@@ -3,7 +3,6 @@
 Source: reference, POST /oauth2/token, response headers and errors.
 """
 
-from html import escape
 from typing import Final
 
 import orjson
@@ -25,11 +24,14 @@ _FILTER_HEADERS: Final[tuple[Header, ...]] = (
     (b"Strict-Transport-Security", b"max-age=31536000 ; includeSubDomains"),
     (b"Server", b"Server"),
 )
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
-<body><h1>{title}</h1><p>{text}</p></body></html>
-"""
-_PAGE_POLICY: Final[Header] = (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
+_ASSET_POLICY: Final[Header] = (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
+# No form-action: Chromium holds it against every redirect that follows a form, those of the application's own callback
+# included, and so would stop sign-ins. The forms themselves are the templates' and name paths only.
+_PAGE_POLICY: Final[Header] = (
+    b"Content-Security-Policy",
+    b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+)
+_REFERRER: Final[Header] = (b"Referrer-Policy", b"same-origin")
 
 
 def render_json(status: int, body: bytes, request_id: str, content_type: bytes = ERROR_TYPE) -> Response:
@@ -50,15 +52,39 @@ def render_error(error: OAuthError, request_id: str) -> Response:
     return render_json(error.status, orjson.dumps(members), request_id)
 
 
-def render_page(status: int, title: str, text: str, request_id: str) -> Response:
-    """An answer to a browser that has nothing to show."""
+def render_html(status: int, html: bytes, request_id: str) -> Response:
+    """A page of a sign-in."""
     headers = [
         (b"Content-Type", b"text/html;charset=UTF-8"),
         (b"x-amz-cognito-request-id", request_id.encode("ascii")),
         _PAGE_POLICY,
+        _REFERRER,
         *_FILTER_HEADERS,
     ]
-    return Response(status, headers, _PAGE.format(title=escape(title), text=escape(text)).encode())
+    return Response(status, headers, html)
+
+
+def render_redirect(location: str, request_id: str) -> Response:
+    """location: without a character that could end a header line."""
+    headers = [
+        (b"Location", location.encode("ascii")),
+        (b"x-amz-cognito-request-id", request_id.encode("ascii")),
+        _REFERRER,
+        *_FILTER_HEADERS,
+    ]
+    return Response(302, headers)
+
+
+def render_asset(content_type: bytes, body: bytes) -> Response:
+    """A file whose name changes with its content."""
+    headers = [
+        (b"Content-Type", content_type),
+        (b"Cache-Control", b"public, max-age=31536000, immutable"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        _ASSET_POLICY,
+        (b"Server", b"Server"),
+    ]
+    return Response(200, headers, body)
 
 
 def render_wrong_method(allowed: str, request_id: str) -> Response:
