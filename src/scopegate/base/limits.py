@@ -143,6 +143,14 @@ LIMITS: Final[Mapping[str, Limit]] = {
     # stacks
     "stacks.depth": _hard(8, "stacks", "ours: a stack, one nested in it, one nested in that, …"),
     "stacks.resources": _hard(2_500, "resources", "CloudFormation: of a stack with all that are nested in it"),
+    "userpools.code_s": _hard(86_400, "seconds", "Cognito: life of a code that proves an address"),
+    "userpools.codes_per_hour": _hard(5, "codes", "Cognito: sent again to one user, for each purpose"),
+    "userpools.code_tries_per_hour": _hard(15, "tries", "Cognito: of one user's codes, for each purpose"),
+    "userpools.reset_code_s": _hard(3_600, "seconds", "Cognito: life of a code for a forgotten password"),
+    "userpools.reset_tries_per_hour": _hard(5, "tries", "Cognito: 5 to 20, of one user's codes for a password"),
+    "userpools.password_changes_per_hour": _hard(5, "tries", "Cognito: ChangePassword of one user"),
+    "userpools.groups": _quota(10_000, "per pool", "Cognito: groups"),
+    "userpools.groups_of_user": _quota(100, "per user", "Cognito: groups of one user"),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.session_policies": _hard(10, "items", "STS: managed policies of a session"),

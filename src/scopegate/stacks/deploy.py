@@ -1,56 +1,46 @@
 """← A deployment, from a template to outputs.
 
-1 read · 2 parameters · 3 SAM → CloudFormation · 4 resolve, graph · 5 steps · 6 each step through the operations, undone
-on failure · 7 what the template no longer has goes · 8 outputs.
+1 read · 2 parameters, rules · 3 what the template repeats, SAM → CloudFormation · 4 resolve, graph · 5 steps foreseen,
+those of nested stacks too · 6 each step through the operations, undone on failure · 7 what the template no longer has
+goes · 8 outputs. Steps 2 to 5 are `prepare.py`; how a step and its way back are taken is `run.py`.
 
-What is made, changed or taken away is in the store before or with the call that does it (`model.Undo`), so that a
-failure and a killed process are undone by the same steps. Until a deployment has ended, the stack's resources are those
-that stood before it.
 Each step is told to `say` as plain data: {"logicalId", "type", "action", "state", "seconds", "done", "of"}, and what
 the user should know as {"note"}.
 """
 
 import contextlib
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 
-from scopegate.base import clock, names
+from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.stacks import queries
 from scopegate.stacks.faults import place_fault
-from scopegate.stacks.model import Made, Stack, Undo
+from scopegate.stacks.model import NESTED, Made, Stack
 from scopegate.stacks.parameters import parameter_values
-from scopegate.stacks.plan import Node, wanted_nodes
+from scopegate.stacks.plan import Node, live_outputs
+from scopegate.stacks.prepare import Foreseen, Foresight, Preparation, Prepared, Sent, Step, action_of, within
 from scopegate.stacks.read import Template, TemplateError
-from scopegate.stacks.resolve import Physical, Scope, is_true, references, resolve
+from scopegate.stacks.resolve import Physical, Scope, is_unknown, resolve, unknown
 from scopegate.stacks.resources import RESOURCES
-from scopegate.stacks.sam import translate
-from scopegate.stacks.types.resource_type import Aws
-from scopegate.store.port import Store, StoreUnavailable, Tx
+from scopegate.stacks.run import Run, Say, StackRefused, Tree, new_stack_id
+from scopegate.stacks.sam import Translator
+from scopegate.stacks.types.resource_type import Aws, tags_of
+from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
-
-Say = Callable[[dict[str, Any]], None]
 
 # What only a deployment brings before callers.
 _DEPLOYED: Final = frozenset(
     f"AWS::ApiGateway::{name}" for name in ("GatewayResponse", "Method", "Model", "RequestValidator", "Resource")
 )
 _DEPLOYMENT: Final = "AWS::ApiGateway::Deployment"
+_SSM: Final = "AWS::SSM::Parameter"
+_NOTHING: Final = Sent()
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do. action: Create, Update, Replace, Keep, Undo or Delete; in a plan also Retain."""
-
-    action: str
-    logical_id: str
-    type: str
 
 
 class DeploymentFailed(Exception):
@@ -67,197 +57,13 @@ class DeploymentFailed(Exception):
         self.leftovers = leftovers
 
 
-def _became(made: Made, physical: Physical) -> Made:
-    return replace(made, physical_id=physical.physical_id, attributes=dict(physical.attributes))
+class _StepFailed(Exception):
+    """A step failed and nothing is undone yet."""
 
-
-@contextlib.contextmanager
-def _shaped(kind: str) -> Iterator[None]:
-    """Properties are taken apart as their type has them: a list where a mapping is due is the template's fault."""
-    try:
-        yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        log.info("stack.misshapen", type=kind, why=repr(error), where=_last_line(error))
-        raise AwsError("ValidationException", f"The properties have not the shape that {kind} asks for") from error
-
-
-def _last_line(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
-
-
-@dataclass(slots=True)
-class Deployment:
-    """One run of `deploy` or `delete` on one stack. run: its name in the store."""
-
-    store: Store
-    seal: Sealer
-    aws: Aws
-    say: Say
-    stack: Stack
-    run: str
-    total: int = 0
-    done: int = 0
-
-    # The stack in the store
-
-    async def take(self) -> None:
-        await self.store.write(lambda tx: self._write(tx, queries.take_stack))
-
-    async def save(self, **changes: Any) -> None:
-        self.stack = replace(self.stack, **changes)
-        await self.store.write(lambda tx: self._write(tx, queries.put_stack))
-
-    def _write(self, tx: Tx, write: Callable[..., None]) -> None:
-        write(tx, self.seal, self.aws.account, self.aws.region, self.stack, self.run)
-
-    async def forget(self) -> None:
-        where = (self.aws.account, self.aws.region, self.stack.stack_id)
-        await self.store.write(lambda tx: queries.delete_stack(tx, *where))
-
-    def tell(self, step: Step, state: str, seconds: float = 0.0) -> None:
-        self.say(
-            {
-                "logicalId": step.logical_id,
-                "type": step.type,
-                "action": step.action,
-                "state": state,
-                "seconds": round(seconds, 3),
-                "done": self.done,
-                "of": self.total,
-            }
-        )
-
-    # Steps forward, each with its way back
-
-    async def create(self, logical_id: str, wanted: Made) -> Made:
-        """Make it. The way back is written in the transaction that makes it."""
-        undo = self.stack.undo
-
-        def made(physical: Physical) -> Made:
-            made = _became(wanted, physical)
-            self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, None, made)))
-            return made
-
-        def record(tx: Tx, physical: Physical) -> None:
-            made(physical)
-            self._write(tx, queries.put_stack)
-
-        tags = {
-            "aws:cloudformation:logical-id": logical_id,
-            "aws:cloudformation:stack-id": self.stack.stack_id,
-            "aws:cloudformation:stack-name": self.stack.name,
-        }
-        aws = replace(self.aws, record=record, keep=self._keeping(made), tags=tags)
-        with _shaped(wanted.type):
-            return made(await RESOURCES[wanted.type].create(aws, logical_id, wanted.properties))
-
-    async def change(self, logical_id: str, before: Made, wanted: Made) -> Made:
-        """Change it in place. The way back is written first."""
-        undo = self.stack.undo
-
-        def made(physical: Physical) -> Made:
-            made = _became(wanted, physical)
-            # A custom resource that changes its physical id is another one: the one before it still stands.
-            stands = made.physical_id != before.physical_id
-            self.stack = replace(self.stack, undo=(*undo, Undo(logical_id, None if stands else before, made)))
-            return made
-
-        keep = self._keeping(made)
-        await keep(Physical(before.physical_id, before.attributes))
-        return made(await self._update(replace(self.aws, keep=keep), before, wanted))
-
-    def _keeping(self, made: Callable[[Physical], Made]) -> Callable[[Physical], Awaitable[None]]:
-        """What writes down, in the middle of a step, what its resource has become."""
-
-        async def keep(physical: Physical) -> None:
-            made(physical)
-            await self.save()
-
-        return keep
-
-    async def _update(self, aws: Aws, before: Made, wanted: Made) -> Physical:
-        update = RESOURCES[wanted.type].update
-        if update is None:
-            raise RuntimeError(f"{wanted.type} is replaced, never updated")
-        standing = Physical(before.physical_id, before.attributes)
-        with _shaped(wanted.type):
-            return await update(aws, standing, before.properties, wanted.properties)
-
-    async def make_room(self, logical_id: str, before: Made) -> None:
-        """Delete what its replacement cannot stand beside. The way back is written first."""
-        await self.save(undo=(*self.stack.undo, Undo(logical_id, before, None)))
-        await self.delete(before)
-
-    async def delete(self, made: Made) -> None:
-        """Delete it; one that is gone already is deleted."""
-        kind = RESOURCES[made.type]
-        try:
-            await kind.delete(self.aws, Physical(made.physical_id, made.attributes), made.properties)
-        except AwsError as error:
-            if error.code not in kind.missing:
-                raise
-
-    # The way back
-
-    async def mend(self) -> None:
-        """Undo what a deployment left that did not end, and delete what was left to delete."""
-        if self.stack.undo:
-            self.say({"note": "the last deployment did not end: what it had begun is undone first"})
-            await self.roll_back()
-        if self.stack.doomed:
-            await self.clean_up()
-
-    async def roll_back(self) -> tuple[str, ...]:
-        """Undo in reverse; what could not be undone is named, and what is left of it is deleted or changed later."""
-        resources, doomed = dict(self.stack.resources), list(self.stack.doomed)
-        leftovers: list[str] = []
-        for undo in reversed(self.stack.undo):
-            standing = undo.after or undo.before
-            assert standing is not None
-            state = "done"
-            try:
-                if undo.before is None:
-                    await self.delete(standing)
-                elif undo.after is None:
-                    await self.delete(undo.before)
-                    resources[undo.logical_id] = await self.create(undo.logical_id, undo.before)
-                else:
-                    back = _became(undo.before, await self._update(self.aws, undo.after, undo.before))
-                    resources[undo.logical_id] = back
-                    if back.physical_id != standing.physical_id:
-                        doomed.append((undo.logical_id, standing))
-            except AwsError as error:
-                state = f"failed: {error}"
-                leftovers.append(f"{undo.logical_id} ({standing.physical_id}): {error}")
-                if undo.before is None:
-                    doomed.append((undo.logical_id, standing))
-                elif undo.after is None:
-                    del resources[undo.logical_id]
-                else:
-                    resources[undo.logical_id] = undo.after
-            self.tell(Step("Undo", undo.logical_id, standing.type), state)
-        await self.save(undo=(), resources=resources, doomed=tuple(doomed))
-        return tuple(leftovers)
-
-    async def clean_up(self) -> tuple[tuple[str, AwsError], ...]:
-        """Delete what has no place any more. What cannot be deleted is said, and stays on the list."""
-        failures: list[tuple[str, AwsError]] = []
-        left: list[tuple[str, Made]] = []
-        for logical_id, made in self.stack.doomed:
-            step = Step("Delete", logical_id, made.type)
-            started = clock.monotonic()
-            self.tell(step, "started")
-            try:
-                await self.delete(made)
-                self.done = min(self.done + 1, self.total)
-                self.tell(step, "done", clock.monotonic() - started)
-            except AwsError as error:
-                failures.append((logical_id, error))
-                left.append((logical_id, made))
-                self.tell(step, f"failed: {error}", clock.monotonic() - started)
-        await self.save(doomed=tuple(left))
-        return tuple(failures)
+    def __init__(self, logical_id: str, cause: TemplateError | str) -> None:
+        super().__init__(str(cause))
+        self.logical_id = logical_id
+        self.cause = cause
 
 
 async def deploy(
@@ -268,131 +74,241 @@ async def deploy(
     given: Mapping[str, str],
     exports: Mapping[str, str],
     say: Say,
+    sent: Sent = _NOTHING,
 ) -> Stack:
     """Bring the stack to what the template says; only what changed is touched.
 
-    Raises TemplateError before anything is done, DeploymentFailed after everything done is undone.
+    exports: of other stacks. sent: what came with the template.
+    Raises TemplateError or StackRefused before anything is done, DeploymentFailed after everything done is undone.
     """
-    aws = replace(aws, note=lambda text: say({"note": text}))
-    stack, scope, nodes = await _prepare(store, seal, aws, template, given, exports)
-    template = scope.template
-    run = Deployment(store, seal, aws, say, stack, clock.uuid4(), total=len(nodes))
-    await run.take()
-    await run.mend()
-    # 6
-    standing = run.stack.resources
-    begun = "UPDATE" if standing else "CREATE"
-    run.total = len(nodes) + len(standing.keys() - {node.logical_id for node in nodes})
-    await run.save(status=f"{begun}_IN_PROGRESS")
-    await _make_way(run, template, nodes)
-    now: dict[str, Made] = {}
-    for node in nodes:
-        now[node.logical_id] = await _bring_about(run, node, scope)
-    try:
-        outputs, exported = _outputs(template, scope)
-    except TemplateError as error:
-        raise await _failed(run, "Outputs", error) from error
-    _note_undeployed(run, now)
+    aws = replace(aws, note=_once(say))
+    async with Translator(aws.region) as translator:
+        site = _Site(store, seal, aws, given, exports, sent, translator)
+        # 2 to 5
+        stack, foreseen = await site.foresee(template)
+        # 6
+        tree = Tree(store, seal, aws, say)
+        run = await tree.take(stack)
+        await run.mend()
+        tree.total = len(foreseen.steps)
+        preparation = site.preparation(await site.stacks())
+        prepared = await site.prepare(preparation, template, stack)
+        try:
+            await _carry_out(run, preparation, prepared)
+            with _refused_in_the_end(prepared.template):
+                await run.end(_check_exports)
+        except _StepFailed as failure:
+            raise await _failed(run, failure) from failure
     # 7
-    doomed = _without_place(run.stack, now)
-    await run.save(
-        status=f"{begun}_COMPLETE_CLEANUP_IN_PROGRESS" if doomed else f"{begun}_COMPLETE",
-        parameters=dict(scope.parameters),
-        resources=now,
-        outputs=outputs,
-        exports=exported,
-        undo=(),
-        doomed=(*run.stack.doomed, *doomed),
-    )
-    if run.stack.doomed:
-        # As CloudFormation: what cannot be cleaned up after a success is said, and does not make a failure of it.
-        await run.clean_up()
-        await run.save(status=f"{begun}_COMPLETE")
+    await run.tidy()
     return run.stack
 
 
-async def _prepare(
-    store: Store, seal: Sealer, aws: Aws, template: Template, given: Mapping[str, str], exports: Mapping[str, str]
-) -> tuple[Stack, Scope, list[Node]]:
-    """Steps 2 to 5: the stack as it stands, or a new one; and what the template wants, in order."""
-    # 2, 3
-    values = parameter_values(template, given)
-    if template.is_sam:
-        template = replace(template, document=await translate(template, values, aws.region))
-        values = parameter_values(template, given)
-    # 4, 5
-    old = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
-    stack = old or Stack(aws.stack_name, _new_stack_id(aws), "", values, {}, {}, {})
-    scope = Scope(template, values, aws.account, aws.region, stack.name, stack.stack_id, exports)
-    nodes = wanted_nodes(template, scope)
-    for node in nodes:
-        for name in node.left_out:
-            aws.note(f"{node.logical_id}: {name} cannot be set, it is left out")
-    return stack, scope, nodes
-
-
 async def plan(
-    store: Store, seal: Sealer, aws: Aws, template: Template, given: Mapping[str, str], exports: Mapping[str, str]
+    store: Store,
+    seal: Sealer,
+    aws: Aws,
+    template: Template,
+    given: Mapping[str, str],
+    exports: Mapping[str, str],
+    sent: Sent = _NOTHING,
 ) -> list[Step]:
-    """The steps that `deploy` would take; nothing is changed. Raises TemplateError as `deploy` does.
+    """The steps that `deploy` would take; nothing is changed. Raises as `deploy` does before anything is done."""
+    async with Translator(aws.region) as translator:
+        _, foreseen = await _Site(store, seal, aws, given, exports, sent, translator).foresee(template)
+    return foreseen.steps
 
-    What is still to be made has values that nobody knows: in their place stand words that no value is equal to.
+
+async def delete(store: Store, seal: Sealer, aws: Aws, say: Say) -> bool:
+    """Delete a stack and what it made, in reverse; False when there is no such stack.
+
+    Raises StackRefused when nothing was begun, DeploymentFailed for the first that could not be deleted; what is left
+    is tried again by the next.
     """
-    stack, scope, nodes = await _prepare(store, seal, aws, template, given, exports)
-    steps = []
-    unmade: set[str] = set()
-    for node in nodes:
-        before = stack.resources.get(node.logical_id)
-        where = ("Resources", node.logical_id, "Properties")
+    stack = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
+    if stack is None:
+        return False
+    _refuse_nested(stack)
+    tree = Tree(store, seal, replace(aws, note=lambda text: say({"note": text})), say)
+    run = await tree.take(stack)
+    tree.total = sum(len(each.resources) + len(each.doomed) for each in tree.stacks.values())
+    failures = await run.remove(_check_exports)
+    if failures:
+        logical_id, error = failures[0]
+        raise DeploymentFailed(logical_id, f"{logical_id}: {error}")
+    return True
+
+
+def _refuse_nested(stack: Stack) -> None:
+    if stack.parent:
+        parent = stack.parent.split("/")[1]
+        raise StackRefused(f"Stack {stack.name} is part of stack {parent}: deploy or delete that")
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """One deployment as it was asked for."""
+
+    store: Store
+    seal: Sealer
+    aws: Aws
+    given: Mapping[str, str]
+    exports: Mapping[str, str]
+    sent: Sent
+    translator: Translator
+
+    async def stacks(self) -> Sequence[Stack]:
+        whose = (self.seal, self.aws.account, self.aws.region)
+        return await self.store.read(lambda tx: queries.list_stacks(tx, *whose))
+
+    def preparation(self, stacks: Sequence[Stack]) -> Preparation:
+        """Anew for what is foreseen and for what is done. stacks: all that there are."""
+        kept = {
+            made.physical_id: str(made.properties.get("Value"))
+            for stack in stacks
+            for made in stack.resources.values()
+            if made.type == _SSM
+        }
+        return Preparation(
+            self.aws.account,
+            self.aws.region,
+            self.sent,
+            self.translator,
+            dict(self.exports),
+            kept.get,
+            self.aws.note,
+        )
+
+    async def prepare(self, preparation: Preparation, template: Template, stack: Stack) -> Prepared:
+        values = parameter_values(template, self.given, look_up=preparation.look_up)
+        return await preparation.prepare(template, (template.file,), values, stack.name, stack.stack_id)
+
+    async def foresee(self, template: Template) -> tuple[Stack, Foreseen]:
+        """The stack as it stands, or a new one; and the steps."""
+        stacks = await self.stacks()
+        preparation = self.preparation(stacks)
+        preparation.exports |= {each: unknown(each) for each in self.sent.coming}
+        name = self.aws.stack_name
+        old = next((each for each in stacks if each.name == name), None)
+        stack = old or Stack(name, new_stack_id(self.aws, name), "", {}, {}, {}, {})
+        _refuse_nested(stack)
+        foresight = Foresight(preparation, {each.stack_id: each for each in stacks})
         try:
-            properties = resolve(dict(node.properties), scope, where)
-            action = _action(before, Made(node.type, "", {}, properties))
+            prepared = await self.prepare(preparation, template, stack)
+            foreseen = await foresight.foresee(prepared, old)
         except TemplateError:
-            named = {each.name for each in references(dict(node.properties), scope, where)}
-            if not named & unmade or named & (scope.template.resources.keys() - scope.resources.keys()):
-                raise
-            action = "Create" if before is None else "Update"  # as the part of an ARN that is not made yet
-        if before is None or action == "Replace":
-            unmade.add(node.logical_id)
-            unknown = {name: f"<{node.logical_id}.{name}>" for name in RESOURCES[node.type].attributes}
-            scope.resources[node.logical_id] = Physical(f"<{node.logical_id}>", unknown)
-        else:
-            scope.resources[node.logical_id] = Physical(before.physical_id, before.attributes)
-        steps.append(Step(action, node.logical_id, node.type))
-    wanted = {node.logical_id for node in nodes}
-    gone = [each for each in reversed(stack.resources.items()) if each[0] not in wanted]
-    steps += [Step("Retain" if made.retain else "Delete", logical_id, made.type) for logical_id, made in gone]
-    return [*steps, *(Step("Delete", logical_id, made.type) for logical_id, made in stack.doomed)]
+            preparation.judge_unknown()  # which is the greater fault
+            raise
+        preparation.judge_unknown()
+        if foresight.decided:
+            ids = {stack.stack_id, *(each.stack_id for each in nested_in(stack, stacks))}
+            ours = replace(stack, exports=foresight.exported, imports={})
+            _check_exports(stacks, [*(each for each in stacks if each.stack_id not in ids), ours])
+        return stack, foreseen
 
 
-def _new_stack_id(aws: Aws) -> str:
-    partition = names.partition_of(aws.region)
-    return f"arn:{partition}:cloudformation:{aws.region}:{aws.account}:stack/{aws.stack_name}/{clock.uuid4()}"
+def nested_in(stack: Stack, stacks: Sequence[Stack]) -> list[Stack]:
+    """The stacks that are part of one, at every depth."""
+    found = [stack]
+    for outer in found:
+        found += [each for each in stacks if each.parent == outer.stack_id]
+    return found[1:]
 
 
-async def _make_way(run: Deployment, template: Template, nodes: Sequence[Node]) -> None:
+def _once(say: Say) -> Callable[[str], None]:
+    """Tells each note once."""
+    told: set[str] = set()
+
+    def note(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            say({"note": text})
+
+    return note
+
+
+def _check_exports(before: Sequence[Stack], after: Sequence[Stack]) -> None:
+    """Raises StackRefused where an export that is in use would go or change, or would have two owners.
+
+    Source: CloudFormation's words for it.
+    """
+    known = {name: value for stack in before for name, value in stack.exports.items()}
+    owners: dict[str, Stack] = {}
+    for stack in after:
+        for name in stack.exports:
+            if name in owners:
+                raise StackRefused(f"Export with name {name} is already exported by stack {owners[name].name}")
+            owners[name] = stack
+    for stack in after:
+        for name, value in stack.imports.items():
+            now = owners[name].exports[name] if name in owners else None
+            if now is None and name not in known:
+                raise StackRefused(f"No export named {name} found")
+            if now is None:
+                raise StackRefused(f"Export {name} cannot be deleted as it is in use by {stack.name}")
+            if now != value and not is_unknown(now):
+                raise StackRefused(f"Export {name} cannot be updated as it is in use by {stack.name}")
+
+
+# The steps
+
+
+async def _carry_out(run: Run, preparation: Preparation, prepared: Prepared) -> Stack:
+    """Bring one stack about, nested ones with it; what it is to be when all have ended. Raises _StepFailed."""
+    preparation.judge_unknown()  # of a nested stack it may be known only now
+    standing = run.stack.resources
+    begun = "UPDATE" if standing else "CREATE"
+    await run.save(status=f"{begun}_IN_PROGRESS")
+    await _make_way(run, prepared)
+    now: dict[str, Made] = {}
+    for node in prepared.nodes:
+        now[node.logical_id] = await _bring_about(run, preparation, prepared, node)
+    try:
+        outputs, exported = _outputs(prepared)
+    except TemplateError as error:
+        raise _StepFailed("Outputs", error) from error
+    _note_undeployed(run, now)
+    preparation.exports |= exported if run.stack.parent else {}
+    doomed = (*run.stack.doomed, *_without_place(run.stack, now))
+    run.ended = replace(
+        run.stack,
+        status=f"{begun}_COMPLETE_CLEANUP_IN_PROGRESS" if doomed else f"{begun}_COMPLETE",
+        parameters=dict(prepared.scope.parameters),
+        resources=now,
+        outputs=outputs,
+        exports=exported,
+        imports=dict(prepared.scope.imported),
+        undo=(),
+        doomed=doomed,
+    )
+    return run.ended
+
+
+async def _make_way(run: Run, prepared: Prepared) -> None:
     """What the template no longer has and a new deployment of its API would freeze goes before anything is made."""
-    wanted = {node.logical_id for node in nodes}
+    wanted = {node.logical_id for node in prepared.nodes}
     for logical_id, made in reversed(run.stack.resources.items()):
         if logical_id in wanted or made.retain or not RESOURCES[made.type].goes_first:
             continue
         step = Step("Delete", logical_id, made.type)
-        async with _undone_on_failure(run, template, step):
+        async with _told(run, prepared.template, step):
             await run.make_room(logical_id, made)
-            run.done += 1
 
 
-async def _bring_about(run: Deployment, node: Node, scope: Scope) -> Made:
-    """One step forward. Raises DeploymentFailed after everything is undone."""
+async def _bring_about(run: Run, preparation: Preparation, prepared: Prepared, node: Node) -> Made:
+    """One step forward. Raises _StepFailed."""
+    scope = prepared.scope
     before = run.stack.resources.get(node.logical_id)
     step = Step("Create" if before is None else "Update", node.logical_id, node.type)
-    async with _undone_on_failure(run, scope.template, step) as underway:
+    async with _told(run, prepared.template, step) as underway:
         properties = resolve(dict(node.properties), scope, ("Resources", node.logical_id, "Properties"))
         wanted = Made(node.type, "", {}, properties, node.retain, node.retain_replaced)
-        underway.step = step = replace(step, action=_action(before, wanted))
+        underway.step = step = replace(step, action=action_of(before, wanted))
         if step.action != "Keep":
             run.tell(step, "started")
         match step.action, before:
+            case "Keep" | "Update" | "Create", _ if node.type == NESTED:
+                made, underway.step = await _bring_about_nested(run, preparation, prepared, before, wanted, step)
             case "Keep", Made():
                 made = replace(wanted, physical_id=before.physical_id, attributes=before.attributes)
             case "Update", Made():
@@ -400,11 +316,39 @@ async def _bring_about(run: Deployment, node: Node, scope: Scope) -> Made:
             case "Replace", Made() if RESOURCES[before.type].one_at_a_time:
                 await run.make_room(node.logical_id, before)
                 made = await run.create(node.logical_id, wanted)
+            case _ if node.type == NESTED:
+                made, underway.step = await _bring_about_nested(run, preparation, prepared, None, wanted, step)
             case _:
                 made = await run.create(node.logical_id, wanted)
         scope.resources[node.logical_id] = Physical(made.physical_id, made.attributes)
-        run.done += 1
     return made
+
+
+async def _bring_about_nested(
+    run: Run, preparation: Preparation, parent: Prepared, before: Made | None, wanted: Made, step: Step
+) -> tuple[Made, Step]:
+    """All steps of a nested stack, and what they came to: Keep when nothing in it changed."""
+    (node,) = (each for each in parent.nodes if each.logical_id == step.logical_id)
+    found = preparation.child(parent, node)
+    values = preparation.handed_down(parent, node, found, wanted.properties)
+    made, child = await run.begin_nested(step.logical_id, before, wanted, tags_of(wanted.properties.get("Tags")))
+    stood = child.stack
+    try:
+        prepared = await preparation.prepare(found.template, found.chain, values, stood.name, stood.stack_id)
+        ended = await _carry_out(child, preparation, prepared)
+    except TemplateError as error:
+        raise within(error, parent, found) from error
+    except _StepFailed as failure:
+        cause = failure.cause
+        placed = within(cause, parent, found) if isinstance(cause, TemplateError) else cause
+        raise _StepFailed(f"{step.logical_id}.{failure.logical_id}", placed) from failure
+    attributes = {f"Outputs.{name}": value for name, value in ended.outputs.items()}
+    made = replace(made, attributes=attributes)
+    run.settle(made)
+    same = all(getattr(ended, name) == getattr(stood, name) for name in ("resources", "outputs", "exports"))
+    if before is not None and same and made == replace(before, retain=made.retain):
+        step = replace(step, action="Keep")
+    return made, step
 
 
 @dataclass(slots=True)
@@ -413,34 +357,34 @@ class _Underway:
 
 
 @contextlib.asynccontextmanager
-async def _undone_on_failure(run: Deployment, template: Template, step: Step) -> AsyncIterator[_Underway]:
-    """Tell of a step; when it fails, undo everything and raise DeploymentFailed."""
+async def _told(run: Run, template: Template, step: Step) -> AsyncIterator[_Underway]:
+    """Tell of a step; when it fails, raise _StepFailed."""
     underway, started = _Underway(step), clock.monotonic()
     try:
         yield underway
     except (StoreUnavailable, queries.StackTaken):
         raise  # undoing is for the next deployment, or for the one that has the stack
+    except _StepFailed as failure:  # in a nested stack
+        run.tell(underway.step, f"failed: {failure}", clock.monotonic() - started)
+        raise
     except (AwsError, TemplateError) as error:
         run.tell(underway.step, f"failed: {error}", clock.monotonic() - started)
-        raise await _failed(run, step.logical_id, _cause(template, step, error)) from error
+        raise _StepFailed(step.logical_id, _cause(template, step, error)) from error
     except Exception as error:
         log.exception("stack.failed", stack=run.stack.name, logical_id=step.logical_id)
         cause = f"{step.logical_id}: this server failed, its log says how"
-        raise await _failed(run, step.logical_id, cause) from error
+        raise _StepFailed(step.logical_id, cause) from error
+    run.tree.done += 1
     run.tell(underway.step, "done", clock.monotonic() - started)
 
 
-def _action(before: Made | None, wanted: Made) -> str:
-    if before is None:
-        return "Create"
-    if before.type == wanted.type and before.properties == wanted.properties:
-        return "Keep"
-    kind = RESOURCES[wanted.type]
-    old, new = before.properties, wanted.properties
-    changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
-    if before.type != wanted.type or kind.update is None or changed & kind.replaces:
-        return "Replace"
-    return "Update"
+@contextlib.contextmanager
+def _refused_in_the_end(template: Template) -> Iterator[None]:
+    """What speaks against the whole is an error of the section that others look at."""
+    try:
+        yield
+    except StackRefused as error:
+        raise _StepFailed("Outputs", template.error(str(error), "Outputs")) from error
 
 
 def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> TemplateError:
@@ -450,15 +394,12 @@ def _cause(template: Template, step: Step, error: AwsError | TemplateError) -> T
     return place_fault(template, step.logical_id, step.type, str(error))
 
 
-async def _failed(run: Deployment, logical_id: str, cause: TemplateError | str) -> DeploymentFailed:
+async def _failed(run: Run, failure: _StepFailed) -> DeploymentFailed:
     """Undo everything; what the caller raises then."""
     leftovers = await run.roll_back()
-    if run.stack.resources or run.stack.doomed:
-        begun = "UPDATE_" if run.stack.resources else ""
-        await run.save(status=f"{begun}ROLLBACK_{'FAILED' if leftovers else 'COMPLETE'}")
-    else:
+    if not run.stack.resources and not run.stack.doomed:
         await run.forget()
-    return DeploymentFailed(logical_id, cause, leftovers)
+    return DeploymentFailed(failure.logical_id, failure.cause, leftovers)
 
 
 def _without_place(stack: Stack, now: Mapping[str, Made]) -> tuple[tuple[str, Made], ...]:
@@ -473,7 +414,7 @@ def _without_place(stack: Stack, now: Mapping[str, Made]) -> tuple[tuple[str, Ma
     )
 
 
-def _note_undeployed(run: Deployment, now: Mapping[str, Made]) -> None:
+def _note_undeployed(run: Run, now: Mapping[str, Made]) -> None:
     """A REST API's changes go live with a deployment only: say so when there is none."""
     touched = {undo.logical_id: undo.after or undo.before for undo in run.stack.undo}
     apis = {
@@ -485,22 +426,19 @@ def _note_undeployed(run: Deployment, now: Mapping[str, Made]) -> None:
     served = {made.properties["RestApiId"] for made in now.values() if made.type == _DEPLOYMENT}
     stale = {api_id: logical_id for logical_id, (_, api_id) in apis.items() if api_id in served - deployed}
     for logical_id in stale.values():
-        run.say(
-            {
-                "note": f"{logical_id} changed, but its API has no new deployment: stages serve what they served; "
-                f"give the {_DEPLOYMENT} another logical id"
-            }
+        run.aws.note(
+            f"{run.prefix}{logical_id} changed, but its API has no new deployment: stages serve what they served; "
+            f"give the {_DEPLOYMENT} another logical id"
         )
 
 
-def _outputs(template: Template, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
+def _outputs(prepared: Prepared) -> tuple[dict[str, Any], dict[str, str]]:
+    scope = prepared.scope
     outputs: dict[str, Any] = {}
     exported: dict[str, str] = {}
-    for name, output in (template.document.get("Outputs") or {}).items():
+    for name, output in live_outputs(prepared.template, scope):
         where = ("Outputs", name)
-        if "Condition" in output and not is_true(output["Condition"], scope, where):
-            continue
-        outputs[name] = _masked(resolve(output.get("Value"), scope, (*where, "Value")), scope)
+        outputs[name] = _masked(resolve(output["Value"], scope, (*where, "Value")), scope)
         if "Export" in output:
             exported[str(resolve(output["Export"]["Name"], scope, (*where, "Export", "Name")))] = str(outputs[name])
     return outputs, exported
@@ -512,28 +450,3 @@ def _masked(value: Any, scope: Scope) -> Any:
         for secret in physical.attributes.get("_NoEcho", ()):
             value = value.replace(secret, "*****") if isinstance(value, str) else value
     return value
-
-
-async def delete(store: Store, seal: Sealer, aws: Aws, say: Say) -> bool:
-    """Delete a stack and what it made, in reverse; False when there is no such stack.
-
-    Raises DeploymentFailed for the first that could not be deleted; what is left is tried again by the next.
-    """
-    stack = await store.read(lambda tx: queries.find_stack(tx, seal, aws.account, aws.region, aws.stack_name))
-    if stack is None:
-        return False
-    run = Deployment(store, seal, aws, say, stack, clock.uuid4())
-    await run.take()
-    if run.stack.undo:
-        await run.roll_back()
-    ours = [(logical_id, made) for logical_id, made in run.stack.resources.items() if not made.retain]
-    doomed = (*reversed(ours), *run.stack.doomed)
-    run.total = len(doomed)
-    await run.save(status="DELETE_IN_PROGRESS", resources={}, outputs={}, exports={}, doomed=doomed)
-    failures = await run.clean_up()
-    if failures:
-        await run.save(status="DELETE_FAILED")
-        logical_id, error = failures[0]
-        raise DeploymentFailed(logical_id, f"{logical_id}: {error}")
-    await run.forget()
-    return True

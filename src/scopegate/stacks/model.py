@@ -1,9 +1,10 @@
 """A stack as it stands: what was made, from what, what it gives; and, while it is changed, the way back."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+NESTED: Final = "AWS::CloudFormation::Stack"
 STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 
 
@@ -40,6 +41,8 @@ class Undo:
 class Stack:
     """status: CloudFormation's word.
 
+    parent: of a nested stack, the id of the stack that it is part of. imports: exports of others that it uses, and the
+    values that they had.
     resources: logical id → what stands, in the order of making; of a deployment under way, what stood before it.
     undo: the steps of a deployment under way, oldest first; what a killed process leaves here is undone by the next.
     doomed: what has no place in the stack any more and is still to be deleted, in that order.
@@ -54,9 +57,17 @@ class Stack:
     exports: dict[str, str]
     undo: tuple[Undo, ...] = ()
     doomed: tuple[tuple[str, Made], ...] = ()
+    parent: str = ""
+    imports: dict[str, str] = field(default_factory=dict)
 
     def as_document(self) -> dict[str, Any]:
         return asdict(self)
+
+    def nested_ids(self) -> set[str]:
+        """The ids of the stacks that are part of this one, also of those that come or go."""
+        undone = (made for step in self.undo for made in (step.before, step.after) if made is not None)
+        every = (*self.resources.values(), *undone, *(made for _, made in self.doomed))
+        return {made.physical_id for made in every if made.type == NESTED}
 
 
 def stack_of(document: dict[str, Any]) -> Stack:

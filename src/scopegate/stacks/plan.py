@@ -91,9 +91,9 @@ def refuse_unknown(template: Template, unknown: Sequence[UnknownType]) -> Templa
     return template.error(f"Types that are not supported yet: {shown}{hint}", *first)
 
 
-def needs_of_unknown(template: Template, scope: Scope, left_out: Collection[str]) -> list[tuple[str, str, str]]:
-    """(who, what it needs, `file:line`) of all that cannot be without what is left out."""
-    found = []
+def needs_of_unknown(template: Template, scope: Scope, left_out: Collection[str]) -> list[tuple[str, str, Path]]:
+    """(who, what it needs, where it says so) of all that cannot be without what is left out."""
+    found: list[tuple[str, str, Path]] = []
     for logical_id, resource in template.resources.items():
         if logical_id not in left_out and _is_live(logical_id, resource, scope):
             where: Path = ("Resources", logical_id)
@@ -101,11 +101,11 @@ def needs_of_unknown(template: Template, scope: Scope, left_out: Collection[str]
             wanted = [(each.name, each.path) for each in properties]
             depends = resource.get("DependsOn", [])
             wanted += [(name, (*where, "DependsOn")) for name in ([depends] if isinstance(depends, str) else depends)]
-            found += [(logical_id, name, template.place_of(path)) for name, path in wanted if name in left_out]
+            found += [(logical_id, name, path) for name, path in wanted if name in left_out]
     for name, output in live_outputs(template, scope):
         for each in references(output, scope, ("Outputs", name)):
             if each.name in left_out:
-                found.append((f"Output {name}", each.name, template.place_of(each.path)))
+                found.append((f"Output {name}", each.name, each.path))
     return found
 
 

@@ -32,6 +32,20 @@ def find_stack(tx: Tx, seal: Sealer, account: str, region: str, name: str) -> St
     return None if document is None else _opened(document, seal)
 
 
+def find_stack_by_id(tx: Tx, seal: Sealer, account: str, region: str, stack_id: str) -> Stack | None:
+    document = documents.find(tx, stacks, account=account, region=region, stack_id=stack_id)
+    return None if document is None else _opened(document, seal)
+
+
+def list_tree(tx: Tx, seal: Sealer, account: str, region: str, root: Stack) -> list[Stack]:
+    """A stack and those nested in it, at every depth."""
+    found = [root]
+    for stack in found:
+        nested = (find_stack_by_id(tx, seal, account, region, stack_id) for stack_id in sorted(stack.nested_ids()))
+        found += [each for each in nested if each is not None]
+    return found
+
+
 def list_stacks(tx: Tx, seal: Sealer, account: str, region: str) -> Sequence[Stack]:
     query = select(stacks.c.document).where(stacks.c.account == account, stacks.c.region == region)
     return [_opened(row[0], seal) for row in tx.sql.execute(query.order_by(stacks.c.name))]

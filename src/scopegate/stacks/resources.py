@@ -7,7 +7,7 @@ Source: reference pages, "CloudFormation and SAM" of each service.
 
 from typing import Final
 
-from scopegate.stacks.types import apigateway, apigatewayv2, cognito, custom, functions, iam, recorded
+from scopegate.stacks.types import apigateway, apigatewayv2, cognito, custom, functions, iam, nested, recorded
 from scopegate.stacks.types.resource_type import ResourceType
 
 
@@ -30,6 +30,7 @@ RESOURCES: Final = _Types(
         **cognito.TYPES,
         **functions.TYPES,
         **iam.TYPES,
+        **nested.TYPES,
         **recorded.TYPES,
     }
 )

@@ -143,7 +143,7 @@ Resources:
       ResourceArn: arn:aws:apigateway:us-east-1::/restapis/a/stages/prod
       WebACLArn: arn:aws:wafv2:us-east-1:000000000000:regional/webacl/wall/1
 """
-    assert "Types that are not supported yet: AWS::WAFv2::WebACLAssociation (Wall, line 3)" in stack.refused(text)
+    assert "Types that are not supported yet: AWS::WAFv2::WebACLAssociation (Wall, template.yaml:3)" in stack.refused(text)
 
 
 def test_a_property_without_which_there_is_no_id_is_asked_for(stack: Stack) -> None:
