@@ -38,6 +38,11 @@ class Settings:
         flag="--data-dir",
         env="SCOPEGATE_DATA_DIR",
     )
+    cache_dir: Path | None = _setting(
+        None,
+        "Where `up` and `deploy` keep what they installed for functions; default: scopegate in the user's cache directory.",
+        env="SCOPEGATE_CACHE_DIR",
+    )
     database: str | None = _setting(
         None,
         "postgresql://… or sqlite:///path; default: scopegate.db in the data directory.",

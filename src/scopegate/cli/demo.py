@@ -28,7 +28,7 @@ def main() -> None:
     try:
         if "DEMO_PORT" in os.environ:
             flags["port"] = _port(os.environ["DEMO_PORT"])
-        serve.run(flags, template=template, then=tell)
+        serve.run(flags, serve.Wanted(template), then=tell)
     except SetupError as error:
         Console(stderr=True).print("error:", str(error), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(2) from None

@@ -58,6 +58,7 @@ Endpoint = Annotated[
     str,
     typer.Option("--endpoint", envvar="AWS_ENDPOINT_URL", help="A running server.", show_default=True),
 ]
+NoBuild = Annotated[bool, typer.Option("--no-build", help="Take code as it lies there: install and bundle nothing.")]
 DEFAULT_ENDPOINT = "http://localhost:4566"
 
 
@@ -118,19 +119,35 @@ def up(
     name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done to the stack, and end.")] = False,
+    no_build: NoBuild = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Deploy again whenever the template, its code or a layer is saved.")
+    ] = False,
     **flags: Any,
 ) -> None:
     """Run a template: everything in it, enforced, on one port. Development mode, loopback only.
 
+    What a requirements.txt or package.json beside unbuilt code asks for is installed once, into a cache.
+
     Example: scopegate up template.yaml --name shop --port 4566
+
+    Example: scopegate up --watch
+
+    Example: scopegate up .aws-sam/build/template.yaml --no-build
     """
     from scopegate.cli import serve, stacks  # noqa: PLC0415
 
-    parameters = client.parse_parameters(param or [])
-    template = file or stacks.find_template(Path())
-    serve.run(
-        {**flags, "development": True}, template=template, stack_name=name, parameters=parameters, dry_run=dry_run
+    if dry_run and watch:
+        raise SetupError("--dry-run ends and --watch goes on: give one of them")
+    wanted = serve.Wanted(
+        file or stacks.find_template(Path()),
+        name,
+        client.parse_parameters(param or []),
+        dry_run=dry_run,
+        build=not no_build,
+        watch=watch,
     )
+    serve.run({**flags, "development": True}, wanted)
 
 
 @app.command(name="serve")
@@ -153,6 +170,7 @@ def deploy(
     name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")] = False,
+    no_build: NoBuild = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
 ) -> None:
     """Deploy a template into a running server; only what changed is touched, and a failure is undone.
@@ -166,8 +184,10 @@ def deploy(
     from scopegate.cli import stacks  # noqa: PLC0415
 
     parameters = client.parse_parameters(param or [])
+    console = Console(highlight=False)
+    builder = None if no_build else stacks.make_builder(console)
     work = stacks.plan if dry_run else stacks.deploy
-    work(Console(highlight=False), client.Client(endpoint), stacks.read(file), name, parameters)
+    work(console, client.Client(endpoint), stacks.read(file), name, parameters, builder=builder)
 
 
 @app.command()

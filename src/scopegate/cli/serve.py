@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,50 +14,58 @@ from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings, read_settings
 from scopegate.cli import render, stacks
 from scopegate.cli.client import Client
+from scopegate.cli.watch import Reloads
 from scopegate.server import processes
 from scopegate.server.processes import Started
+from scopegate.stacks.build import Remembered
+from scopegate.stacks.watch import Watch, paths_of
 
 _SAME_AS_LOCALHOST: Final = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `up` is to deploy, and how; see the options of that command."""
+
+    file: Path
+    name: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    build: bool = True
+    watch: bool = False
+
+
 def run(
-    flags: Mapping[str, Any],
-    *,
-    template: Path | None = None,
-    stack_name: str | None = None,
-    parameters: Mapping[str, str] | None = None,
-    dry_run: bool = False,
-    then: Callable[[Console, Client], None] | None = None,
+    flags: Mapping[str, Any], wanted: Wanted | None = None, *, then: Callable[[Console, Client], None] | None = None
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a template is read before anything starts, so that its faults stop everything.
 
-    dry_run: show what the deployment would do, and end. then: called once everything is up and shown.
+    then: called once everything is up and shown.
     """
     settings = read_settings(flags)
-    read = None if template is None else stacks.read(template)
     console = Console(stderr=False, highlight=False)
+    project = None if wanted is None else _Project(console, wanted)
     failed = threading.Event()
 
     def started(where: Started) -> None:
         _banner(console, settings, where)
-        if read is None and not settings.development:
+        if project is None and not settings.development:
             return
 
         def deploy_and_show() -> None:
             try:
                 client = Client(where.local_url)
-                if read is not None and dry_run:
-                    stacks.plan(console, client, read, stack_name, parameters or {})
+                if project is not None and not project.deploy(client):
                     processes.stop()
                     return
-                if read is not None:
-                    stacks.deploy(console, client, read, stack_name, parameters or {})
                 seen = client.own("GET", "overview")
                 render.routes_table(console, seen["apis"])
                 render.functions(console, [function for function in seen["functions"] if function["warning"]])
                 if then is not None:
                     then(console, client)
                 console.print("ready; Ctrl-C stops")
+                if project is not None:
+                    project.follow(client, where.is_stopping)
             except SetupError as error:
                 if not where.is_stopping():  # else the server went away because it was told to
                     console.print(f"error: {error}", markup=False, soft_wrap=True)
@@ -73,10 +82,51 @@ def run(
 
     # A story is told without log lines in between; so is a deployment, where somebody looks on. What they would warn
     # of is said at its end.
-    quiet = then is not None or (read is not None and sys.stderr.isatty())
+    quiet = then is not None or (project is not None and sys.stderr.isatty())
     processes.serve(settings, started, log_level="ERROR" if quiet else "INFO")
     if failed.is_set():
         raise SystemExit(1)
+
+
+class _Project:
+    """The template of `up`. Raises SetupError when it cannot be read."""
+
+    def __init__(self, console: Console, wanted: Wanted) -> None:
+        self._console = console
+        self._wanted = wanted
+        # What is saved from now on counts as a change, also while the template is read and deployed.
+        self._watch = Watch({wanted.file}) if wanted.watch else None
+        self._template = stacks.read(wanted.file)
+        if self._watch is not None:
+            self._watch.look_at({wanted.file, *paths_of(self._template)})
+        self._builder = stacks.make_builder(console) if wanted.build else None
+        self._remembered: Remembered = {}
+
+    def deploy(self, client: Client) -> bool:
+        """Deploy, or show what a deployment would do; False when that was all that is wanted."""
+        where = (self._console, client, self._template, self._wanted.name, self._wanted.parameters)
+        if self._wanted.dry_run:
+            stacks.plan(*where, builder=self._builder)
+            return False
+        remembered = None if self._watch is None else self._remembered
+        stacks.deploy(*where, builder=self._builder, remembered=remembered)
+        return True
+
+    def follow(self, client: Client, is_stopping: Callable[[], bool]) -> None:
+        """Deploy again after each save until the server stops, if that is wanted."""
+        if self._watch is not None:
+            name = stacks.stack_name(self._wanted.name, self._template)
+            reloads = Reloads(
+                self._console,
+                client,
+                self._wanted.file,
+                name,
+                self._wanted.parameters,
+                self._builder,
+                self._watch,
+                self._remembered,
+            )
+            reloads.follow(is_stopping)
 
 
 def _banner(console: Console, settings: Settings, where: Started) -> None:

@@ -1,7 +1,9 @@
 """Stacks from the command line: local files go up, events and outputs come back. The work itself is the server's."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,11 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from scopegate.base.errors import SetupError
+from scopegate.base.settings import read_settings
 from scopegate.cli import render
 from scopegate.cli.client import Client, StackFailed
-from scopegate.stacks.build import package
+from scopegate.functions.runtimes import find_interpreter
+from scopegate.stacks.build import Remembered, package
+from scopegate.stacks.builders import Builder
 from scopegate.stacks.model import STACK_NAME
 from scopegate.stacks.read import Template, read_template
+
+Show = Callable[[Mapping[str, Any]], None]
+"""What is told of each event of the work on a stack."""
 
 TEMPLATE_NAMES: Final = ("template.yaml", "template.yml", "template.json")
 
@@ -49,27 +57,57 @@ def stack_name(given: str | None, template: Template) -> str:
     return (name if name[:1].isalpha() else f"stack-{name}".rstrip("-"))[:128]
 
 
-def deploy(
-    console: Console, client: Client, template: Template, name: str | None, parameters: Mapping[str, str]
-) -> dict[str, Any]:
-    """Upload local code, deploy, show progress; the stack's outputs.
+def make_builder(console: Console) -> Builder:
+    """What builds code on this machine, and tells the console what takes time."""
+    chosen = read_settings({}).cache_dir
+    cache = chosen or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scopegate"
 
-    name: None takes the name of the template's folder.
+    def say(text: str) -> None:
+        console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+    return Builder(find_interpreter, cache.absolute(), say)
+
+
+def deploy(
+    console: Console,
+    client: Client,
+    template: Template,
+    name: str | None,
+    parameters: Mapping[str, str],
+    *,
+    builder: Builder | None = None,
+    remembered: Remembered | None = None,
+    show: Show | None = None,
+) -> dict[str, Any]:
+    """Build and upload local code, deploy, show progress; the stack's outputs.
+
+    name: None takes the name of the template's folder. builder: None takes code as it lies there. remembered: what went
+    up before, and then what goes up now. show: is told of each event, in place of the console.
     Raises StackFailed with the first cause, SetupError when nothing was begun.
     """
     name = stack_name(name, template)
-    body = deployment(template, package(client, template), parameters)
     render.line(console, f"Stack [bold]{escape(name)}[/bold]")
-    outputs: dict[str, Any] = _follow(console, client, "POST", name, body)["outputs"]
+    body = deployment(template, package(client, template, builder, remembered), parameters)
+    outputs: dict[str, Any] = _follow(client, "POST", name, body, show or _shown_on(console))["outputs"]
     render.outputs(console, outputs, indent="  ")
     console.print()
     return outputs
 
 
-def plan(console: Console, client: Client, template: Template, name: str | None, parameters: Mapping[str, str]) -> None:
-    """Show what `deploy` would do. Nothing is changed, no code is uploaded."""
+def plan(
+    console: Console,
+    client: Client,
+    template: Template,
+    name: str | None,
+    parameters: Mapping[str, str],
+    *,
+    builder: Builder | None = None,
+) -> None:
+    """Show what `deploy` would do. Nothing is changed, nothing is installed, no code is uploaded."""
     name = stack_name(name, template)
-    body = deployment(template, package(None, template), parameters)
+    if builder is not None:
+        builder = replace(builder, installs=False)
+    body = deployment(template, package(None, template, builder), parameters)
     planned = client.own("POST", f"plans/{name}", body)
     render.line(console, f"Stack [bold]{escape(name)}[/bold], as it would be deployed")
     for note in planned["notes"]:
@@ -81,7 +119,7 @@ def delete(console: Console, client: Client, name: str) -> None:
     """Delete a stack, show progress. Raises StackFailed with the first cause."""
     _find(client, name)
     render.line(console, f"Stack [bold]{escape(name)}[/bold]")
-    _follow(console, client, "DELETE", name, b"")
+    _follow(client, "DELETE", name, b"", _shown_on(console))
     console.print("  deleted")
 
 
@@ -107,8 +145,18 @@ def _find(client: Client, name: str) -> dict[str, Any]:
     raise SetupError(f"There is no stack {name!r}; there are: {known}")
 
 
-def _follow(console: Console, client: Client, method: str, name: str, body: bytes) -> dict[str, Any]:
-    """Show the work on a stack as it goes on; its last event, which is not an error."""
+def _shown_on(console: Console) -> Show:
+    def show(event: Mapping[str, Any]) -> None:
+        if "note" in event:
+            render.note(console, event["note"])
+        elif "state" in event:
+            render.progress_line(console, event)
+
+    return show
+
+
+def _follow(client: Client, method: str, name: str, body: bytes, show: Show) -> dict[str, Any]:
+    """Tell of the work on a stack as it goes on; its last event, which is not an error. Raises as `deploy` does."""
     last: dict[str, Any] = {}
     for event in client.stream(method, f"stacks/{name}", body):
         if event.get("refused"):
@@ -116,10 +164,7 @@ def _follow(console: Console, client: Client, method: str, name: str, body: byte
         if "error" in event:
             undone = f"\nWhat was done is undone: {name} is as it was before." if event.get("undone") else ""
             raise StackFailed(event["error"] + undone)
-        if "note" in event:
-            render.note(console, event["note"])
-        elif "state" in event:
-            render.progress_line(console, event)
+        show(event)
         last = event
     if "outputs" not in last and "deleted" not in last:
         raise StackFailed(f"The work on {name} broke off; the next deployment undoes what it had begun")

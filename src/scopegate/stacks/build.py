@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from scopegate.base import names
 from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
-from scopegate.stacks.builders import LEFT_OUT, Builder, Part, Source
+from scopegate.stacks.builders import LEFT_OUT, Builder, Part, Source, is_editors
 from scopegate.stacks.read import Template
 from scopegate.stacks.responders import modules_of
 
@@ -269,7 +269,7 @@ def _files(part: Part) -> dict[str, Path]:
     def look(folder: Path, below: str, left_out: Container[str], beyond: tuple[Path, ...]) -> None:
         for entry in os.scandir(folder):
             name, path = f"{below}{entry.name}", Path(entry.path)
-            if entry.name in left_out or (entry.name in LEFT_OUT and entry.is_dir()):
+            if entry.name in left_out or is_editors(entry.name) or (entry.name in LEFT_OUT and entry.is_dir()):
                 continue
             link = entry.is_symlink()
             if entry.is_dir() and not (link and _stays_inside(name[len(prefix) :], os.readlink(path))):

@@ -33,8 +33,11 @@ LEFT_OUT: Final = frozenset(
     | {".ruff_cache", ".scopegate", ".tox", ".turbo", ".venv", "__pycache__"}
 )
 
+_EDITORS: Final = re.compile(r"\.#.*|#.*#|.*~|\..*\.sw[a-p]|4913|.*___jb_(?:tmp|old)___|\.DS_Store")
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NESTED: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)(?P<file>\S+)")
+_SCRIPTS: Final = (".js", ".mjs", ".cjs")
 _LOCKS: Final = ("package-lock.json", "npm-shrinkwrap.json")
 
 _ESBUILD_SWITCHES: Final = ("KeepNames", "Minify", "Sourcemap")
@@ -42,6 +45,11 @@ _ESBUILD_VALUES: Final = ("Format", "LogLevel", "MainFields", "SourcesContent", 
 _ESBUILD_LISTS: Final = ("Alias", "Banner", "Define", "External", "Footer", "Inject", "Loader", "OutExtension")
 _ESBUILD_DEFAULTS: Final = {"Format": "cjs", "Minify": True, "Target": "es2020"}
 _GET_ESBUILD: Final = "install it beside the code (npm install --save-dev esbuild) or on PATH (npm install -g esbuild)"
+
+
+def is_editors(name: str) -> bool:
+    """Whether a file is an editor's own, beside the one that is being edited."""
+    return _EDITORS.fullmatch(name) is not None
 
 
 class BuildFailed(SetupError):
@@ -426,6 +434,37 @@ _METHODS: Final[Mapping[str, Build]] = {
 
 
 # Tools
+
+_PYTHON_CHECK: Final = """
+import sys
+for name in sys.argv[1:]:
+    try:
+        compile(open(name, "rb").read(), name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        sys.exit("%s:%s: %s" % (name, getattr(error, "lineno", 1), getattr(error, "msg", error)))
+"""
+
+
+def check_syntax(interpreter: Interpreter, runtime: str, files: Sequence[Path]) -> None:
+    """Let the interpreter of a function read the files of its language. Raises BuildFailed with the first fault."""
+    program = str(interpreter.executable)
+    commands: list[list[str]] = []
+    if runtime.startswith("nodejs"):
+        commands = [[program, "--check", str(path)] for path in files if path.suffix in _SCRIPTS]
+    elif modules := [str(path) for path in files if path.suffix == ".py"]:
+        commands = [[program, "-I", "-S", "-W", "ignore", "-c", _PYTHON_CHECK, *modules]]
+    for command in commands:
+        try:
+            done = subprocess.run(  # noqa: S603 - an interpreter that the machine offers
+                command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=30, env=_environment()
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue  # what cannot be asked says nothing
+        if done.returncode:
+            said = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+            # Node.js writes the place first and the words some lines below.
+            words = next((line for line in said[1:] if "Error: " in line), "")
+            raise BuildFailed(": ".join(part for part in (said[0] if said else program, words) if part))
 
 
 def _run(command: Sequence[str], manifest: Path, folder: Path, *, more: Mapping[str, str] | None = None) -> None:
