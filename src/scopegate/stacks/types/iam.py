@@ -1,159 +1,352 @@
-"""`AWS::IAM::*`. Policies are stored, as the operations store them."""
+"""`AWS::IAM::*`: roles, users and their access keys, and the policies of both. Groups are not built.
 
+A group that a template has is recorded, for it has no members; whoever would be one is refused, since the policies of
+a group may also forbid.
+"""
+
+from dataclasses import dataclass
 from typing import Any, Final
 
+from scopegate.base.errors import AwsError
+from scopegate.base.limits import limit
 from scopegate.stacks.resolve import Physical
 from scopegate.stacks.types.resource_type import (
     Aws,
+    Create,
+    Delete,
     Properties,
     ResourceType,
+    Update,
     check_members,
     gone_already,
     policy_text,
     tags_of,
-    without,
+    text,
     words,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Roles and users have the same operations, but for the word. taken: properties of a policy that name some."""
+
+    word: str  # Role or User
+    longest: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.word}Name"
+
+    @property
+    def taken(self) -> str:
+        return f"{self.word}s"
+
+    async def bring_policies(self, aws: Aws, name: str, old: Properties, new: Properties) -> None:
+        """What is new comes before what is old goes: nobody is ever without both."""
+        owner = {self.key: name}
+        for arn in new.get("ManagedPolicyArns") or []:
+            await aws.call("iam", f"Attach{self.word}Policy", {**owner, "PolicyArn": arn})
+        for policy in new.get("Policies") or []:
+            await self.put(aws, name, policy)
+        for arn in set(old.get("ManagedPolicyArns") or []) - set(new.get("ManagedPolicyArns") or []):
+            await self.detach(aws, name, arn)
+        kept = {policy["PolicyName"] for policy in new.get("Policies") or []}
+        for policy in old.get("Policies") or []:
+            if policy["PolicyName"] not in kept:
+                await self.take(aws, name, policy["PolicyName"])
+
+    async def bring_boundary(self, aws: Aws, name: str, old: Properties, new: Properties) -> None:
+        boundary = new.get("PermissionsBoundary")
+        if boundary and boundary != old.get("PermissionsBoundary"):
+            request = {self.key: name, "PermissionsBoundary": boundary}
+            await aws.call("iam", f"Put{self.word}PermissionsBoundary", request)
+        elif not boundary and old.get("PermissionsBoundary"):
+            await gone_already(aws.call("iam", f"Delete{self.word}PermissionsBoundary", {self.key: name}))
+
+    async def bring_tags(self, aws: Aws, name: str, old: Properties, new: Properties) -> None:
+        before, after = tags_of(old.get("Tags")), tags_of(new.get("Tags"))
+        if gone := sorted(before.keys() - after.keys()):
+            await aws.call("iam", f"Untag{self.word}", {self.key: name, "TagKeys": gone})
+        if after != before and after:
+            await aws.call("iam", f"Tag{self.word}", {self.key: name, "Tags": _tags(new)})
+
+    async def put(self, aws: Aws, name: str, policy: Properties) -> None:
+        await aws.call("iam", f"Put{self.word}Policy", self.inline(name, policy))
+
+    def inline(self, name: str, policy: Properties) -> Properties:
+        check_members(policy, ("Groups", "PolicyDocument", "PolicyName", "Roles", "RoleName", "UserName", "Users"))
+        return {
+            self.key: name,
+            "PolicyName": policy["PolicyName"],
+            "PolicyDocument": policy_text(policy["PolicyDocument"]),
+        }
+
+    async def take(self, aws: Aws, name: str, policy_name: str) -> None:
+        request = {self.key: name, "PolicyName": policy_name}
+        await gone_already(aws.call("iam", f"Delete{self.word}Policy", request))
+
+    async def detach(self, aws: Aws, name: str, arn: str) -> None:
+        await gone_already(aws.call("iam", f"Detach{self.word}Policy", {self.key: name, "PolicyArn": arn}))
+
+    async def delete(self, aws: Aws, name: str) -> None:
+        """With the policies that it has, whatever the template says: others may have added some."""
+        owner = {self.key: name}
+        attached = await aws.call("iam", f"ListAttached{self.word}Policies", owner)
+        for policy in attached["AttachedPolicies"]:
+            await self.detach(aws, name, policy["PolicyArn"])
+        for policy_name in (await aws.call("iam", f"List{self.word}Policies", owner))["PolicyNames"]:
+            await self.take(aws, name, policy_name)
+        await aws.call("iam", f"Delete{self.word}", owner)
+
+
+_SESSION_S: Final = 3_600  # of a new role
+
+_ROLE: Final = _Kind("Role", 64)
+_USER: Final = _Kind("User", 64)
+_KINDS: Final = (_ROLE, _USER)
+
+
+def _tags(properties: Properties) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags_of(properties.get("Tags")).items()]
+
+
+def _given(properties: Properties, *members: str) -> Properties:
+    return {member: properties[member] for member in members if member in properties}
+
+
+# Roles and users
+
+
 async def _create_role(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    name = properties.get("RoleName") or aws.generated_name(logical_id, 64)
+    name = properties.get("RoleName") or aws.generated_name(logical_id, _ROLE.longest)
     request = {
-        **without(properties, "ManagedPolicyArns", "Policies", "RoleName", "Tags"),
+        **_given(properties, "Description", "MaxSessionDuration", "Path", "PermissionsBoundary"),
         "RoleName": name,
         "AssumeRolePolicyDocument": policy_text(properties["AssumeRolePolicyDocument"]),
+        "Tags": _tags(properties),
     }
-    if tags := tags_of(properties.get("Tags")):
-        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    physical = await aws.make("iam", "CreateRole", request, lambda answer: _role(answer["Role"]))
-    await _put_policies(aws, name, properties)
-    return physical
 
+    def physical(answer: Any) -> Physical:
+        role = answer["Role"]
+        return Physical(role["RoleName"], {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
-def _role(role: Properties) -> Physical:
-    return Physical(role["RoleName"], {"Arn": role["Arn"], "RoleId": role["RoleId"]})
-
-
-async def _put_policies(aws: Aws, name: str, properties: Properties) -> None:
-    for arn in properties.get("ManagedPolicyArns") or []:
-        await aws.call("iam", "AttachRolePolicy", {"RoleName": name, "PolicyArn": arn})
-    for policy in properties.get("Policies") or []:
-        await aws.call("iam", "PutRolePolicy", _policy_of(name, policy))
+    made = await aws.make("iam", "CreateRole", request, physical)
+    await _ROLE.bring_policies(aws, name, {}, properties)
+    return made
 
 
 async def _update_role(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
-    """What is new comes before what is old goes: the role is never without both."""
     name = physical.physical_id
     request = {"RoleName": name, "PolicyDocument": policy_text(new["AssumeRolePolicyDocument"])}
     await aws.call("iam", "UpdateAssumeRolePolicy", request)
-    settings: Properties = {key: new[key] for key in ("Description", "MaxSessionDuration") if key in new}
-    if settings != {key: old[key] for key in ("Description", "MaxSessionDuration") if key in old}:
-        await aws.call("iam", "UpdateRole", {"RoleName": name, "Description": "", **settings})
-    await _put_policies(aws, name, new)
-    for arn in set(old.get("ManagedPolicyArns") or []) - set(new.get("ManagedPolicyArns") or []):
-        await gone_already(aws.call("iam", "DetachRolePolicy", {"RoleName": name, "PolicyArn": arn}))
-    kept = {policy["PolicyName"] for policy in new.get("Policies") or []}
-    for policy in old.get("Policies") or []:
-        if policy["PolicyName"] not in kept:
-            request = {"RoleName": name, "PolicyName": policy["PolicyName"]}
-            await gone_already(aws.call("iam", "DeleteRolePolicy", request))
-    boundary = new.get("PermissionsBoundary")
-    if boundary != old.get("PermissionsBoundary"):
-        if boundary:
-            request = {"RoleName": name, "PermissionsBoundary": boundary}
-            await aws.call("iam", "PutRolePermissionsBoundary", request)
-        else:
-            await gone_already(aws.call("iam", "DeleteRolePermissionsBoundary", {"RoleName": name}))
-    before, after = tags_of(old.get("Tags")), tags_of(new.get("Tags"))
-    if gone := sorted(before.keys() - after.keys()):
-        await aws.call("iam", "UntagRole", {"RoleName": name, "TagKeys": gone})
-    if after != before and after:
-        tags = [{"Key": key, "Value": value} for key, value in after.items()]
-        await aws.call("iam", "TagRole", {"RoleName": name, "Tags": tags})
+    settings = _given(new, "Description", "MaxSessionDuration")
+    if settings != _given(old, "Description", "MaxSessionDuration"):
+        defaults = {"Description": "", "MaxSessionDuration": _SESSION_S}
+        await aws.call("iam", "UpdateRole", {"RoleName": name, **defaults, **settings})
+    await _ROLE.bring_policies(aws, name, old, new)
+    await _ROLE.bring_boundary(aws, name, old, new)
+    await _ROLE.bring_tags(aws, name, old, new)
     return physical
 
 
 async def _delete_role(aws: Aws, physical: Physical, properties: Properties) -> None:
-    """With the policies that it has, whatever the template says: others may have added some."""
-    role = {"RoleName": physical.physical_id}
-    for policy in (await aws.call("iam", "ListAttachedRolePolicies", role))["AttachedPolicies"]:
-        await gone_already(aws.call("iam", "DetachRolePolicy", {**role, "PolicyArn": policy["PolicyArn"]}))
-    for name in (await aws.call("iam", "ListRolePolicies", role))["PolicyNames"]:
-        await gone_already(aws.call("iam", "DeleteRolePolicy", {**role, "PolicyName": name}))
-    await aws.call("iam", "DeleteRole", role)
+    await _ROLE.delete(aws, physical.physical_id)
 
 
-async def _create_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    """`AWS::IAM::Policy` is an inline policy of the roles that it names."""
-    if properties.get("Users") or properties.get("Groups"):
-        aws.note(f"{logical_id}: Users and Groups of AWS::IAM::Policy are left out; there are roles only")
-    name = aws.generated_name(logical_id, 128)
-    physical = Physical(name, {"Id": name})
-    for role in properties.get("Roles") or []:
-        request = _policy_of(role, properties)
-        await aws.make("iam", "PutRolePolicy", request, lambda _: physical)
-    return physical
-
-
-def _policy_of(role: str, policy: Properties) -> Properties:
-    check_members(policy, ("Groups", "PolicyDocument", "PolicyName", "Roles", "Users"))
-    return {
-        "RoleName": role,
-        "PolicyName": policy["PolicyName"],
-        "PolicyDocument": policy_text(policy["PolicyDocument"]),
-    }
-
-
-async def _update_policy(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
-    for role in new.get("Roles") or []:
-        await aws.call("iam", "PutRolePolicy", _policy_of(role, new))
-    kept = {(role, new["PolicyName"]) for role in new.get("Roles") or []}
-    for role in old.get("Roles") or []:
-        if (role, old["PolicyName"]) not in kept:
-            await _take_policy(aws, role, old["PolicyName"])
-    return physical
-
-
-async def _take_policy(aws: Aws, role: str, name: str) -> None:
-    await gone_already(aws.call("iam", "DeleteRolePolicy", {"RoleName": role, "PolicyName": name}))
-
-
-async def _delete_policy(aws: Aws, physical: Physical, properties: Properties) -> None:
-    for role in properties.get("Roles") or []:
-        await _take_policy(aws, role, properties["PolicyName"])
-
-
-async def _create_managed_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    request: Properties = {
-        "PolicyName": properties.get("ManagedPolicyName") or aws.generated_name(logical_id, 128),
-        "PolicyDocument": policy_text(properties["PolicyDocument"]),
-        **{key: properties[key] for key in ("Path", "Description") if key in properties},
-    }
+async def _create_user(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    _refuse_groups(properties)
+    if "LoginProfile" in properties:
+        aws.note(f"{logical_id}: LoginProfile is left out, there is no console to sign in to")
+    name = properties.get("UserName") or aws.generated_name(logical_id, _USER.longest)
+    request = {**_given(properties, "Path", "PermissionsBoundary"), "UserName": name, "Tags": _tags(properties)}
 
     def physical(answer: Any) -> Physical:
-        policy = answer["Policy"]
-        return Physical(policy["Arn"], {"PolicyArn": policy["Arn"], "PolicyId": policy["PolicyId"]})
+        return Physical(answer["User"]["UserName"], {"Arn": answer["User"]["Arn"]})
 
-    made = await aws.make("iam", "CreatePolicy", request, physical)
-    for role in properties.get("Roles") or []:
-        await aws.call("iam", "AttachRolePolicy", {"RoleName": role, "PolicyArn": made.physical_id})
+    made = await aws.make("iam", "CreateUser", request, physical)
+    await _USER.bring_policies(aws, name, {}, properties)
     return made
 
 
-async def _delete_managed_policy(aws: Aws, physical: Physical, properties: Properties) -> None:
-    arn = physical.physical_id
-    for role in properties.get("Roles") or []:
-        await gone_already(aws.call("iam", "DetachRolePolicy", {"RoleName": role, "PolicyArn": arn}))
-    await aws.call("iam", "DeletePolicy", {"PolicyArn": arn})
+def _refuse_groups(properties: Properties) -> None:
+    if properties.get("Groups"):
+        raise AwsError(
+            "ValidationException", "Groups are not supported yet: what their policies forbid is not enforced"
+        )
 
+
+async def _update_user(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    _refuse_groups(new)
+    name = physical.physical_id
+    if old.get("Path", "/") != new.get("Path", "/"):
+        await aws.call("iam", "UpdateUser", {"UserName": name, "NewPath": new.get("Path", "/")})
+    await _USER.bring_policies(aws, name, old, new)
+    await _USER.bring_boundary(aws, name, old, new)
+    await _USER.bring_tags(aws, name, old, new)
+    arn = (await aws.call("iam", "GetUser", {"UserName": name}))["User"]["Arn"]
+    return Physical(name, {"Arn": arn})
+
+
+async def _delete_user(aws: Aws, physical: Physical, properties: Properties) -> None:
+    user = {"UserName": physical.physical_id}
+    for key in (await aws.call("iam", "ListAccessKeys", user))["AccessKeyMetadata"]:
+        await gone_already(aws.call("iam", "DeleteAccessKey", {**user, "AccessKeyId": key["AccessKeyId"]}))
+    await _USER.delete(aws, physical.physical_id)
+
+
+async def _create_access_key(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    def physical(answer: Any) -> Physical:
+        key = answer["AccessKey"]
+        return Physical(key["AccessKeyId"], {"Id": key["AccessKeyId"], "SecretAccessKey": key["SecretAccessKey"]})
+
+    made = await aws.make("iam", "CreateAccessKey", {"UserName": properties["UserName"]}, physical)
+    return await _update_access_key(aws, made, {}, properties)
+
+
+async def _update_access_key(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    if new.get("Status", "Active") != old.get("Status", "Active"):
+        request = {"UserName": new["UserName"], "AccessKeyId": physical.physical_id}
+        await aws.call("iam", "UpdateAccessKey", {**request, "Status": new.get("Status", "Active")})
+    return physical
+
+
+async def _delete_access_key(aws: Aws, physical: Physical, properties: Properties) -> None:
+    request = {"UserName": properties["UserName"], "AccessKeyId": physical.physical_id}
+    await aws.call("iam", "DeleteAccessKey", request)
+
+
+# Policies
+
+
+def _owners(properties: Properties) -> list[tuple[_Kind, str]]:
+    return [(kind, name) for kind in _KINDS for name in properties.get(kind.taken) or []]
+
+
+def _note_groups(aws: Aws, logical_id: str, properties: Properties) -> None:
+    if properties.get("Groups"):
+        aws.note(f"{logical_id}: Groups is left out, no group has members")
+
+
+async def _create_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    """`AWS::IAM::Policy` is an inline policy of the roles and users that it names."""
+    _note_groups(aws, logical_id, properties)
+    name = aws.generated_name(logical_id, 128)
+    physical = Physical(name, {"Id": name})
+    for kind, owner in _owners(properties):
+        await aws.make("iam", f"Put{kind.word}Policy", kind.inline(owner, properties), lambda _: physical)
+    return physical
+
+
+async def _update_policy(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    for kind, owner in _owners(new):
+        await kind.put(aws, owner, new)
+    kept = {(owner, new["PolicyName"]) for owner in _owners(new)}
+    for kind, owner in _owners(old):
+        if ((kind, owner), old["PolicyName"]) not in kept:
+            await kind.take(aws, owner, old["PolicyName"])
+    return physical
+
+
+async def _delete_policy(aws: Aws, physical: Physical, properties: Properties) -> None:
+    for kind, owner in _owners(properties):
+        await kind.take(aws, owner, properties["PolicyName"])
+
+
+def _policy_of(kind: _Kind) -> tuple[Create, Delete, Update]:
+    """`AWS::IAM::RolePolicy` and `UserPolicy`: an inline policy of the one that it names."""
+
+    async def create(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+        owner = properties[kind.key]
+        physical = Physical(f"{properties['PolicyName']}|{owner}", {})
+        request = kind.inline(owner, {"PolicyDocument": {}, **properties})
+        return await aws.make("iam", f"Put{kind.word}Policy", request, lambda _: physical)
+
+    async def update(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+        await kind.put(aws, new[kind.key], new)
+        return physical
+
+    async def delete(aws: Aws, physical: Physical, properties: Properties) -> None:
+        await kind.take(aws, properties[kind.key], properties["PolicyName"])
+
+    return create, delete, update
+
+
+async def _create_managed_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    _note_groups(aws, logical_id, properties)
+    request = {
+        **_given(properties, "Description", "Path"),
+        "PolicyName": properties.get("ManagedPolicyName") or aws.generated_name(logical_id, 128),
+        "PolicyDocument": policy_text(properties["PolicyDocument"]),
+    }
+    made = await aws.make("iam", "CreatePolicy", request, lambda answer: _managed(answer["Policy"]))
+    return await _attach(aws, made, {}, properties)
+
+
+def _managed(policy: Properties) -> Physical:
+    counted = ("AttachmentCount", "DefaultVersionId", "IsAttachable", "PermissionsBoundaryUsageCount")
+    shown = {name: text(policy[name]) for name in counted if name in policy}
+    return Physical(policy["Arn"], {"PolicyArn": policy["Arn"], "PolicyId": policy["PolicyId"], **shown})
+
+
+async def _update_managed_policy(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    """Another document is another version; the oldest one goes where there are as many as there may be."""
+    policy = {"PolicyArn": physical.physical_id}
+    if policy_text(old["PolicyDocument"]) != policy_text(new["PolicyDocument"]):
+        versions = (await aws.call("iam", "ListPolicyVersions", policy))["Versions"]
+        spare = [each["VersionId"] for each in versions if not each["IsDefaultVersion"]]
+        if len(versions) >= limit("account.iam.policy_versions"):
+            oldest = min(spare, key=lambda version: int(version.removeprefix("v")))
+            await gone_already(aws.call("iam", "DeletePolicyVersion", {**policy, "VersionId": oldest}))
+        request = {**policy, "PolicyDocument": policy_text(new["PolicyDocument"]), "SetAsDefault": True}
+        await aws.call("iam", "CreatePolicyVersion", request)
+    return await _attach(aws, physical, old, new)
+
+
+async def _attach(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    arn = physical.physical_id
+    for kind, owner in _owners(new):
+        await aws.call("iam", f"Attach{kind.word}Policy", {kind.key: owner, "PolicyArn": arn})
+    for kind, owner in _owners(old):
+        if (kind, owner) not in _owners(new):
+            await kind.detach(aws, owner, arn)
+    return _managed((await aws.call("iam", "GetPolicy", {"PolicyArn": arn}))["Policy"])
+
+
+async def _delete_managed_policy(aws: Aws, physical: Physical, properties: Properties) -> None:
+    policy = {"PolicyArn": physical.physical_id}
+    for kind, owner in _owners(properties):
+        await kind.detach(aws, owner, physical.physical_id)
+    for version in (await aws.call("iam", "ListPolicyVersions", policy))["Versions"]:
+        if not version["IsDefaultVersion"]:
+            request = {**policy, "VersionId": version["VersionId"]}
+            await gone_already(aws.call("iam", "DeletePolicyVersion", request))
+    await aws.call("iam", "DeletePolicy", policy)
+
+
+_COUNTED: Final = words(
+    "AttachmentCount DefaultVersionId IsAttachable PermissionsBoundaryUsageCount PolicyArn PolicyId"
+)
 
 TYPES: Final = {
+    "AWS::IAM::AccessKey": ResourceType(
+        _create_access_key,
+        _delete_access_key,
+        _update_access_key,
+        properties=words("Serial Status UserName"),
+        required=("UserName",),
+        attributes=words("Id SecretAccessKey"),
+        read_only=words("Id SecretAccessKey"),
+        replaces=words("Serial UserName"),
+    ),
     "AWS::IAM::ManagedPolicy": ResourceType(
         _create_managed_policy,
         _delete_managed_policy,
+        _update_managed_policy,
         properties=words("Description Groups ManagedPolicyName Path PolicyDocument Roles Users"),
         required=("PolicyDocument",),
-        attributes=words("PolicyArn PolicyId"),
+        attributes=_COUNTED,
+        read_only=_COUNTED,
+        replaces=words("Description ManagedPolicyName Path"),
     ),
     "AWS::IAM::Policy": ResourceType(
         _create_policy,
@@ -162,6 +355,7 @@ TYPES: Final = {
         properties=words("Groups PolicyDocument PolicyName Roles Users"),
         required=("PolicyDocument", "PolicyName"),
         attributes=words("Id"),
+        read_only=words("Id"),
     ),
     "AWS::IAM::Role": ResourceType(
         _create_role,
@@ -173,6 +367,30 @@ TYPES: Final = {
         ),
         required=("AssumeRolePolicyDocument",),
         attributes=words("Arn RoleId"),
+        read_only=words("Arn RoleId"),
         replaces=words("RoleName Path"),
+    ),
+    "AWS::IAM::RolePolicy": ResourceType(
+        *_policy_of(_ROLE),
+        properties=words("PolicyDocument PolicyName RoleName"),
+        required=("PolicyName", "RoleName"),
+        replaces=words("PolicyName RoleName"),
+        one_at_a_time=True,
+    ),
+    "AWS::IAM::User": ResourceType(
+        _create_user,
+        _delete_user,
+        _update_user,
+        properties=words("Groups LoginProfile ManagedPolicyArns Path PermissionsBoundary Policies Tags UserName"),
+        attributes=words("Arn"),
+        read_only=words("Arn"),
+        replaces=words("UserName"),
+    ),
+    "AWS::IAM::UserPolicy": ResourceType(
+        *_policy_of(_USER),
+        properties=words("PolicyDocument PolicyName UserName"),
+        required=("PolicyName", "UserName"),
+        replaces=words("PolicyName UserName"),
+        one_at_a_time=True,
     ),
 }

@@ -9,7 +9,7 @@ from typing import Final
 from scopegate.stacks.types.recorded.row import Recorded, arn, global_arn
 
 _DOMAIN: Final = "no API answers under this name, each does under its own URLs"
-_USERS: Final = "nobody signs in as it"
+_GROUP: Final = "it has no members"
 
 
 def _domain_arn(resource: str) -> str:
@@ -86,17 +86,10 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="UserPoolId",
         says="no log is delivered",
     ),
-    "AWS::IAM::AccessKey": Recorded(
-        "AKIA{id}",
-        {"Id": "AKIA{id}", "SecretAccessKey": "{id}{lower_id}recorded"},
-        id="{upper:16}",
-        replaces="Serial UserName",
-        says=_USERS,
-    ),
     "AWS::IAM::Group": Recorded(
-        attributes={"Arn": global_arn("iam", "group{Path|/}{name}")}, name="GroupName", longest=128, says=_USERS
+        attributes={"Arn": global_arn("iam", "group{Path|/}{name}")}, name="GroupName", longest=128, says=_GROUP
     ),
-    "AWS::IAM::GroupPolicy": Recorded("{PolicyName}|{GroupName}", replaces="GroupName PolicyName", says=_USERS),
+    "AWS::IAM::GroupPolicy": Recorded("{PolicyName}|{GroupName}", replaces="GroupName PolicyName", says=_GROUP),
     "AWS::IAM::InstanceProfile": Recorded(
         attributes={"Arn": global_arn("iam", "instance-profile{Path|/}{name}")},
         name="InstanceProfileName",
@@ -118,11 +111,6 @@ ROWS: Final[Mapping[str, Recorded]] = {
         {"RoleName": "AWSServiceRoleFor_{AWSServiceName}[_{CustomSuffix}]"},
         replaces="AWSServiceName CustomSuffix",
     ),
-    "AWS::IAM::User": Recorded(
-        attributes={"Arn": global_arn("iam", "user{Path|/}{name}")}, name="UserName", longest=64, says=_USERS
-    ),
-    "AWS::IAM::UserPolicy": Recorded("{PolicyName}|{UserName}", replaces="PolicyName UserName", says=_USERS),
-    "AWS::IAM::UserToGroupAddition": Recorded(attributes={"Id": "{name}"}, longest=255, says=_USERS),
     "AWS::Lambda::EventSourceMapping": Recorded(
         "{id}",
         {"EventSourceMappingArn": arn("lambda", "event-source-mapping:{id}"), "Id": "{id}"},
