@@ -17,9 +17,11 @@ from scopegate.userpools.oauth import responses
 from scopegate.userpools.oauth.authorization import NoRedirect, Redirected
 from scopegate.userpools.oauth.authorize import answer_authorize
 from scopegate.userpools.oauth.error import answer_error
+from scopegate.userpools.oauth.forgot_password import answer_confirm_forgot, answer_forgot
 from scopegate.userpools.oauth.login import answer_login
 from scopegate.userpools.oauth.logout import answer_logout
 from scopegate.userpools.oauth.revoke import answer_revoke
+from scopegate.userpools.oauth.sign_up import answer_confirm, answer_sign_up
 from scopegate.userpools.oauth.token import answer_token
 from scopegate.userpools.oauth.userinfo import answer_userinfo
 from scopegate.userpools.oauth.visit import StaleForm, Visit, begin
@@ -45,10 +47,14 @@ class Page:
 
 PAGES: Final[Mapping[str, Page]] = {
     "/authorize": Page(answer_authorize, ("GET",)),
+    "/confirmUser": Page(answer_confirm),
+    "/confirmforgotPassword": Page(answer_confirm_forgot),
     "/error": Page(answer_error, ("GET",)),
+    "/forgotPassword": Page(answer_forgot),
     "/login": Page(answer_login),
     "/logout": Page(answer_logout, ("GET",)),
     "/oauth2/authorize": Page(answer_authorize, ("GET",)),
+    "/signup": Page(answer_sign_up),
 }
 
 # Paths that a Cognito domain has and this server has not built yet; what each is for, in the error's words.

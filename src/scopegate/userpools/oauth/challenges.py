@@ -80,7 +80,7 @@ async def answer_challenge(visit: Visit) -> Response:
     except AwsError as error:
         fault = read_fault(visit, error)
         if error.code == "NotAuthorizedException" or name not in _PAGES:
-            return sign_in_page(visit, visit.form.get("username", ""), error=fault.general)
+            return sign_in_page(visit, visit.form.get("username", ""), error=fault.beside(()))
         return _PAGES[name](visit, hidden, fault)
 
 
@@ -102,12 +102,13 @@ async def _answer(visit: Visit, name: str) -> Outcome:
 
 
 def _new_password_page(visit: Visit, hidden: Values, fault: Fault) -> Response:
+    names = hidden["required"].split()
     return visit.page(
         "new_password",
         hidden=hidden,
         rules=password_rules(visit, fault.refusal),
-        attributes=named_fields(visit, hidden["required"].split()),
-        error=fault.general,
+        attributes=named_fields(visit, names),
+        error=fault.beside({"password", "confirm_password", *names}),
         errors=fault.fields,
     )
 
@@ -134,7 +135,7 @@ def _set_up_page(visit: Visit, hidden: Values, fault: Fault) -> Response:
         picture=render_qr(uri),
         key=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         device_name=visit.form.get("device_name", ""),
-        error=fault.general,
+        error=fault.beside({"code"}),
         errors=fault.fields,
     )
 
@@ -149,7 +150,7 @@ def _code_page(visit: Visit, hidden: Values, fault: Fault) -> Response:
         hidden=hidden,
         title=visit.say(title),
         lead=visit.say(lead, client=visit.asked.client.name, destination=hidden["destination"]),
-        error=fault.general,
+        error=fault.beside({"code"}),
         errors=fault.fields,
     )
 

@@ -3,7 +3,7 @@
 What is not known here is said as AWS says it: such texts are the pool's own functions', or about a value that was sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +51,12 @@ class Fault:
     fields: Values = field(default_factory=Values)
     refusal: str = ""
 
+    def beside(self, shown: Iterable[str]) -> str:
+        """What stands above a form that has these fields: what none of them says."""
+        if self.general:
+            return self.general
+        return next((words for name, words in self.fields.items() if name not in shown), "")
+
     @classmethod
     def of(cls, error: AwsError, language: str) -> "Fault":
         message = error.message or ""
@@ -65,8 +71,3 @@ class Fault:
                     return cls(fields=Values({name: words}), refusal=message if name == "password" else "")
                 return cls(words)
         return cls(message or say(language, "error.unexpected"))
-
-
-def missing_fields(names: Mapping[str, str], language: str) -> Values:
-    """names: field → value; those that are empty, with what is said of them."""
-    return Values({name: say(language, "error.required") for name, value in names.items() if not value})

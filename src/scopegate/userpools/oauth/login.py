@@ -7,8 +7,10 @@ from scopegate.base.errors import AwsError
 from scopegate.http.message import Response
 from scopegate.userpools.oauth import session
 from scopegate.userpools.oauth.challenges import answer_challenge, go_on, is_challenge
-from scopegate.userpools.oauth.people import desk_of, read_fault, sign_in_page
+from scopegate.userpools.oauth.forgot_password import forgot_page
+from scopegate.userpools.oauth.people import can_recover, desk_of, read_fault, sign_in_page
 from scopegate.userpools.oauth.session import SignedIn
+from scopegate.userpools.oauth.sign_up import confirm_later
 from scopegate.userpools.oauth.visit import Visit, read_asked, read_form
 from scopegate.userpools.pages.render import Values
 from scopegate.userpools.signin.flow import begin_with_password
@@ -63,4 +65,8 @@ async def _answer_password(visit: Visit) -> Response:
         return await go_on(visit, await begin_with_password(desk_of(visit), username, password))
     except AwsError as error:
         fault = read_fault(visit, error)
-        return sign_in_page(visit, username, error=fault.general)
+        if error.code == "UserNotConfirmedException":
+            return await confirm_later(visit, username)
+        if error.code == "PasswordResetRequiredException" and can_recover(visit):
+            return forgot_page(visit, username, fault)
+        return sign_in_page(visit, username, error=fault.beside(()))

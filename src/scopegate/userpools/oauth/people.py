@@ -14,6 +14,7 @@ from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import Desk
 from scopegate.userpools.signin.model import HOSTED
 from scopegate.userpools.users.attributes import username_attributes
+from scopegate.userpools.users.office import Office
 
 _ATTRIBUTE: Final = "requiredAttributes[{}]"
 
@@ -24,6 +25,13 @@ def desk_of(visit: Visit) -> Desk:
     """Where this visit's user signs in."""
     asked = visit.asked
     return open_desk(asked.pool, asked.client, visit.edge.ports, visit.store, visit.seal, via=HOSTED)
+
+
+def office_of(visit: Visit) -> Office:
+    """Where this visit's user is made, confirmed or changed. The application, or a link, has named its client."""
+    assert visit.client is not None
+    pool = visit.view.pool_by_id[visit.client.pool_id]
+    return Office(pool, visit.client, visit.edge.ports, visit.store, visit.seal)
 
 
 def user_field(visit: Visit) -> tuple[str, str, str]:
@@ -110,7 +118,7 @@ def read_fault(visit: Visit, error: AwsError) -> Fault:
     """What the page says of a refusal; the log says why."""
     log.info(
         "sign_in.refused",
-        client_id=visit.asked.client.client_id,
+        client_id=visit.client.client_id if visit.client else "",
         error=error.code,
         why=error.log or error.message,
         path=visit.request.path.decode("latin-1"),
