@@ -10,8 +10,10 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Final
 
+from scopegate.account.aws_policies import KNOWN
 from scopegate.aws.coverage import render_coverage
 from scopegate.aws.models import Models
+from scopegate.aws.policy import TOLD_BY_SERVICES
 from scopegate.aws.registry import table
 from scopegate.base.limits import LIMITS
 from scopegate.base.settings import Settings
@@ -130,10 +132,49 @@ def _parameter(parameter: inspect.Parameter) -> str:
     return f"| {shown} | {described.help} | {default} |"
 
 
+def policies() -> str:
+    lines = [
+        "# Policies",
+        "",
+        "What sessions of functions, sessions by `sts:AssumeRole` and IAM users may do is decided by their policies.",
+        "Callers of `AWS_IAM` routes, roles in the credentials of integrations, resource policies of REST APIs and the "
+        "answers of Lambda authorizers go through the same evaluator.",
+        "",
+        "- A deny in any policy refuses; without an Allow nothing is allowed.",
+        "- A permissions boundary and session policies have to allow an action as well.",
+        "- `Action`, `NotAction`, `Resource`, `NotResource`, wildcards, variables (`${aws:username}`, "
+        "`${aws:PrincipalTag/team, 'none'}`) and every condition operator with `IfExists`, `ForAllValues`, "
+        "`ForAnyValue`.",
+        "- What cannot be evaluated is refused when it is put: `MalformedPolicyDocument`.",
+        "- Actions and resources are those of the Service Authorization Reference: `lambda:InvokeFunction` for Invoke, "
+        "`apigateway:GET` on `arn:aws:apigateway:us-east-1::/restapis/…`.",
+        "- `sts:GetCallerIdentity` and the operations that AWS does not sign need no right.",
+        "",
+        "Condition keys that have values: `aws:CurrentTime`, `aws:EpochTime`, `aws:MultiFactorAuthPresent`, "
+        "`aws:PrincipalAccount`, `aws:PrincipalArn`, `aws:PrincipalTag/…`, `aws:PrincipalType`, `aws:Referer`, "
+        "`aws:RequestedRegion`, `aws:RequestTag/…`, `aws:ResourceAccount`, `aws:SecureTransport` (always true), "
+        "`aws:SourceIp`, `aws:TagKeys`, `aws:TokenIssueTime`, `aws:UserAgent`, `aws:userid`, `aws:username`, "
+        + ", ".join(f"`{key}`" for key in sorted(TOLD_BY_SERVICES))
+        + ".",
+        "Other global keys are absent, as they are on AWS for such a request.",
+        "A condition on `aws:ResourceTag/…`, or on another service's own key, makes an Allow never apply and a Deny "
+        "always.",
+        "",
+        "## Managed policies of AWS",
+        "",
+        "Each allows what AWS's document allows of the services that are here.",
+        "One that is not listed can be attached and grants nothing.",
+        "",
+        *(f"- `arn:aws:iam::aws:policy{name}`" for name in sorted(KNOWN)),
+    ]
+    return "\n".join([*lines, ""])
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "cli.md": commands,
     "coverage.md": coverage,
     "limits.md": limits,
+    "policies.md": policies,
     "settings.md": settings,
 }
 

@@ -123,7 +123,8 @@ class AccessKey:
 
 class FindAccessKey(Protocol):
     """A known key or a session of this server; None for a key that is not ours. Raises SignatureRefused for a session
-    of this server that its token does not prove: it is never taken for an unknown key."""
+    of this server that its token does not prove, and for a key of this server that is no more: neither is taken for an
+    unknown key."""
 
     def __call__(self, access_key_id: str, session_token: str | None) -> AccessKey | None: ...
 

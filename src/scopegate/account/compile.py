@@ -9,8 +9,9 @@ from typing import Final
 
 from scopegate.account import queries, sessions
 from scopegate.account.identities import Identities
-from scopegate.account.model import derived_unique_id, key_context, user_arn
+from scopegate.account.model import KEY_PREFIX, derived_unique_id, key_context, user_arn
 from scopegate.aws.operations import Caller
+from scopegate.aws.sigv4 import INVALID_TOKEN, SignatureRefused
 from scopegate.ports import AccessKey, CompileContext
 from scopegate.store.documents import Document
 from scopegate.store.port import Change, Tx
@@ -36,10 +37,13 @@ class View:
 
     def find_access_key(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
         """A known key, or a session of this server. Raises SignatureRefused for a session that its token does not
-        prove: it is never taken for an unknown key."""
+        prove, and for a key of this server's that is no more, or not active: neither is taken for an unknown key."""
         if sessions.is_session(access_key_id):
             return sessions.get_session(self.seal, access_key_id, session_token)
-        return self.key_by_id.get(access_key_id)
+        known = self.key_by_id.get(access_key_id)
+        if known is None and access_key_id.startswith(KEY_PREFIX):
+            raise SignatureRefused("unknown", INVALID_TOKEN)
+        return known
 
 
 def compile_all(tx: Tx, context: CompileContext) -> View:

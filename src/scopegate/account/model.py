@@ -13,9 +13,10 @@ from scopegate.base import clock
 
 _ID_ALPHABET: Final = string.ascii_uppercase + "234567"
 _SECRET_ALPHABET: Final = string.ascii_letters + string.digits + "+/"
+KEY_PREFIX: Final = "AKIASCOPEGATE"
 SESSION_PREFIX: Final = "ASIASCOPEGATE"
-"""Begins the access key id of every session that this server mints, and no key of AWS's own: a session is recognised,
-and held to its proof, even where any other key is accepted."""
+"""Begin the access key id of every key and session that this server makes, and no key of AWS's own: what is ours is
+recognised, and held to its proof, even where any other key is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class NewKey:
 
 
 def new_access_key_id() -> str:
-    return "AKIA" + clock.new_id(16, _ID_ALPHABET)
+    return KEY_PREFIX + clock.new_id(20 - len(KEY_PREFIX), _ID_ALPHABET)
 
 
 def new_session_key_id() -> str:

@@ -39,7 +39,7 @@ _PRINCIPAL_OF_AWS: Final = re.compile(
 
 # Condition keys that have no value because nobody here could say it, in contrast to those that a request lacks.
 _UNTOLD: Final = ("aws:resourcetag/",)
-_TOLD_BY_SERVICES: Final = frozenset(
+TOLD_BY_SERVICES: Final = frozenset(
     {
         "iam:passedtoservice",
         "iam:permissionsboundary",
@@ -422,7 +422,7 @@ def _compile_conditions(conditions: Any, *, allows: bool, variables: bool) -> tu
 def _is_told(key: str) -> bool:
     if key.startswith(_UNTOLD):
         return False
-    return key.startswith("aws:") or key in _TOLD_BY_SERVICES
+    return key.startswith("aws:") or key in TOLD_BY_SERVICES
 
 
 def _compile_condition(operator: str, key: str, value: Any, *, variables: bool) -> _Test:
