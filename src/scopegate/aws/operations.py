@@ -116,7 +116,7 @@ Operation = Callable[[CallContext[Any], Shape], Any]
 Table = Mapping[tuple[str, str], Operation]
 """The operations that exist, by (service, operation), both as AWS spells them."""
 
-_READING: Final = ("get_", "list_", "describe_")
+_READING: Final = ("get_", "list_", "describe_", "admin_get_", "admin_list_")
 
 
 async def dispatch(operation: Operation, call: CallContext[Any], request: Shape) -> Shape:

@@ -159,8 +159,9 @@ def take_code(tx: Tx, seal: Sealer, pool_id: str, name_key: str, purpose: str, c
     return done.rowcount > 0
 
 
-def drop_code(tx: Tx, pool_id: str, name_key: str, purpose: str) -> None:
-    tx.sql.execute(delete(user_codes).where(*_keys(pool_id, name_key, purpose)))
+def end_code(tx: Tx, pool_id: str, name_key: str, purpose: str) -> None:
+    """Let a code be worth nothing; what was sent and tried stays counted."""
+    tx.sql.execute(update(user_codes).where(*_keys(pool_id, name_key, purpose)).values(digest=b"", expires_at=0.0))
 
 
 def _keys(pool_id: str, name_key: str, purpose: str) -> tuple[ColumnElement[bool], ...]:

@@ -36,6 +36,7 @@ class User:
     password_history: argon2id of earlier passwords, newest first.
     mfa: factors that are on; preferred_mfa: that of them which is asked for, "" when none is preferred.
     totp_name: of the authenticator app. totp_step: the last time step whose code was taken; no code counts twice.
+    pending: addresses that take the place of those that stand when they are verified.
     failures, locked_until: wrong passwords in a row, and till when none is looked at.
     """
 
@@ -56,6 +57,7 @@ class User:
     preferred_mfa: str = ""
     totp_name: str = ""
     totp_step: int = 0
+    pending: Mapping[str, str] = field(default_factory=dict)
     failures: int = 0
     locked_until: float = 0.0
 

@@ -30,6 +30,7 @@ _IN_DOCUMENT: Final = (
     "preferred_mfa",
     "totp_name",
     "totp_step",
+    "pending",
 )
 
 
@@ -164,7 +165,7 @@ def list_users(
     """Users in the order of their name keys, after one of them.
 
     attribute: None for all; `username`, `sub`, `cognito:user_status`, `status`, or one of SEARCHED.
-    value: what it equals, or begins with; of `status` it is `Enabled` or `Disabled`.
+    value: what it equals, or begins with; of `username` as the pool compares it, of `status` `Enabled` or `Disabled`.
     """
     query = select(users).where(users.c.pool_id == pool_id).order_by(users.c.name_key).limit(size)
     if after is not None:
@@ -190,7 +191,7 @@ def list_users(
     return [user for row in tx.sql.execute(query).mappings() if (user := _user_of(row, seal)) is not None]
 
 
-_COLUMNS: Final = {"username": "username", "sub": "sub", "cognito:user_status": "status"}
+_COLUMNS: Final = {"username": "name_key", "sub": "sub", "cognito:user_status": "status"}
 
 
 def _matching(column: Any, value: str, *, by_prefix: bool) -> Any:
@@ -262,6 +263,7 @@ def _user_of(row: Mapping[Any, Any] | None, seal: Sealer) -> User | None:
         preferred_mfa=document["preferred_mfa"],
         totp_name=document["totp_name"],
         totp_step=document["totp_step"],
+        pending=document["pending"],
         failures=row["failures"],
         locked_until=row["locked_until"],
     )
@@ -283,6 +285,10 @@ def delete_group(tx: Tx, pool_id: str, group_name: str) -> bool:
     members = user_group_members.c
     tx.sql.execute(delete(user_group_members).where(members.pool_id == pool_id, members.group_name == group_name))
     return documents.remove(tx, user_groups, pool_id=pool_id, group_name=group_name) > 0
+
+
+def count_groups(tx: Tx, pool_id: str) -> int:
+    return int(tx.sql.execute(select(func.count()).where(user_groups.c.pool_id == pool_id)).scalar_one())
 
 
 def list_groups(

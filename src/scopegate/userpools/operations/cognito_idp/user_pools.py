@@ -21,6 +21,7 @@ from scopegate.userpools.operations.cognito_idp.mfa import has_factor
 from scopegate.userpools.operations.cognito_idp.paging import read_page
 from scopegate.userpools.operations.cognito_idp.pool_settings import ORDER, render_settings
 from scopegate.userpools.operations.cognito_idp.schema import render_schema
+from scopegate.userpools.users import queries as users
 
 CUSTOM_ID_TAG: Final = "_custom_id_"
 """The tag that names the id of a new pool, by LocalStack's convention."""
@@ -77,7 +78,7 @@ def _choose_id(call: Call, tx: Tx, tags: dict[str, str]) -> str:
 
 def render_pool(tx: Tx, pool: Document) -> Shape:
     """UserPoolType of a stored pool, with what is counted or looked up, in AWS's order."""
-    shown: dict[str, Any] = pool | {"EstimatedNumberOfUsers": 0}
+    shown: dict[str, Any] = pool | {"EstimatedNumberOfUsers": users.count_users(tx, pool["Id"])}
     for domain, document in queries.list_domains(tx, pool["Id"]):
         shown["CustomDomain" if "CustomDomainConfig" in document else "Domain"] = domain
     return {member: shown[member] for member in ORDER if member in shown}

@@ -1,0 +1,68 @@
+"""Signing up and recovering by the JSON API; what each does stands in `users/sign_up.py` and `users/recovery.py`.
+
+Source: reference, "Sign-up and recovery", "SECRET_HASH".
+"""
+
+from scopegate.aws.operations import Shape
+from scopegate.ports import Call
+from scopegate.userpools.operations.cognito_idp.asking import check_secret_hash, who_asks
+from scopegate.userpools.operations.cognito_idp.render_users import open_office
+from scopegate.userpools.users import recovery
+from scopegate.userpools.users import sign_up as signing_up
+from scopegate.userpools.users.attributes import read_attributes
+from scopegate.userpools.users.office import Office
+
+
+async def _open(call: Call, request: Shape) -> Office:
+    """The office of the app client that asks, which proves its secret if it has one.
+
+    Raises ResourceNotFoundException, NotAuthorizedException.
+    """
+    client, pool = who_asks(call, request["ClientId"])
+    username, secret_hash = request["Username"], request.get("SecretHash")
+    await call.read(lambda tx: check_secret_hash(call, tx, client, username, secret_hash))
+    return open_office(call, pool, client, request.get("ClientMetadata"))
+
+
+async def sign_up(call: Call, request: Shape) -> Shape:
+    """SignUp."""
+    office = await _open(call, request)
+    given = {name: value for name, value in read_attributes(request.get("UserAttributes", ())).items() if value}
+    validation_data = read_attributes(request["ValidationData"]) if "ValidationData" in request else None
+    done = await signing_up.sign_up(office, request["Username"], request.get("Password"), given, validation_data)
+    return {
+        "UserConfirmed": done.user.status == "CONFIRMED",
+        **({} if done.delivery is None else {"CodeDeliveryDetails": done.delivery.render()}),
+        "UserSub": done.user.sub,
+    }
+
+
+async def confirm_sign_up(call: Call, request: Shape) -> Shape:
+    """ConfirmSignUp."""
+    await signing_up.confirm_sign_up(
+        await _open(call, request),
+        request["Username"],
+        request["ConfirmationCode"],
+        force_alias=bool(request.get("ForceAliasCreation")),
+    )
+    return {}
+
+
+async def resend_confirmation_code(call: Call, request: Shape) -> Shape:
+    """ResendConfirmationCode."""
+    details = await signing_up.resend_code(await _open(call, request), request["Username"])
+    return {"CodeDeliveryDetails": details}
+
+
+async def forgot_password(call: Call, request: Shape) -> Shape:
+    """ForgotPassword."""
+    details = await recovery.forgot_password(await _open(call, request), request["Username"])
+    return {"CodeDeliveryDetails": details}
+
+
+async def confirm_forgot_password(call: Call, request: Shape) -> Shape:
+    """ConfirmForgotPassword."""
+    await recovery.confirm_forgot_password(
+        await _open(call, request), request["Username"], request["ConfirmationCode"], request["Password"]
+    )
+    return {}

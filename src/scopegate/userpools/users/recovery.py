@@ -1,0 +1,167 @@
+"""A forgotten password: a code to an address that is verified, and a new password by the code.
+
+Where the app client does not tell who is there, everybody gets the same answers in the same time: what only a user has
+(a code, a message, functions) is done beside the answer.
+Source: reference, "Sign-up and recovery", "Error texts", PreventUserExistenceErrors; attack rows O17, O23.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+
+from scopegate.base import clock
+from scopegate.base.errors import AwsError
+from scopegate.store.port import Tx
+from scopegate.userpools import triggers
+from scopegate.userpools.messages.model import Delivery
+from scopegate.userpools.triggers import About
+from scopegate.userpools.users import queries, refusals
+from scopegate.userpools.users.accounts import choose_username, hash_password, insert_user, new_user, with_password
+from scopegate.userpools.users.attributes import check_attributes
+from scopegate.userpools.users.lookup import find_by_name
+from scopegate.userpools.users.model import CONFIRMED, RESET_REQUIRED, User
+from scopegate.userpools.users.office import FORGOT_PASSWORD, Office
+from scopegate.userpools.users.passwords import check_history, check_policy
+
+_SOURCE: Final = "ForgotPassword"
+_ATTRIBUTES: Final = {"verified_email": "email", "verified_phone_number": "phone_number"}
+_OLD_ORDER: Final = ("phone_number", "email")  # of a pool that has no AccountRecoverySetting
+
+log = structlog.get_logger()
+
+
+async def forgot_password(office: Office, username: str) -> dict[str, str]:
+    """Send a code; CodeDeliveryDetails.
+
+    Raises UserNotFoundException, NotAuthorizedException, InvalidParameterException, LimitExceededException,
+    CodeDeliveryFailureException.
+    """
+    user = await office.store.read(lambda tx: find_by_name(tx, office.seal, office.document, username))
+    if office.hides_users:
+        office.count_sent(FORGOT_PASSWORD, username)
+        delivery = None if user is None else _find_delivery(office, user)
+        office.ports.beside(_send_beside(office, user, username))
+        return office.imagine_delivery(username) if delivery is None else delivery.render()
+    if user is None:
+        user = await _migrate(office, username)
+    if user is None:
+        raise refusals.unknown_combination()
+    delivery = choose_delivery(office, user)
+    await office.send_code(user, FORGOT_PASSWORD, _SOURCE, delivery)
+    return delivery.render()
+
+
+async def _send_beside(office: Office, user: User | None, username: str) -> None:
+    """What an answer that does not tell who is there leaves behind it; its failures are told to the log alone."""
+    try:
+        found = user or await _migrate(office, username)
+        if found is not None and (delivery := _find_delivery(office, found)) is not None:
+            await office.send_code(found, FORGOT_PASSWORD, _SOURCE, delivery)
+    except AwsError as error:
+        log.warning("password.no_code_sent", user_pool_id=office.pool.pool_id, code=error.code, why=error.log)
+
+
+def _find_delivery(office: Office, user: User) -> Delivery | None:
+    try:
+        return choose_delivery(office, user)
+    except AwsError:
+        return None
+
+
+def choose_delivery(office: Office, user: User) -> Delivery:
+    """Where the code of a user who may reset the password goes: to the first address that the pool's setting names and
+    the user has verified. Raises NotAuthorizedException, InvalidParameterException."""
+    if not user.enabled:
+        raise refusals.disabled()
+    names = _recovery_order(office.document)
+    if not names:
+        raise refusals.not_authorized("Contact administrator to reset password.")
+    if user.status not in (CONFIRMED, RESET_REQUIRED, "UNCONFIRMED"):
+        raise refusals.not_authorized("User password cannot be reset in the current state.")
+    for attribute in names:
+        if user.attributes.get(attribute) and user.is_verified(attribute):
+            return Delivery(attribute, user.attributes[attribute])
+    raise refusals.invalid(
+        "Cannot reset password for the user as there is no registered/verified email or phone_number"
+    )
+
+
+def _recovery_order(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Attributes in the order in which the pool sends codes to them; empty when only operators reset passwords."""
+    mechanisms = (document.get("AccountRecoverySetting") or {}).get("RecoveryMechanisms") or ()
+    if not mechanisms:
+        return _OLD_ORDER
+    ordered = sorted(mechanisms, key=lambda each: each["Priority"])
+    return tuple(_ATTRIBUTES[each["Name"]] for each in ordered if each["Name"] in _ATTRIBUTES)
+
+
+async def _migrate(office: Office, username: str) -> User | None:
+    """Somebody whom an older directory knows becomes a user who has to choose a password."""
+    client_id = office.client.client_id if office.client is not None else triggers.NO_CLIENT
+    about = About(username, client_id, None, office.metadata)
+    brought = await triggers.user_migration(office.pool, office.ports.invoke, _SOURCE, about, None, office.metadata)
+    if brought is None:
+        return None
+    attributes = {name: value for name, value in brought.attributes.items() if name != "username"}
+    check_attributes(office.document, attributes, by_admin=True)
+    name, sub = choose_username(office.document, username)
+    user = new_user(office.document, name, sub, attributes, status=RESET_REQUIRED, now=clock.now())
+    exists = refusals.user_exists()
+
+    def insert(tx: Tx) -> None:
+        insert_user(tx, office.seal, office.document, user, exists, force_alias=brought.force_alias)
+
+    await office.store.write(insert)
+    return user
+
+
+async def confirm_forgot_password(office: Office, username: str, code: str, password: str) -> None:
+    """Set a new password by the code.
+
+    1 the password could be one, whoever it is for; 2 the code, whose try counts; 3 the password was not used before;
+    4 both in one write. Raises InvalidPasswordException, CodeMismatchException, ExpiredCodeException,
+    LimitExceededException, UserNotFoundException, PasswordHistoryPolicyViolationException.
+    """
+    user = await office.store.read(lambda tx: find_by_name(tx, office.seal, office.document, username))
+    # 1
+    check_policy(office.password_policy(), password)
+    if office.hides_users:
+        office.count_try(FORGOT_PASSWORD, username)
+    elif user is None:
+        raise refusals.unknown_combination()
+    elif not user.enabled:
+        raise refusals.disabled()
+    # 2
+    await office.check_code(user if user is not None and user.enabled else None, FORGOT_PASSWORD, code)
+    assert user is not None
+    # 3, 4
+    await set_password(office, user, password, FORGOT_PASSWORD, code)
+    about = office.about_user(replace(user, status=CONFIRMED))
+    await triggers.post_confirmation(office.pool, office.ports.invoke, "ConfirmForgotPassword", about)
+
+
+async def set_password(
+    office: Office, user: User, password: str, purpose: str = "", code: str = "", *, status: str = CONFIRMED
+) -> None:
+    """Give a user another password, which conforms to the policy; `code` is used up by it where there is one.
+
+    Raises PasswordHistoryPolicyViolationException, UserNotFoundException, ExpiredCodeException.
+    """
+    remembered = office.password_policy().get("PasswordHistorySize") or 0
+    if remembered:
+        known = (user.password, *user.password_history)[:remembered]
+        await check_history(office.passwords, [phc for phc in known if phc], password)
+    hashed = await hash_password(office.passwords, user.pool_id, user.username, password)
+
+    def write(tx: Tx) -> None:
+        now = queries.find_user(tx, office.seal, user.pool_id, user.name_key)
+        if now is None:
+            raise refusals.unknown_user()
+        if purpose:
+            office.use_code(tx, now, purpose, code)
+        changed = with_password(now, hashed, clock.now(), remembered=remembered)
+        queries.put_user(tx, office.seal, replace(changed, status=status))
+
+    await office.store.write(write)
