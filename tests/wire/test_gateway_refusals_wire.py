@@ -125,8 +125,6 @@ def rest(server: Server, pool: Pool, web: Web, nowhere: str, function: str, unpe
     api.web("GET", "/nobody", nowhere)
     api.web("GET", "/metadata", "http://169.254.169.254/latest/meta-data")
     api.web("GET", "/nameless", "http://no-such-host.invalid/")
-    api.web("GET", "/closed/iam", web.url, authorizationType="AWS_IAM")
-    api.web("GET", "/closed/key", web.url, apiKeyRequired=True)
     api.web("GET", "/closed/vtl", web.url, {"type": "HTTP"})
     api.method("GET", "/mock", {"type": "MOCK", "requestTemplates": {"application/json": "{}"}})
     api.deploy()
@@ -165,7 +163,6 @@ def http(
     api.web("GET /nobody", nowhere)
     api.web("GET /metadata", "http://169.254.169.254/latest/meta-data")
     api.web("GET /nameless", "http://no-such-host.invalid/")
-    api.web("GET /iam", web.url, AuthorizationType="AWS_IAM")
     api.client.create_route(ApiId=api.id, RouteKey="GET /nowhere")
     for stage in ("$default", "prod"):
         api.stage(stage)
@@ -449,16 +446,12 @@ def test_methods_that_cannot_be_enforced_are_closed(pool: Pool, client: dict[str
     token = {"Authorization": access_token(pool, client["ClientId"]), "x-api-key": "x" * 20}
 
     for headers in ({}, token):
-        answer = rest.call("GET", "/closed/iam", headers)
-        assert_rest(answer, 500, b'{"message":null}', "AuthorizerConfigurationException")
-        for path in ("/closed/key", "/closed/vtl"):
-            answer = rest.call("GET", path, headers)
-            assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
+        answer = rest.call("GET", "/closed/vtl", headers)
+        assert_rest(answer, 500, b'{"message": "Internal server error"}', "InternalServerErrorException")
 
 
 def test_routes_that_cannot_be_enforced_are_closed(http: HttpApi) -> None:
-    for path in ("/iam", "/nowhere"):
-        assert_http(http.call("GET", path), 500, "Internal Server Error")
+    assert_http(http.call("GET", "/nowhere"), 500, "Internal Server Error")
 
 
 def test_a_private_api_is_not_served_to_everybody(server: Server, web: Web) -> None:
@@ -624,8 +617,15 @@ def test_o24_a_role_of_one_account_opens_no_function_of_another(server: Server, 
         Code={"ZipFile": zipped({"app.py": FUNCTION})},
     )
     lambda_.get_waiter("function_active_v2").wait(FunctionName="theirs", WaiterConfig={"Delay": 1})
-    role = "arn:aws:iam::000000000000:role/gateway"
     rest, http = RestApi(server), HttpApi(server)
+    trust = {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    invoke = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    iam, name = server.aws("iam"), f"gateway-{rest.id}"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    iam.put_role_policy(
+        RoleName=name, PolicyName="own", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [invoke]})
+    )
+    role = f"arn:aws:iam::000000000000:role/{name}"
     for path, function in (("/mine", unpermitted), ("/theirs", made["FunctionArn"])):
         rest.function("GET", path, function, {"credentials": role})
         http.function(f"GET {path}", function, {"CredentialsArn": role})

@@ -40,14 +40,17 @@ Fault = Literal["missing", "incomplete", "unknown", "expired", "mismatch", "skew
 class SignatureRefused(Exception):
     """Why a request is not authenticated; each wire has its own code for each fault.
 
-    message: the text for the client. status: None takes what the service's protocol has for the fault.
-    log: what only the log may hold.
+    message: the text for the client. detail: what API Gateway adds to it: the signer's own request as it was read.
+    status: None takes what the service's protocol has for the fault. log: what only the log may hold.
     """
 
-    def __init__(self, fault: Fault, message: str, *, status: int | None = None, log: str = "") -> None:
+    def __init__(
+        self, fault: Fault, message: str, *, detail: str = "", status: int | None = None, log: str = ""
+    ) -> None:
         super().__init__(f"{fault}: {message}")
         self.fault = fault
         self.message = message
+        self.detail = detail
         self.status = status
         self.log = log
 
@@ -267,7 +270,11 @@ def verify(
     text = string_to_sign(credential.signed_at, credential.scope, canonical)
     wanted = sign(key.secret, credential.date, credential.region, credential.service, text)
     if not hmac.compare_digest(wanted, credential.signature):
-        raise SignatureRefused("mismatch", MISMATCH)
+        detail = (
+            f"\n\nThe Canonical String for this request should have been\n'{canonical}'"
+            f"\n\nThe String-to-Sign should have been\n'{text}'\n"
+        )
+        raise SignatureRefused("mismatch", MISMATCH, detail=detail)
 
 
 def _check_session(credential: SignedCredential, key: Secret, now: float) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from scopegate.base.errors import GatewayRefusal
 from scopegate.gateway import queries
-from scopegate.gateway.authorizers import AUTHORIZERS, TYPES
+from scopegate.gateway.authorizers import AUTHORIZERS, TYPES, iam
 from scopegate.gateway.cors import compile_cors
 from scopegate.gateway.integrations import INTEGRATIONS
 from scopegate.gateway.locate import compile_locate
@@ -49,6 +49,9 @@ from scopegate.ports import CompileContext, FindPool, Plan
 from scopegate.store.port import Change, Tx
 
 KINDS: Final = frozenset({"api", "api_key"})
+
+_ASK_THE_POLICY: Final = frozenset({"AWS_IAM", "CUSTOM"})
+"""Authorization types that weigh the API's resource policy themselves."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_ROUTES: Final[Router[Route]] = Router(())
@@ -197,7 +200,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         order_steps(
             spec.kind,
             authorize=authorize,
-            policy=None if spec.policy is None or draft.authorization == "CUSTOM" else compile_step(spec.policy),
+            policy=None if spec.policy is None or draft.authorization in _ASK_THE_POLICY else compile_step(spec.policy),
             key=draft.key,
             throttle=draft.throttle,
             validate=validate,
@@ -218,7 +221,7 @@ def _compile_route(draft: _Draft, api_name: str, compile_validation: Any = None)
         known.audiences,
         label,
         closed,
-        draft.warnings + known.warnings + (() if integration is None else integration.warnings),
+        draft.warnings + (() if integration is None else integration.warnings),
         draft.authorizer_id or "",
         known.pool_arns,
         tuple(each.invocation for each in (known, integration) if each is not None and each.invocation is not None),
@@ -233,6 +236,8 @@ def _because(draft: _Draft) -> str:
         return "the route is open: it has no authorizer"
     if draft.authorization == "CUSTOM":
         return "the authorizer function allows the call"
+    if draft.authorization == "AWS_IAM":
+        return "the signature holds, and policies allow the call"
     return f"the token has one of the scopes {' '.join(draft.scopes)}" if draft.scopes else "the token is valid"
 
 
@@ -273,6 +278,8 @@ def _compile_authorizer(draft: _Draft) -> Authorizer:
     kind = draft.authorization
     if kind == "NONE":
         return Authorizer(None, "open")
+    if kind == "AWS_IAM":
+        return iam.compile_authorizer(draft.spec)
     types = TYPES.get(kind)
     if types is None:
         raise Closed(f"{kind} authorization is not built yet")
@@ -333,6 +340,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
                 method.get("methodResponses") or {},
                 memories,
                 policy,
+                method.get("authorizationType") == "AWS_IAM",
             )
             integration = method.get("methodIntegration") or {}
             bucket = find_bucket(
@@ -450,6 +458,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
             document.get("OperationName"),
             _NOTHING,
             memories,
+            signed=document.get("AuthorizationType") == "AWS_IAM",
         )
         integration = integrations.get((document.get("Target") or "").removeprefix("integrations/"), _NOTHING)
         # A route's own settings replace the stage's as a whole (reference, control plane, section 4.2).

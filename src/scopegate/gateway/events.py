@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from scopegate.aws.operations import Caller
 from scopegate.gateway import headers
 from scopegate.gateway.mapping import domain_prefix
 from scopegate.gateway.model import ApiCall, ApiKey, RouteSpec
@@ -23,10 +24,35 @@ BuildEvent = Callable[[ApiCall], bytes]
 _dumps: Final = orjson.dumps
 # Set here, whatever a client says.
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
-_IDENTITY_NULLS: Final = (
-    b'"cognitoIdentityPoolId":null,"accountId":null,"cognitoIdentityId":null,"caller":null,"principalOrgId":null,'
-    b'"accessKey":null,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null,"userArn":null,"user":null'
-)
+_NO_CALLER: Final[Mapping[str, None]] = dict.fromkeys(("accountId", "caller", "accessKey", "userArn", "user"))
+
+
+def _caller_members(caller: Caller) -> dict[str, str]:
+    """What `identity` says of who signed the call."""
+    return {
+        "accountId": caller.account,
+        "caller": caller.user_id,
+        "accessKey": caller.access_key_id,
+        "userArn": caller.arn,
+        "user": caller.user_id,
+    }
+
+
+def _identity(caller: Mapping[str, Any]) -> bytes:
+    """The beginning of a REST event's `identity`, without the closing brace."""
+    nulls = dict.fromkeys(
+        (
+            "cognitoIdentityPoolId",
+            "cognitoIdentityId",
+            "principalOrgId",
+            "cognitoAuthenticationType",
+            "cognitoAuthenticationProvider",
+        )
+    )
+    return _dumps({**nulls, **caller})[:-1]
+
+
+_NOBODYS_IDENTITY: Final = _identity(_NO_CALLER)
 
 
 def _multi(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -156,8 +182,8 @@ def compile_rest_event(
                 _dumps(domain_prefix(host)),
                 b',"requestTimeEpoch":%d,"requestId":' % int(call.started_at * 1000),
                 _dumps(call.request_id),
-                b',"identity":{',
-                _IDENTITY_NULLS,
+                b',"identity":',
+                _NOBODYS_IDENTITY if call.caller is None else _identity(_caller_members(call.caller)),
                 b"" if call.api_key is None else _api_key_json(call.api_key),
                 b',"sourceIp":',
                 _dumps(request.peer[0]),
@@ -286,9 +312,6 @@ def compile_http_event_2(
 
 
 _IDENTITY_1: Final[Mapping[str, Any]] = {
-    "accessKey": None,
-    "accountId": None,
-    "caller": None,
     "cognitoAmr": None,
     "cognitoAuthenticationProvider": None,
     "cognitoAuthenticationType": None,
@@ -320,10 +343,9 @@ def compile_http_event_1(
             "httpMethod": call.method,
             "identity": {
                 **_IDENTITY_1,
+                **(_NO_CALLER if call.caller is None else _caller_members(call.caller)),
                 "sourceIp": request.peer[0],
-                "user": None,
                 "userAgent": request.find_text(b"user-agent") or "",
-                "userArn": None,
             },
             "path": call.path,
             "protocol": "HTTP/1.1",

@@ -51,6 +51,10 @@ def _resource_id(call: ApiCall) -> str | None:
     return None if call.route is None else call.route.resource_id
 
 
+def _caller_id(call: ApiCall) -> str | None:
+    return None if call.caller is None else call.caller.user_id
+
+
 _CONTEXT: Final[Mapping[str, Callable[[ApiCall], str | None]]] = {
     "accountId": lambda call: call.api.account,
     "apiId": lambda call: call.api.api_id,
@@ -59,6 +63,11 @@ _CONTEXT: Final[Mapping[str, Callable[[ApiCall], str | None]]] = {
     "domainPrefix": lambda call: domain_prefix(_domain_name(call)),
     "extendedRequestId": lambda call: call.extended_id,
     "httpMethod": _http_method,
+    "identity.accessKey": lambda call: None if call.caller is None else call.caller.access_key_id,
+    "identity.accountId": lambda call: None if call.caller is None else call.caller.account,
+    "identity.caller": _caller_id,
+    "identity.user": _caller_id,
+    "identity.userArn": lambda call: None if call.caller is None else call.caller.arn,
     "identity.apiKey": lambda call: None if call.api_key is None else call.api_key.value,
     "identity.apiKeyId": lambda call: None if call.api_key is None else call.api_key.key_id,
     "identity.sourceIp": lambda call: call.request.peer[0],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from scopegate.aws.operations import Caller
 from scopegate.aws.policy import Policy
 from scopegate.base import clock
 from scopegate.base.clock import monotonic_ns
@@ -188,8 +189,9 @@ class ApiCall:
     stage_path: with the stage, as sent. match_path, segments: what the route was chosen by.
     authorizer_json: the value of `requestContext.authorizer` in events of REST APIs and format 1.0, None when there is
     none; authorizer_json_2: in format 2.0. claims, authorizer: for `$context.authorizer.claims` and
-    `$context.authorizer`, as text. usage_key: the `usageIdentifierKey` of a Lambda authorizer. api_key: the key that a
-    usage plan takes, on methods that need one. response: set by the integration or a refusal.
+    `$context.authorizer`, as text. caller: who signed the call, where AWS_IAM is asked for.
+    usage_key: the `usageIdentifierKey` of a Lambda authorizer. api_key: the key that a usage plan takes, on methods
+    that need one. response: set by the integration or a refusal.
     accept: takes the answer that the integration waits for Later.
     """
 
@@ -204,6 +206,7 @@ class ApiCall:
         "authorizer",
         "authorizer_json",
         "authorizer_json_2",
+        "caller",
         "claims",
         "context",
         "edge",
@@ -242,6 +245,7 @@ class ApiCall:
         self.authorizer_json_2: bytes | None = None
         self.authorizer: Mapping[str, str] = NO_STRINGS
         self.claims: Mapping[str, str] = NO_STRINGS
+        self.caller: Caller | None = None
         self.usage_key: str | None = None
         self.api_key: ApiKey | None = None
         self.is_preflight = False
@@ -313,7 +317,7 @@ class RouteSpec:
     key: `GET /pets/{id}` or `$default`; of a REST method, verb and template.
     binary_types: `binaryMediaTypes`, lower case, left wildcards left out. method_responses: by status. Both REST.
     memories: what the stage's Lambda authorizers remember, by authorizer, for all of its routes.
-    policy: the API's resource policy (REST).
+    policy: the API's resource policy (REST). signed: whether calls are AWS_IAM's.
     """
 
     kind: str
@@ -332,6 +336,7 @@ class RouteSpec:
     method_responses: Mapping[str, Document]
     memories: dict[str, Any] = field(default_factory=dict, compare=False)
     policy: Policy | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -353,5 +358,4 @@ class Authorizer:
     issuers: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
     pool_arns: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
     invocation: Invocation | None = None

@@ -149,6 +149,13 @@ def _unforeseen(call: ApiCall, error: Exception) -> GatewayRefusal:
     return GatewayRefusal("DEFAULT_5XX", "Internal server error", reason=f"unforeseen: {type(error).__name__}")
 
 
+def _decides(call: ApiCall, refusal: GatewayRefusal) -> bool:
+    """Whether a refusal says who may do what; on a route that is there, a signature that is missing or none does."""
+    if call.route is not None and (refusal.status == 403 or refusal.response_type == "MISSING_AUTHENTICATION_TOKEN"):
+        return True
+    return refusal.response_type not in _UNDECIDED
+
+
 def _finish(call: ApiCall, refusal: GatewayRefusal | None) -> Response:
     """Render the answer and keep the record."""
     record = call.record
@@ -159,7 +166,7 @@ def _finish(call: ApiCall, refusal: GatewayRefusal | None) -> Response:
             record.facts["failure"] = refusal.reason  # allowed, and yet not answered
         else:
             record.reason = refusal.reason
-            if refusal.response_type not in _UNDECIDED:
+            if _decides(call, refusal):
                 record.decision = "DENY"
     response = call.response
     if response is None:

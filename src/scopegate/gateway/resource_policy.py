@@ -2,7 +2,7 @@
 
 Callers of methods without AWS_IAM have no identity in AWS's sense, so statements for everyone (`*`) count. Without an
 authorizer, and with a user pool, the policy has to allow the call; with a Lambda authorizer a Deny refuses before the
-function is asked, and then either may allow.
+function is asked, and then either may allow. With AWS_IAM it is asked beside the caller's own policies.
 Source: reference, "REST: resource policy".
 """
 
@@ -10,7 +10,16 @@ from __future__ import annotations
 
 import orjson
 
-from scopegate.aws.policy import InvalidPolicy, Policy, Verdict, compile_resource_policy, evaluate
+from scopegate.aws.policy import (
+    NOBODY,
+    InvalidPolicy,
+    Policy,
+    Principal,
+    Verdict,
+    compile_resource_policy,
+    evaluate,
+)
+from scopegate.aws.rights import describe_caller
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.names import execute_api_arn
 from scopegate.gateway.model import ApiCall, Closed, Step
@@ -48,23 +57,26 @@ def conditions(call: ApiCall) -> dict[str, list[str]]:
         "aws:currenttime": str(call.started_at),
         "aws:epochtime": str(int(call.started_at)),
     }
-    return {key: [value] for key, value in found.items() if value is not None}
+    known = {key: [value] for key, value in found.items() if value is not None}
+    return known if call.caller is None else known | describe_caller(call.caller)
 
 
-def judge(policy: Policy | None, call: ApiCall) -> Verdict:
+def judge(policy: Policy | None, call: ApiCall, principal: Principal = NOBODY) -> Verdict:
     """What the policy says of a call; an API without one says nothing."""
     if policy is None:
         return Verdict.IMPLICIT_DENY
-    return evaluate((policy,), ACTION, method_arn(call), conditions(call))
+    return evaluate((policy,), ACTION, method_arn(call), conditions(call), principal)
 
 
-def refuse(call: ApiCall, verdict: Verdict) -> GatewayRefusal:
-    """In AWS's words, the account masked."""
+def refuse(call: ApiCall, verdict: Verdict, why: str = "") -> GatewayRefusal:
+    """In AWS's words, the account masked. why: where an explicit deny stands, if not in the API's own policy."""
     resource = _arn(call, f"{'*' * 8}{call.api.account[-4:]}")
-    message = f"User: anonymous is not authorized to perform: {ACTION} on resource: {resource}"
+    who = "anonymous" if call.caller is None else call.caller.arn
+    message = f"User: {who} is not authorized to perform: {ACTION} on resource: {resource}"
     if verdict is Verdict.EXPLICIT_DENY:
-        message += " with an explicit deny in a resource-based policy"
-    return GatewayRefusal("ACCESS_DENIED", message, reason=f"the API's resource policy: {verdict.value}")
+        message += f" {why or 'with an explicit deny in a resource-based policy'}"
+    decided = "the API's resource policy" if call.caller is None else "the policies of caller and API"
+    return GatewayRefusal("ACCESS_DENIED", message, reason=f"{decided}: {why or verdict.value}")
 
 
 def compile_step(policy: Policy) -> Step:

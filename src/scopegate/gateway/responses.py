@@ -163,10 +163,22 @@ def _find_custom(call: ApiCall, response_type: str, status: int) -> GatewayRespo
     return own or call.stage.responses.get("DEFAULT_4XX" if status < 500 else "DEFAULT_5XX")
 
 
-@lru_cache(maxsize=256)
+_LONG: Final = 512
+
+
 def _message_body(message: str | None, *, late: bool, key: str = "message") -> bytes:
+    # What is made for one caller (a signature's canonical string) is not remembered.
+    if message is not None and len(message) > _LONG:
+        return _render_message(message, late=late, key=key)
+    return _remembered_message(message, late=late, key=key)
+
+
+def _render_message(message: str | None, *, late: bool, key: str) -> bytes:
     blank = b" " if late else b""
     return b'{"' + key.encode() + b'":' + blank + orjson.dumps(message) + b"}"
+
+
+_remembered_message = lru_cache(maxsize=256)(_render_message)
 
 
 def unknown_api(request: Request, request_id: str, extended_id: str) -> Response:

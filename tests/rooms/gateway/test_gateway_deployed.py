@@ -36,7 +36,6 @@ def aws_proxy(**integration: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        (lambda_method(authorizationType="AWS_IAM"), "AWS_IAM authorization is not built yet"),
         (lambda_method(authorizationType="CUSTOM", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="COGNITO_USER_POOLS", authorizerId="x"), "authorizer x does not exist"),
         (lambda_method(authorizationType="SOMETHING"), "SOMETHING authorization is not built yet"),
@@ -79,7 +78,6 @@ def test_what_cannot_be_enforced_is_deployed_closed(method: dict[str, Any], reas
 @pytest.mark.parametrize(
     ("route", "reason"),
     [
-        ({"AuthorizationType": "AWS_IAM"}, "AWS_IAM authorization is not built yet"),
         ({"AuthorizationType": "CUSTOM"}, "authorizer None does not exist"),
         (jwt_route(AuthorizerId="gone"), "authorizer gone does not exist"),
         (jwt_route(AuthorizerId="lambda"), "authorizer lambda is not of type JWT"),

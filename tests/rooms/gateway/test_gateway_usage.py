@@ -3,7 +3,6 @@
 Source: reference, "REST: API keys and usage plans"; control plane, section 5.4; attack rows G21, U3.
 """
 
-import json
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -469,7 +468,7 @@ def test_workers_count_together(several: Server) -> None:
         return [planned.call(value).status for _ in range(8)] == [429] * 8
 
     assert wait_until(spend)
-    used = wait_until(lambda: planned.usage(key_id)[0][0])
-
-    assert 10 <= used <= 20
-    assert json.dumps(planned.usage(key_id)) == json.dumps([[used, 0]])
+    # Each may let ten through before it hears of the other.
+    assert wait_until(lambda: planned.usage(key_id)[0][0] >= 10)
+    assert planned.usage(key_id)[0][0] <= 20
+    assert planned.usage(key_id)[0][1] == 0

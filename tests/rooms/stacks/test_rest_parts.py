@@ -349,10 +349,9 @@ def test_a_method_without_authorizer_is_open(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("method", "closed"),
     [
-        (f"AuthorizationType: AWS_IAM, {MOCK}", "AWS_IAM"),
         (f'Integration: {{Type: AWS, IntegrationHttpMethod: POST, Uri: !Sub "{INVOKE}"}}', "AWS"),
     ],
-    ids=["AWS_IAM", "AWS integration"],
+    ids=["AWS integration"],
 )
 def test_what_cannot_be_enforced_yet_is_deployed_closed_and_said(stack: Stack, method: str, closed: str) -> None:
     made = stack.deploy(one_method(method))

@@ -32,7 +32,8 @@ from scopegate.gateway.events import (
     compile_http_authorizer_event_2,
     compile_rest_authorizer_event,
 )
-from scopegate.gateway.integrations.lambda_proxy import function_of, principal_of
+from scopegate.gateway.integrations.credentials import compile_credentials
+from scopegate.gateway.integrations.lambda_proxy import function_of
 from scopegate.gateway.mapping import Source, compile_context
 from scopegate.gateway.model import REST, ApiCall, Authorizer, Closed, Document, RouteSpec
 from scopegate.gateway.resource_policy import ACTION, conditions, judge, method_arn, refuse
@@ -202,7 +203,7 @@ def _compile(
     authorizer_id = document["id" if rest else "AuthorizerId"]
     function = function_of(document.get("authorizerUri" if rest else "AuthorizerUri") or "", spec.variables)
     credentials = document.get("authorizerCredentials" if rest else "AuthorizerCredentialsArn") or ""
-    principal, warnings = principal_of(credentials, spec, function)
+    invoked_as = compile_credentials(credentials, spec, function)
     ttl_s = document.get("authorizerResultTtlInSeconds" if rest else "AuthorizerResultTtlInSeconds")
     if ttl_s is None:
         ttl_s = _REST_TTL_S if rest else 0
@@ -212,7 +213,10 @@ def _compile(
     timeout_s = limit("gateway.rest.authorizer_timeout_ms" if rest else "gateway.http.authorizer_timeout_ms") / 1000
 
     async def ask(call: ApiCall, key: bytes) -> None:
-        invocation = Invocation(function, build(call), principal=principal, source_arn=source_arn, trace_id=call.trace)
+        if why_not := invoked_as.why_not(call):
+            raise _unusable(f"the authorizer function may not be invoked: {why_not}")
+        payload, principal = build(call), invoked_as.principal
+        invocation = Invocation(function, payload, principal=principal, source_arn=source_arn, trace_id=call.trace)
         begun = clock.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
@@ -272,8 +276,8 @@ def _compile(
         return None
 
     kind = document.get("type") or document.get("AuthorizerType")
-    invocation = Invocation(function, b"", principal=principal, source_arn=source_arn)
-    return Authorizer(authorize, f"{kind} {name}".strip(), warnings=warnings, invocation=invocation)
+    invocation = Invocation(function, b"", principal=invoked_as.principal, source_arn=source_arn)
+    return Authorizer(authorize, f"{kind} {name}".strip(), invocation=invocation)
 
 
 def _digest(identity: list[list[str]]) -> bytes:

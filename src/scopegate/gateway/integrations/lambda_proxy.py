@@ -29,6 +29,7 @@ from scopegate.gateway.events import (
     media_type,
 )
 from scopegate.gateway.headers import FORBIDDEN_TARGETS
+from scopegate.gateway.integrations.credentials import InvokedAs, compile_credentials
 from scopegate.gateway.integrations.failures import failed, timed_out
 from scopegate.gateway.integrations.parameters import ResponseMapping, compile_response_mappings, map_response
 from scopegate.gateway.mapping import put_stage_variables
@@ -37,7 +38,6 @@ from scopegate.gateway.model import HTTP, REST, ApiCall, Closed, Document, Integ
 from scopegate.http.message import Header, Response
 from scopegate.ports import Invocation
 
-PRINCIPAL: Final = "apigateway.amazonaws.com"
 _INVOCATION_URI: Final = re.compile(
     r"arn:(?:aws|aws-cn|aws-us-gov):apigateway:[a-z0-9-]*:lambda:path/\d{4}-\d\d-\d\d/functions/(?P<function>.+)"
     r"/(?:invocations|response-streaming-invocations)"
@@ -117,13 +117,14 @@ def compile_rest(document: Document, spec: RouteSpec) -> Integration:
         operation_name=spec.operation_name,
     )
     timeout_ms = document.get("timeoutInMillis") or limit("gateway.rest.timeout_ms")
-    principal, warnings = principal_of(document.get("credentials") or "", spec, function)
+    invoked_as = compile_credentials(document.get("credentials") or "", spec, function)
 
     def render(call: ApiCall, payload: bytes) -> Response:
         return render_rest(call, payload, spec.binary_types)
 
-    called = Invocation(function, b"", principal=principal, source_arn=source_arn(spec))
-    return Integration(_step(build, render, called, timeout_ms / 1000), label, warnings, called)
+    called = Invocation(function, b"", principal=invoked_as.principal, source_arn=source_arn(spec))
+    step = _step(build, render, called, invoked_as, timeout_ms / 1000)
+    return Integration(step, label, invocation=called)
 
 
 def _wrong_method(_call: ApiCall) -> None:
@@ -159,9 +160,10 @@ def compile_http(document: Document, spec: RouteSpec) -> Integration:
     if mappings:
         render = _mapped(render, mappings)
     timeout_ms = document.get("TimeoutInMillis") or limit("gateway.http.timeout_ms")
-    principal, warnings = principal_of(document.get("CredentialsArn") or "", spec, function)
-    called = Invocation(function, b"", principal=principal, source_arn=source_arn(spec))
-    return Integration(_step(build, render, called, timeout_ms / 1000), f"AWS_PROXY {function}", warnings, called)
+    invoked_as = compile_credentials(document.get("CredentialsArn") or "", spec, function)
+    called = Invocation(function, b"", principal=invoked_as.principal, source_arn=source_arn(spec))
+    step = _step(build, render, called, invoked_as, timeout_ms / 1000)
+    return Integration(step, f"AWS_PROXY {function}", invocation=called)
 
 
 def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
@@ -175,25 +177,10 @@ def _mapped(render: Render, mappings: Mapping[str, ResponseMapping]) -> Render:
     return render_mapped
 
 
-def principal_of(text: str, spec: RouteSpec, function: str) -> tuple[str | None, tuple[str, ...]]:
-    """As whom the function is invoked: as API Gateway, by the function's policy; as a role, by the role's."""
-    if not text:
-        return PRINCIPAL, ()
-    credentials = put_stage_variables(text, spec.variables)
-    if "*" in credentials:
-        raise Closed("a caller's credentials cannot be passed on yet")
-    role, called = find_arn(credentials), find_arn(function)
-    if role is None or role.service != "iam" or called is None:
-        raise Closed(f"the credentials {credentials!r} are no role")
-    if role.account != called.account:
-        raise Closed(f"whether {credentials} may invoke a function of another account is not evaluated yet")
-    return None, (f"the policies of {credentials} are not evaluated yet: it may invoke the function",)
-
-
 # calling
 
 
-def _step(build: BuildEvent, render: Render, called: Invocation, timeout_s: float) -> Step:
+def _step(build: BuildEvent, render: Render, called: Invocation, invoked_as: InvokedAs, timeout_s: float) -> Step:
     """called: the invocation, but for what each call brings."""
     function, principal, source = called.function_arn, called.principal, called.source_arn
 
@@ -219,6 +206,8 @@ def _step(build: BuildEvent, render: Render, called: Invocation, timeout_s: floa
     def integrate(call: ApiCall) -> Any:
         call.mark(7)
         call.record.facts["function"] = function
+        if why_not := invoked_as.why_not(call):
+            raise _rejected(call, AwsError("AccessDeniedException", why_not))
         payload = build(call)
         call.mark(8)
         return invoke(call, payload)

@@ -57,7 +57,7 @@ _NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 def put_method(call: Call, request: Shape) -> Shape:
     """PutMethod. Raises AwsError: unknown verb, authorizer, validator or model; a method that exists.
 
-    Partly: methods of type AWS_IAM or JWT are deployed closed.
+    Partly: methods of type JWT are deployed closed.
     """
     resource = resource_of(call, request)
     verb = request["httpMethod"]
