@@ -9,11 +9,15 @@ GET  decisions/{id}        the records of a request id or of a token's jti, toke
 GET  logs                  what functions wrote, and `next`     ?function= &lines= &since=next
 GET  artifacts/{sha256}    whether the server holds a package; it then stays for a deployment that follows → {"held"}
 PUT  artifacts/{sha256}    packed code, for a deployment that follows
-GET  stacks                stacks and their outputs
-POST stacks/{name}         deploy: {"template", "file", "code", "parameters"} → events, last {"outputs"} or {"error"}
+GET  stacks                stacks and their outputs, nested ones with their parents
+POST stacks/{name}         deploy: {"template", "file", "parameters", "code", "files", "skipUnknown"} → events, last
+                           {"outputs"} or {"error"}
 DELETE stacks/{name}       delete a stack → events, last {"deleted"} or {"error"}
-POST plans/{name}          what a deployment of the same body would do → {"steps", "notes"}; nothing is changed
+POST plans/{name}          what a deployment of the same body would do → {"steps", "notes"}; nothing is changed;
+                           "coming": exports that are to be made before it
 
+"code" is logical id → properties that name what was uploaded, "files" is name → {"text", "code"} of the files that the
+template names.
 {"error"} comes with "refused" when nothing was begun because of a fault in the template, and with "undone" when
 everything that a deployment had done is undone.
 """
@@ -48,8 +52,11 @@ from scopegate.stacks import queries as stack_queries
 from scopegate.stacks.answers import Answers
 from scopegate.stacks.check import check
 from scopegate.stacks.checks.rules import Report
+from scopegate.stacks.files import SentFiles
 from scopegate.stacks.model import STACK_NAME, Stack
+from scopegate.stacks.prepare import Sent
 from scopegate.stacks.read import Template, TemplateError, read_template
+from scopegate.stacks.run import StackRefused
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store, StoreUnavailable, Tx
 from scopegate.store.sealing import Sealer
@@ -60,12 +67,16 @@ log = structlog.get_logger()
 _JSON: Final = (b"Content-Type", b"application/json")
 _LINES: Final = (b"Content-Type", b"application/x-ndjson")
 _PIECE_BYTES: Final = 1_048_576
+_APIS: Final = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api")
 _UPLOAD_S: Final = 3600  # a deployment follows its uploads sooner than this
 
 
 @dataclass(frozen=True, slots=True)
 class OwnApi:
-    """What the routes need. answers: of custom resources. decisions, logs: ask every process that holds some. busy: stacks being deployed."""
+    """What the routes need.
+
+    answers: of custom resources. decisions, logs: ask every process that holds some. busy: stacks being deployed.
+    """
 
     settings: Settings
     store: Store
@@ -103,7 +114,7 @@ class OwnApi:
                 return await self.artifact(request, rest, caller.account)
             case "GET", "stacks" if not rest:
                 found = await self.stacks(caller.account, region)
-                return _json({"stacks": [{"name": s.name, "status": s.status, "outputs": s.outputs} for s in found]})
+                return _json({"stacks": stacks_overview(found)})
             case (("POST" | "DELETE"), "stacks") if STACK_NAME.fullmatch(rest):
                 return self.stack(request, rest, caller, region)
             case "POST", "plans" if STACK_NAME.fullmatch(rest):
@@ -216,13 +227,16 @@ class OwnApi:
                 found = await stacks.delete(self.store, self.seal, aws, say)
                 say({"deleted": name} if found else {"error": f"There is no stack {name}"})
                 return
-            template, parameters = _read_deployment(request.body)
-            for note in template.notes:
+            asked = _read_deployment(request.body)
+            for note in asked.template.notes:
                 say({"note": note})
             exports = await self.exports(caller.account, region, name)
-            done = await stacks.deploy(self.store, self.seal, aws, template, parameters, exports, say)
+            what = (asked.template, asked.parameters, exports)
+            done = await stacks.deploy(self.store, self.seal, aws, *what, say, asked.sent)
             with contextlib.suppress(StoreUnavailable):  # the next deployment tidies up
                 await self.drop_artifacts()
+            for note in await self.warnings(caller.account, region, done):
+                say({"note": note})
             say({"outputs": done.outputs, "status": done.status})
 
         async def tell() -> None:
@@ -234,7 +248,7 @@ class OwnApi:
             self.busy.add(key)
             try:
                 await work()
-            except TemplateError as error:
+            except (TemplateError, StackRefused) as error:
                 say({"error": str(error), "refused": True})
             except SetupError as error:
                 say({"error": str(error)})
@@ -264,11 +278,12 @@ class OwnApi:
 
     async def plan(self, request: Request, name: str, caller: Caller, region: str) -> Response:
         try:
-            template, parameters = _read_deployment(request.body)
-            notes = list(template.notes)
+            asked = _read_deployment(request.body)
+            notes = list(asked.template.notes)
             aws = replace(self.aws(name, caller, region), note=notes.append)
             exports = await self.exports(caller.account, region, name)
-            steps = await stacks.plan(self.store, self.seal, aws, template, parameters, exports)
+            what = (asked.template, asked.parameters, exports)
+            steps = await stacks.plan(self.store, self.seal, aws, *what, asked.sent)
         except SetupError as error:
             raise AwsError("ValidationException", str(error)) from error
         shown = [{"action": step.action, "logicalId": step.logical_id, "type": step.type} for step in steps]
@@ -281,10 +296,11 @@ class OwnApi:
 
         Of no route: for a store that goes away. Raises TemplateError for what cannot be read.
         """
-        template, parameters = _read_deployment(body)
+        asked = _read_deployment(body)
         exports = await self.exports(caller.account, region, name)
         aws = self.aws(name, caller, region)
-        return await check(self.store, self.seal, self.ports, aws, template, parameters, exports, code, ignore)
+        what = (asked.template, asked.parameters, exports)
+        return await check(self.store, self.seal, self.ports, aws, *what, code, ignore, asked.sent)
 
     def aws(self, stack_name: str, caller: Caller, region: str) -> Aws:
         async def call(
@@ -307,27 +323,72 @@ class OwnApi:
         found = await self.stacks(account, region)
         return {name: value for stack in found if stack.name != but for name, value in stack.exports.items()}
 
+    async def warnings(self, account: str, region: str, stack: Stack) -> list[str]:
+        """What callers of a stack's APIs will meet that its template does not say."""
+        found = await self.stacks(account, region)
+        stacks_of_it = (stack, *stacks.nested_in(stack, found))
+        made = {made.physical_id for each in stacks_of_it for made in each.resources.values() if made.type in _APIS}
+        told = []
+        for plan in self.ports.plans():
+            if plan.api_id in made:
+                route = f"{plan.method} {plan.path} of {plan.api_name}, stage {plan.stage}".lstrip()
+                told += [f"{route}: {warning}" for warning in plan.warnings]
+                told += [f"{route} is closed, every call is refused: {plan.closed}"] if plan.closed else []
+        return told
+
     async def drop_artifacts(self) -> None:
         """Delete uploaded code that no stack is made of; what is young may be for a deployment that follows."""
         used = await self.store.read(lambda tx: stack_queries.used_artifacts(tx, self.seal))
         await asyncio.to_thread(_drop, self.artifacts, used, clock.real_now() - _UPLOAD_S)
 
 
-def _read_deployment(body: bytes) -> tuple[Template, dict[str, str]]:
-    """The template as the user wrote it, so that its lines are theirs, with the places of uploaded code put in.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A deployment as it was asked for: the template as the user wrote it, so that its lines are theirs."""
 
-    code: logical id → properties that name what was uploaded. Raises SetupError.
-    """
+    template: Template
+    parameters: dict[str, str]
+    sent: Sent
+
+
+def _read_deployment(body: bytes) -> _Asked:
+    """Raises SetupError."""
     try:
         asked = json.loads(body)
-        template = read_template(asked["template"], asked.get("file", "template"))
-        for logical_id, properties in asked.get("code", {}).items():
-            resource = template.resources[logical_id]
-            resource["Properties"] = {**(resource.get("Properties") or {}), **properties}
+        files = asked.get("files", {})
+        texts = SentFiles({str(name): _text(each["text"]) for name, each in files.items()})
+        template = read_template(_text(asked["template"]), _text(asked.get("file", "template")), texts)
+        code = {name: _code(each.get("code", {})) for name, each in files.items()}
+        code[template.file] = _code(asked.get("code", {}))
+        coming = tuple(str(name) for name in asked.get("coming", ()))
+        sent = Sent(texts, code, skip_unknown=asked.get("skipUnknown") is True, coming=coming)
         parameters = {str(name): str(value) for name, value in asked.get("parameters", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SetupError("The request is not {template, file, code, parameters} in JSON") from None
-    return template, parameters
+        raise SetupError("The request is not {template, file, parameters, code, files} in JSON") from None
+    return _Asked(template, parameters, sent)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _code(value: Any) -> dict[str, dict[str, Any]]:
+    return {str(logical_id): dict(properties) for logical_id, properties in value.items()}
+
+
+def stacks_overview(stacks: Sequence[Stack]) -> list[dict[str, Any]]:
+    names_by_id = {stack.stack_id: stack.name for stack in stacks}
+    return [
+        {
+            "name": stack.name,
+            "status": stack.status,
+            "outputs": stack.outputs,
+            "parent": names_by_id.get(stack.parent, ""),
+        }
+        for stack in stacks
+    ]
 
 
 def apis_overview(plans: Sequence[Plan], public_url: str) -> list[dict[str, Any]]:

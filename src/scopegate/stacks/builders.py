@@ -328,10 +328,14 @@ def _node_modules(builder: Builder, source: Source, *, development: bool) -> Pat
             shutil.copy(path, target / path.name)
         for each in local:
             _copy(source.folder / each, target / each)
-        command = [npm, "ci" if any((target / name).is_file() for name in _LOCKS) else "install"]
+        command = [*npm, "ci" if any((target / name).is_file() for name in _LOCKS) else "install"]
         command += [*([] if development else ["--omit=dev"]), "--install-links", "--no-audit", "--no-fund"]
-        path_ = f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # npm asks for `node` there
-        _run([*command, "--loglevel=error"], manifest, target, more={"PATH": path_})
+        # npm and what it runs ask for `node` on PATH.
+        places = [
+            *([] if node.executable is None else [str(node.executable.parent)]),
+            os.environ.get("PATH", os.defpath),
+        ]
+        _run([*command, "--loglevel=error"], manifest, target, more={"PATH": os.pathsep.join(places)})
         for path in target.iterdir():  # only what was installed is kept
             if path.name != "node_modules":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -339,17 +343,22 @@ def _node_modules(builder: Builder, source: Source, *, development: bool) -> Pat
     return builder.installed(source, key, what, install)
 
 
-def _npm(node: Interpreter) -> str:
-    beside = None if node.executable is None else node.executable.parent / "npm"
-    if beside is not None and os.access(beside, os.X_OK):
-        return str(beside)
+def _npm(node: Interpreter) -> list[str]:
+    """The npm that came with the Node.js of the runtime, run by that; else the one beside it or on PATH."""
+    if node.executable is not None:
+        program = node.executable.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if program.is_file():
+            return [str(node.executable), str(program)]
+        beside = node.executable.with_name("npm")
+        if os.access(beside, os.X_OK):
+            return [str(beside)]
     found = shutil.which("npm")
     if found is None:
         raise BuildFailed(
             f"npm is needed to install package.json, and there is none beside {node.executable} nor on PATH "
             "(Debian: apt install npm); or install it yourself and go without (--no-build)"
         )
-    return found
+    return [found]
 
 
 def _esbuild(builder: Builder, source: Source, scratch: Path) -> Sequence[Part]:
@@ -469,7 +478,7 @@ def check_syntax(interpreter: Interpreter, runtime: str, files: Sequence[Path]) 
 
 def _run(command: Sequence[str], manifest: Path, folder: Path, *, more: Mapping[str, str] | None = None) -> None:
     """Run a tool to its end. more: environment variables. Raises BuildFailed with its last lines and the manifest."""
-    tool = " ".join(Path(part).name if number == 0 else part for number, part in enumerate(command[:3]))
+    tool = " ".join(Path(part).name if part.startswith("/") else part for part in command[:3])
     environment = {**_environment(), **(more or {})}
     try:
         done = subprocess.run(  # noqa: S603 - the user's own tools on the user's own code

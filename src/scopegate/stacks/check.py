@@ -19,6 +19,7 @@ from scopegate.stacks.checks.look import Look, look_at, overview
 from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.deploy import DeploymentFailed, deploy
+from scopegate.stacks.prepare import NOTHING_SENT, Sent
 from scopegate.stacks.read import Path, Template, TemplateError
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.types.resource_type import Aws
@@ -39,6 +40,7 @@ async def check(
     exports: Mapping[str, str],
     code: Mapping[str, FilePath],
     ignore: Iterable[str] = (),
+    sent: Sent = NOTHING_SENT,
 ) -> Report:
     """Deploy the template and judge what came of it. What cannot be deployed is said; the rest is then not judged.
 
@@ -54,12 +56,12 @@ async def check(
     found = list(judge_documents(template))
     apis: tuple[Mapping[str, Any], ...] = ()
     try:
-        stack = await deploy(store, seal, aws, template, given, exports, say)
+        stack = await deploy(store, seal, aws, template, given, exports, say, sent)
     except TemplateError as error:
         found.append(fault(error, template.file))
 
         async def deploy_rest(rest: Template) -> None:
-            await deploy(store, seal, aws, rest, given, exports, lambda _: None)
+            await deploy(store, seal, aws, rest, given, exports, lambda _: None, sent)
 
         found += await _further_faults(template, error, deploy_rest)
     except DeploymentFailed as failed:
@@ -181,7 +183,7 @@ _JUDGES: Final[Sequence[Callable[[Look], Iterator[Finding]]]] = (
     routes.judge_closed,
     routes.judge_open,
     routes.judge_scopes,
-    routes.judge_audiences,
+    routes.judge_issuers,
     routes.judge_what_is_not_acted_on,
     functions.judge_functions,
     functions.judge_caches,

@@ -22,7 +22,17 @@ from scopegate.stacks.faults import place_fault
 from scopegate.stacks.model import NESTED, Made, Stack
 from scopegate.stacks.parameters import parameter_values
 from scopegate.stacks.plan import Node, live_outputs
-from scopegate.stacks.prepare import Foreseen, Foresight, Preparation, Prepared, Sent, Step, action_of, within
+from scopegate.stacks.prepare import (
+    NOTHING_SENT,
+    Foreseen,
+    Foresight,
+    Preparation,
+    Prepared,
+    Sent,
+    Step,
+    action_of,
+    within,
+)
 from scopegate.stacks.read import Template, TemplateError
 from scopegate.stacks.resolve import Physical, Scope, is_unknown, resolve, unknown
 from scopegate.stacks.resources import RESOURCES
@@ -38,7 +48,6 @@ _DEPLOYED: Final = frozenset(
 )
 _DEPLOYMENT: Final = "AWS::ApiGateway::Deployment"
 _SSM: Final = "AWS::SSM::Parameter"
-_NOTHING: Final = Sent()
 
 log = structlog.get_logger()
 
@@ -74,7 +83,7 @@ async def deploy(
     given: Mapping[str, str],
     exports: Mapping[str, str],
     say: Say,
-    sent: Sent = _NOTHING,
+    sent: Sent = NOTHING_SENT,
 ) -> Stack:
     """Bring the stack to what the template says; only what changed is touched.
 
@@ -111,7 +120,7 @@ async def plan(
     template: Template,
     given: Mapping[str, str],
     exports: Mapping[str, str],
-    sent: Sent = _NOTHING,
+    sent: Sent = NOTHING_SENT,
 ) -> list[Step]:
     """The steps that `deploy` would take; nothing is changed. Raises as `deploy` does before anything is done."""
     async with Translator(aws.region) as translator:

@@ -47,6 +47,9 @@ class Sent:
     coming: tuple[str, ...] = ()
 
 
+NOTHING_SENT: Final = Sent()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do. action: Create, Update, Replace, Keep, Undo or Delete; in a plan also Retain.
@@ -181,6 +184,7 @@ class Preparation:
             template = replace(template, document=await self.translator.translate(marked, values))
         for logical_id, document in documents.items():
             template = _with_body(template, document, texts[logical_id])
+        _refuse_elsewhere(template)
         scope = Scope(template, values, *whose, self.exports)
         found: list[UnknownType] = []
         nodes = wanted_nodes(template, scope, found)
@@ -296,6 +300,15 @@ def _with_body(template: Template, named: Named, text: str) -> Template:
     properties["Body"] = document
     resources = {**template.resources, named.logical_id: {**resource, "Properties": properties}}
     return replace(found, document={**template.document, "Resources": resources})
+
+
+def _refuse_elsewhere(template: Template) -> None:
+    for logical_id, resource in template.resources.items():
+        properties = resource.get("Properties")
+        if "BodyS3Location" in _DOCUMENT.get(resource["Type"], ()) and "BodyS3Location" in (properties or {}):
+            where = ("Resources", logical_id, "Properties")
+            message = f"{logical_id}: BodyS3Location must name a local file: nothing here is in S3"
+            raise template.error(message, *template.find_key("BodyS3Location", *where))
 
 
 def _walked(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

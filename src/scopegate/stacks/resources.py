@@ -8,7 +8,7 @@ Source: reference pages, "CloudFormation and SAM" of each service.
 from typing import Final
 
 from scopegate.stacks.types import apigateway, apigatewayv2, cognito, custom, functions, iam, nested, recorded
-from scopegate.stacks.types.resource_type import ResourceType
+from scopegate.stacks.types.resource_type import ResourceType, bounded
 
 
 class _Types(dict[str, ResourceType]):
@@ -20,17 +20,9 @@ class _Types(dict[str, ResourceType]):
     def __missing__(self, kind: str) -> ResourceType:
         if not custom.is_custom(kind):
             raise KeyError(kind)
-        return custom.resource_type(kind)
+        return bounded(kind, custom.resource_type(kind))
 
 
-RESOURCES: Final = _Types(
-    {
-        **apigateway.TYPES,
-        **apigatewayv2.TYPES,
-        **cognito.TYPES,
-        **functions.TYPES,
-        **iam.TYPES,
-        **nested.TYPES,
-        **recorded.TYPES,
-    }
-)
+_MODULES: Final = (apigateway, apigatewayv2, cognito, functions, iam, nested, recorded)
+
+RESOURCES: Final = _Types({name: bounded(name, kind) for module in _MODULES for name, kind in module.TYPES.items()})

@@ -60,7 +60,7 @@ def _cors_responses(look: Look, api: Api, kinds: Sequence[str], origin: str) -> 
         at = ("Resources", whole.owners[0], "Properties", "GatewayResponses")
         return look.places.snippet(at, dict.fromkeys(kinds, headers))
     made = {
-        f"Refused{kind.removeprefix('DEFAULT_').title()}": {
+        f"Refusals{kind.removeprefix('DEFAULT_')}": {
             "Type": "AWS::ApiGateway::GatewayResponse",
             "Properties": {
                 "RestApiId": {"Ref": api.logical_id},

@@ -20,6 +20,7 @@ from scopegate.stacks.types.resource_type import Aws
 _V1: Final = "apigateway"
 _V2: Final = "apigatewayv2"
 _IDP: Final = "cognito-idp"
+USER_POOL: Final = "AWS::Cognito::UserPool"
 ORIGIN: Final = "access-control-allow-origin"
 
 
@@ -85,6 +86,10 @@ class Look:
         ids = dict.fromkeys(pool.pool_id for pool in trusted if pool is not None)
         return [self.pools[pool_id] for pool_id in ids]
 
+    def unknown_issuers(self, plan: Plan) -> list[str]:
+        """ARNs and issuers that the route trusts and that are no user pools here."""
+        return [name for name in (*plan.pools, *plan.issuers) if self.ports.find_pool(name) is None]
+
     def of_authorizer(self, api: Api, authorizer_id: str) -> Place:
         """The authorizer's own resource, its entry in SAM's `Auth`, or its scheme in the API's document."""
         logical_id = self.places.logical_id(authorizer_id)
@@ -115,9 +120,10 @@ async def look_at(aws: Aws, ports: Ports, template: Template, stack: Stack, code
             apis.append(await _rest_api(aws, logical_id, made.physical_id, plans, resource_paths))
         elif made.type == HTTP_API:
             apis.append(await _http_api(aws, logical_id, made.physical_id, plans))
-    names = dict.fromkeys(name for api in apis for plan in api.plans for name in (*plan.pools, *plan.issuers))
-    pools = [pool for pool in map(ports.find_pool, names) if pool is not None]
-    known = {pool.pool_id: await _pool(aws, pool) for pool in pools}
+    trusted = [name for api in apis for plan in api.plans for name in (*plan.pools, *plan.issuers)]
+    made_here = [made.attributes["Arn"] for made in stack.resources.values() if made.type == USER_POOL]
+    pools = [pool for pool in map(ports.find_pool, (*made_here, *trusted)) if pool is not None]
+    known = {pool_id: await _pool(aws, pool) for pool_id, pool in {pool.pool_id: pool for pool in pools}.items()}
     return Look(template, stack, Places(template, stack, resource_paths), aws, ports, apis, known, code)
 
 

@@ -4,6 +4,7 @@ A route of a plan was written as an event of a SAM function, as a method or rout
 OpenAPI document; a reader wants its line, and a snippet in the words of that place.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,7 +23,14 @@ _ANY_METHOD: Final = "x-amazon-apigateway-any-method"
 _VERBS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", _ANY_METHOD})
 _IMPLICIT: Final = {"Api": "ServerlessRestApi", "HttpApi": "ServerlessHttpApi"}
 _API_OF_EVENT: Final = {"Api": "RestApiId", "HttpApi": "ApiId"}
-_ID_LENGTH: Final = 8  # what is shorter is no generated id
+_NAMED_BY_USERS: Final = frozenset(
+    {
+        "AWS::ApiGateway::Stage",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::Cognito::UserPoolDomain",
+        "AWS::Cognito::UserPoolResourceServer",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Places:
         self._logical_by_physical = {
             made.physical_id: logical_id
             for logical_id, made in stack.resources.items()
-            if len(made.physical_id) >= _ID_LENGTH and made.physical_id not in template.text
+            if made.type not in _NAMED_BY_USERS and made.physical_id not in template.text
         }
         self._routes = dict(self._find_routes(resource_paths))
 
@@ -102,12 +110,15 @@ class Places:
         return (str(path[1]),) if len(path) > 1 and path[0] == "Resources" else ()
 
     def snippet(self, path: Path, value: Any) -> str:
-        """YAML that says `value` at `path`, from the top of the user's file."""
-        keys = [str(step) for step in path]
-        if self.is_document and path[: len(_BODY)] == _BODY:
-            keys = keys[len(_BODY) :]
-        for key in reversed(keys):
-            value = {key: value}
+        """YAML that says `value` at `path`, from the top of the user's file; lists on the way are shown whole."""
+        top = len(_BODY) if self.is_document and path[: len(_BODY)] == _BODY else 0
+        for index in range(len(path) - 1, top - 1, -1):
+            step = path[index]
+            if isinstance(step, int):
+                listed = self.value(path[:index])
+                value = [value if at == step else item for at, item in enumerate(listed)]
+            else:
+                value = {step: value}
         return render_yaml(value)
 
     def _written(self, logical_id: str) -> str:
@@ -220,9 +231,20 @@ def _represent_list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=plain)
 
 
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    """Text in quotes of its own (`'*'`) reads best in the other quotes."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if value.startswith("'") else None)
+
+
 _Dumper.add_representer(dict, _represent_mapping)
 _Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(str, _represent_text)
+
+_QUOTED_NAME: Final = re.compile(r"(!(?:Ref|GetAtt)) '([\w.:]+)'")
+_QUOTED_TEXT: Final = re.compile(r"^([^\[]*!Sub) '([^'#]+)'$", re.MULTILINE)
 
 
 def render_yaml(value: Any) -> str:
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    """YAML as people write templates: tags of functions, without the quotes that they can do without."""
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return _QUOTED_TEXT.sub(r"\1 \2", _QUOTED_NAME.sub(r"\1 \2", text))

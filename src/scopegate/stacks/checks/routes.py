@@ -6,12 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from scopegate.ports import Plan
-from scopegate.stacks.checks.look import Api, Look, is_preflight, name_of
+from scopegate.stacks.checks.look import Api, Look, Pool, is_preflight, name_of
 from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import Finding
-from scopegate.stacks.checks.snippets import allowing_client, api_guarded, defining_server, guarded, some_scope
+from scopegate.stacks.checks.snippets import (
+    allowing_client,
+    api_guarded,
+    defining_server,
+    guarded,
+    scoped_authorizer,
+    some_scope,
+)
+from scopegate.stacks.read import Path
 
 _STANDARD_SCOPES: Final = frozenset({"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"})
+_TOLD_BY_OTHERS: Final = re.compile(r"(?:user pool|issuer|audience) ")
+_BREAKS: Final = "every call is answered 500"
 
 
 def judge_closed(look: Look) -> Iterator[Finding]:
@@ -19,12 +29,17 @@ def judge_closed(look: Look) -> Iterator[Finding]:
         for plans in api.stages.values():
             for plan in plans:
                 if plan.closed:
-                    place = look.of_route(api, plan)
-                    message = f"{plan.method} {plan.path} is closed, every call is refused: {plan.closed}"
-                    yield look.finding("closed-route", message, place)
+                    message = f"{_named(plan)} is closed, every call is refused: {plan.closed}"
+                    yield look.finding("closed-route", message, look.of_route(api, plan))
+
+
+def _named(*plans: Plan) -> str:
+    first = f"{plans[0].method} {plans[0].path}"
+    return first if len(plans) == 1 else f"{first} and {len(plans) - 1} more"
 
 
 def judge_open(look: Look) -> Iterator[Finding]:
+    """An API that is open as a whole is told of once."""
     for api in look.apis:
         if _has_strict_policy(api):
             continue
@@ -32,15 +47,15 @@ def judge_open(look: Look) -> Iterator[Finding]:
         is_open = [plan for plan in routes if plan.authorizer == "open" and not plan.closed]
         if len(is_open) > 1 and len(is_open) == len(routes):
             place = look.places.of_resource(api.logical_id)
-            shown = ", ".join(f"{plan.method} {plan.path}" for plan in is_open)
+            shown = ", ".join(map(_named, is_open))
             message = f"every route of {api.logical_id} is open, anybody may call it: {shown}"
-            yield look.finding("open-route", message, place, api_guarded(look, api, some_scope(look)))
+            at = () if place.form == "api" else look.of_route(api, is_open[0]).path
+            yield look.finding("open-route", message, place, api_guarded(look, api), at)
             continue
         for plan in is_open:
             place = look.of_route(api, plan)
-            snippet = guarded(look, api, place, some_scope(look))
-            message = f"{plan.method} {plan.path} is open, anybody may call it"
-            yield look.finding("open-route", message, place, snippet)
+            snippet = guarded(look, api, place, some_scope(look, api))
+            yield look.finding("open-route", f"{_named(plan)} is open, anybody may call it", place, snippet)
 
 
 def _has_strict_policy(api: Api) -> bool:
@@ -50,103 +65,120 @@ def _has_strict_policy(api: Api) -> bool:
 
 
 def judge_scopes(look: Look) -> Iterator[Finding]:
+    """Of routes whose user pools are all known: what no token of theirs can have, and what none is given."""
     for api in look.apis:
-        for plan in api.plans:
-            pools = look.pools_of(plan)
-            if plan.closed or not pools or len(pools) < len({*plan.pools, *plan.issuers} - _issuers(look, plan)):
-                continue
+        known = [(plan, look.pools_of(plan)) for plan in api.plans if not plan.closed]
+        known = [(plan, pools) for plan, pools in known if pools and not look.unknown_issuers(plan)]
+        yield from _unscoped(look, api, known)
+        yield from _undefined(look, api, known)
+        yield from _unreachable(look, api, known)
+
+
+_Known = Sequence[tuple[Plan, Sequence[Pool]]]
+"""Routes, and the user pools whose tokens they take."""
+
+
+def _unscoped(look: Look, api: Api, known: _Known) -> Iterator[Finding]:
+    by_authorizer: dict[str, list[Plan]] = {}
+    clients: dict[str, set[str]] = {}
+    for plan, pools in known:
+        machines = {client_id for pool in pools for client_id in pool.machine_clients}
+        if not plan.scopes and plan.authorizer.startswith("COGNITO_USER_POOLS") and machines:
+            by_authorizer.setdefault(plan.authorizer_id, []).append(plan)
+            clients.setdefault(plan.authorizer_id, set()).update(machines)
+    for authorizer_id, plans in by_authorizer.items():
+        named = ", ".join(sorted(look.places.logical_id(each) or each for each in clients[authorizer_id]))
+        says = f"no scope, so ID tokens alone pass; what {named} gets by client_credentials is refused"
+        at_once = scoped_authorizer(look, api, authorizer_id) if len(plans) > 1 else ""
+        if at_once:
+            place = look.of_authorizer(api, authorizer_id)
+            yield look.finding("unscoped-method", f"{_named(*plans)} ask for {says}", place, at_once)
+            continue
+        for plan in plans:
             place = look.of_route(api, plan)
-            defined = frozenset[str]().union(*(pool.scopes for pool in pools)) | _STANDARD_SCOPES
-            machines = [client_id for pool in pools for client_id in pool.machine_clients]
-            if not plan.scopes and plan.authorizer.startswith("COGNITO_USER_POOLS") and machines:
-                clients = ", ".join(sorted(look.places.logical_id(each) or each for each in machines))
-                message = (
-                    f"{plan.method} {plan.path} asks for no scope, so it takes ID tokens alone; "
-                    f"tokens that {clients} gets by client_credentials are refused"
-                )
-                snippet = guarded(look, api, place, some_scope(look, plan), plan.authorizer_id)
-                yield look.finding("unscoped-method", message, place, snippet)
-            unknown = [scope for scope in plan.scopes if scope not in defined]
-            for scope in unknown:
-                yield _undefined_scope(look, api, plan, place, scope, defined)
-            allowed = {one for pool in pools for client in pool.clients.values() for one in _scopes_of(client)}
-            if plan.scopes and not unknown and not allowed & set(plan.scopes):
-                message = f"no app client may ask for {' or '.join(plan.scopes)}, so nobody can call "
-                yield look.finding(
-                    "unreachable-route",
-                    f"{message}{plan.method} {plan.path}",
-                    place,
-                    allowing_client(look, pools[0], plan.scopes[0]),
-                )
+            snippet = guarded(look, api, place, some_scope(look, api, plan), authorizer_id)
+            yield look.finding("unscoped-method", f"{_named(plan)} asks for {says}", place, snippet)
 
 
-def _issuers(look: Look, plan: Plan) -> set[str]:
-    """Names of pools that a plan has twice: by ARN, and by the issuer that was found for it."""
-    pools = (look.ports.find_pool(arn) for arn in plan.pools)
-    return {pool.issuer for pool in pools if pool is not None}
+def _undefined(look: Look, api: Api, known: _Known) -> Iterator[Finding]:
+    """Each scope once for each place where it is written."""
+    found: dict[tuple[str, Path], list[Plan]] = {}
+    defined = {scope for _, pools in known for pool in pools for scope in pool.scopes}
+    for plan, pools in known:
+        its_own = _STANDARD_SCOPES.union(*(pool.scopes for pool in pools))
+        for scope in plan.scopes:
+            if scope not in its_own:
+                written = look.places.of_text(scope, near=look.of_route(api, plan), api=api.logical_id)
+                found.setdefault((scope, written or ()), []).append(plan)
+    for (scope, written), plans in found.items():
+        nearest = difflib.get_close_matches(scope, sorted(defined), 1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"they define: {', '.join(sorted(defined)) or 'none'}"
+        message = f"{_named(*plans)}: no resource server defines the scope {scope}; {hint}"
+        place = look.of_route(api, plans[0])
+        if not nearest:
+            snippet = defining_server(look, scope)
+        elif written and isinstance(written[-1], int):
+            snippet = look.places.snippet(written, nearest[0])
+        else:
+            right = [nearest[0] if each == scope else each for each in plans[0].scopes]
+            snippet = guarded(look, api, place, right, plans[0].authorizer_id)
+        yield look.finding("undefined-scope", message, place, snippet, written)
+
+
+def _unreachable(look: Look, api: Api, known: _Known) -> Iterator[Finding]:
+    by_scopes: dict[tuple[str, ...], list[Plan]] = {}
+    pool_of: dict[tuple[str, ...], Pool] = {}
+    for plan, pools in known:
+        defined = {scope for pool in pools for scope in pool.scopes} & set(plan.scopes)
+        allowed = {scope for pool in pools for client in pool.clients.values() for scope in _scopes_of(client)}
+        if defined and not allowed & set(plan.scopes):
+            by_scopes.setdefault(plan.scopes, []).append(plan)
+            pool_of[plan.scopes] = pools[0]
+    for scopes, plans in by_scopes.items():
+        message = f"no app client may ask for {' or '.join(scopes)}, so nobody can call {_named(*plans)}"
+        place = look.of_route(api, plans[0])
+        yield look.finding("unreachable-route", message, place, allowing_client(look, pool_of[scopes], scopes[0]))
 
 
 def _scopes_of(client: Mapping[str, Any]) -> Sequence[str]:
     return client.get("AllowedOAuthScopes") or () if client.get("AllowedOAuthFlowsUserPoolClient") else ()
 
 
-def _undefined_scope(look: Look, api: Api, plan: Plan, place: Place, scope: str, defined: frozenset[str]) -> Finding:
-    nearest = difflib.get_close_matches(scope, sorted(defined), 1)
-    known = ", ".join(sorted(defined - _STANDARD_SCOPES)) or "none"
-    hint = f"did you mean {nearest[0]}?" if nearest else f"they define: {known}"
-    message = f"{plan.method} {plan.path} asks for {scope}, which no resource server defines; {hint}"
-    written = look.places.of_text(scope, near=place, api=api.logical_id)
-    if nearest:
-        right = [nearest[0] if each == scope else each for each in plan.scopes]
-        if written is not None and isinstance(written[-1], int):
-            listed = look.places.value(written[:-1])
-            snippet = look.places.snippet(written[:-1], [nearest[0] if each == scope else each for each in listed])
-        else:
-            snippet = guarded(look, api, place, right, plan.authorizer_id)
-    else:
-        snippet = defining_server(look, scope)
-    return look.finding("undefined-scope", message, place, snippet, written or ())
-
-
-def judge_audiences(look: Look) -> Iterator[Finding]:
+def judge_issuers(look: Look) -> Iterator[Finding]:
+    """Each authorizer once: whom it trusts, and whether that can be looked at."""
     for api in look.apis:
-        seen: set[str] = set()
-        for plan in api.plans:
-            if plan.authorizer_id in seen or not plan.audiences:
-                continue
-            seen.add(plan.authorizer_id)
+        for plan in {plan.authorizer_id: plan for plan in api.plans if plan.authorizer_id}.values():
             place = look.of_authorizer(api, plan.authorizer_id)
             name = name_of(api.authorizers.get(plan.authorizer_id, {}))
-            for issuer in plan.issuers:
-                pool = look.ports.find_pool(issuer)
-                if pool is None:
-                    message = f"authorizer {name} trusts {issuer}, which is no user pool here: not looked at"
-                    yield look.finding("foreign-issuer", message, place)
-                    continue
-                clients = [look.places.logical_id(each) for each in look.pools[pool.pool_id].clients]
-                for audience in plan.audiences:
-                    if audience in pool.client_ids:
-                        continue
-                    message = f"authorizer {name} asks for the audience {audience}, which is the id of no app client"
-                    written = look.places.of_text(audience, near=place, api=api.logical_id)
-                    at = written or look.template.find_key("audience", *place.path)
-                    snippet = ""
-                    if known := sorted(filter(None, clients)):
-                        where = at[:-1] if isinstance(at[-1], int) else at
-                        snippet = look.places.snippet(where, [{"Ref": each} for each in known])
-                    yield look.finding("unknown-audience", message, place, snippet, at)
+            for trusted in look.unknown_issuers(plan):
+                message = f"authorizer {name} trusts {trusted}, which is no user pool of the template: not looked at"
+                yield look.finding("foreign-issuer", message, place)
+            yield from _unknown_audiences(look, api, plan, place, name)
+
+
+def _unknown_audiences(look: Look, api: Api, plan: Plan, place: Place, name: str) -> Iterator[Finding]:
+    pools = [pool for pool in map(look.ports.find_pool, plan.issuers) if pool is not None]
+    for audience in plan.audiences:
+        if not pools or any(audience in pool.client_ids for pool in pools):
+            continue
+        message = f"authorizer {name} asks for the audience {audience}, which is the id of no app client"
+        written = look.places.of_text(audience, near=place, api=api.logical_id)
+        at = written or look.template.find_key("audience", *place.path)
+        known = sorted(filter(None, map(look.places.logical_id, look.pools[pools[0].pool_id].clients)))
+        right: list[dict[str, str]] = [{"Ref": each} for each in known]
+        snippet = look.places.snippet(at[:-1] if isinstance(at[-1], int) else at, right) if known else ""
+        yield look.finding("unknown-audience", message, place, snippet, at)
 
 
 def judge_what_is_not_acted_on(look: Look) -> Iterator[Finding]:
-    told = re.compile(r"^(user pool|issuer|audience) ")
+    """What plans warn of beside all this; once for each API."""
     for api in look.apis:
         where: dict[str, list[Plan]] = {}
         for plan in api.plans:
             for warning in plan.warnings:
-                if not told.match(warning):
+                if not _TOLD_BY_OTHERS.match(warning):
                     where.setdefault(warning, []).append(plan)
         for warning, plans in where.items():
-            is_everywhere = len(plans) > 1
-            place = look.places.of_resource(api.logical_id) if is_everywhere else look.of_route(api, plans[0])
-            what = api.logical_id if is_everywhere else f"{plans[0].method} {plans[0].path}"
-            yield look.finding("not-acted-on", f"{what}: {warning}", place)
+            place = look.places.of_resource(api.logical_id) if len(plans) > 1 else look.of_route(api, plans[0])
+            rule = "broken-integration" if _BREAKS in warning else "not-acted-on"
+            yield look.finding(rule, f"{_named(*plans)}: {warning}", place)

@@ -38,6 +38,11 @@ RULES: Final[Mapping[str, Rule]] = {
         "API Gateway may not invoke a function that a route or an authorizer names.",
         "Every call of the route is answered 500 until an AWS::Lambda::Permission lets the API in.",
     ),
+    "broken-integration": Rule(
+        "error",
+        "An integration is accepted and cannot work.",
+        "Every call of the route is answered 500; the message says what is wrong.",
+    ),
     "open-route": Rule(
         "warning",
         "A route has no authorizer.",
@@ -91,8 +96,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "foreign-issuer": Rule(
         "note",
-        "A JWT authorizer trusts an issuer that is no user pool of the template.",
-        "Its audiences and scopes are not looked at, and its keys are fetched when the first token comes.",
+        "An authorizer trusts an issuer or a user pool that is not of the template.",
+        "Its audiences and scopes are not looked at; nothing is fetched.",
     ),
     "function-elsewhere": Rule(
         "note",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scopegate.ports import Plan
-from scopegate.stacks.checks.look import Api, Look, Pool, name_of, type_of
+from scopegate.stacks.checks.look import USER_POOL, Api, Look, Pool, name_of, type_of
 from scopegate.stacks.checks.places import Place
 
 
@@ -22,45 +22,57 @@ def guarded(look: Look, api: Api, place: Place, scopes: Sequence[str], authorize
             return look.places.snippet((*place.path, "Properties"), said)
         case "operation":
             return look.places.snippet((*place.path, "security"), [{name: wanted}])
-    return api_guarded(look, api, scopes)
+    return api_guarded(look, api)
 
 
-def api_guarded(look: Look, api: Api, scopes: Sequence[str]) -> str:
+def api_guarded(look: Look, api: Api) -> str:
     """What guards an API as a whole, in the words of its type."""
-    pool = next((name for name, made in look.stack.resources.items() if made.type == "AWS::Cognito::UserPool"), "")
-    arn = {"Fn::GetAtt": f"{pool or 'UserPool'}.Arn"}
-    issuer = f"https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool or 'UserPool'}}}"
-    jwt = {"Issuer": {"Fn::Sub": issuer}, "Audience": [{"Ref": _client(look) or "AppClient"}]}
-    where = look.places.of_resource(api.logical_id)
-    properties = ("Resources", where.owners[0] or api.logical_id, "Properties")
-    match look.places.kind(where.owners[0]):
-        case "AWS::Serverless::Api":
-            authorizer: Any = {"UserPoolArn": arn, "AuthorizationScopes": list(scopes)}
-        case "AWS::Serverless::HttpApi":
-            lowered = {"issuer": jwt["Issuer"], "audience": jwt["Audience"]}
-            authorizer = {
-                "AuthorizationScopes": list(scopes),
-                "IdentitySource": "$request.header.Authorization",
-                "JwtConfiguration": lowered,
-            }
-        case "AWS::ApiGatewayV2::Api":
-            made: Any = {"ApiId": {"Ref": api.logical_id}, "Name": "pool", "AuthorizerType": "JWT"}
-            made |= {"IdentitySource": ["$request.header.Authorization"], "JwtConfiguration": jwt}
-            return look.places.snippet(
-                ("Resources", "Authorizer"), {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": made}
-            )
-        case "AWS::ApiGateway::RestApi":
-            made = {"RestApiId": {"Ref": api.logical_id}, "Name": "pool", "Type": "COGNITO_USER_POOLS"}
-            made |= {"IdentitySource": "method.request.header.Authorization", "ProviderARNs": [arn]}
-            return look.places.snippet(
-                ("Resources", "Authorizer"), {"Type": "AWS::ApiGateway::Authorizer", "Properties": made}
-            )
-        case _:
-            authorizer, kind = {"UserPoolArn": arn, "AuthorizationScopes": list(scopes)}, "Api"
-            auth = {"DefaultAuthorizer": "Pool", "Authorizers": {"Pool": authorizer}}
-            return look.places.snippet(("Globals", kind, "Auth"), auth)
-    auth = {"DefaultAuthorizer": "Pool", "Authorizers": {"Pool": authorizer}}
-    return look.places.snippet((*properties, "Auth"), auth)
+    place = look.places.of_resource(api.logical_id)
+    owner = place.owners[0]
+    scopes = some_scope(look, api)
+    pool = _first(look, USER_POOL) or "UserPool"
+    arn = {"Fn::GetAtt": f"{pool}.Arn"}
+    issuer = {"Fn::Sub": f"https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool}}}"}
+    audience = [{"Ref": _first(look, "AWS::Cognito::UserPoolClient") or "AppClient"}]
+    source = "$request.header.Authorization"
+    if look.places.kind(owner) in ("", "AWS::Serverless::Api", "AWS::Serverless::HttpApi"):
+        authorizer: dict[str, Any] = {"UserPoolArn": arn}
+        if api.kind == "HTTP":
+            jwt = {"issuer": issuer, "audience": audience}
+            authorizer = {"IdentitySource": source, "JwtConfiguration": jwt}
+        auth = {
+            "DefaultAuthorizer": "Pool",
+            "Authorizers": {"Pool": {**authorizer, "AuthorizationScopes": scopes}},
+        }
+        where = ("Resources", owner, "Properties") if owner else ("Globals", "HttpApi" if api.kind == "HTTP" else "Api")
+        return look.places.snippet((*where, "Auth"), auth)
+    if api.kind == "HTTP":
+        properties: dict[str, Any] = {
+            "ApiId": {"Ref": api.logical_id},
+            "Name": "pool",
+            "AuthorizerType": "JWT",
+            "IdentitySource": [source],
+            "JwtConfiguration": {"Issuer": issuer, "Audience": audience},
+        }
+        made = {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": properties}
+        return look.places.snippet(("Resources", "Authorizer"), made)
+    properties = {
+        "RestApiId": {"Ref": api.logical_id},
+        "Name": "pool",
+        "Type": "COGNITO_USER_POOLS",
+        "IdentitySource": "method.request.header.Authorization",
+        "ProviderARNs": [arn],
+    }
+    made = {"Type": "AWS::ApiGateway::Authorizer", "Properties": properties}
+    return look.places.snippet(("Resources", "Authorizer"), made)
+
+
+def scoped_authorizer(look: Look, api: Api, authorizer_id: str) -> str:
+    """Scopes for all methods of an authorizer at once, where its place takes some; else ""."""
+    place = look.of_authorizer(api, authorizer_id)
+    if place.form != "authorizer" or "Auth" not in place.path:
+        return ""
+    return look.places.snippet((*place.path, "AuthorizationScopes"), some_scope(look, api))
 
 
 def _authorizer(look: Look, api: Api, authorizer_id: str = "") -> tuple[str, Any]:
@@ -77,15 +89,18 @@ def _authorizer(look: Look, api: Api, authorizer_id: str = "") -> tuple[str, Any
     return name_of(document), {"Ref": look.places.logical_id(found) or "Authorizer"}
 
 
-def _client(look: Look) -> str:
-    kinds = ((name, made.type) for name, made in look.stack.resources.items())
-    return next((name for name, kind in kinds if kind == "AWS::Cognito::UserPoolClient"), "")
+def _first(look: Look, kind: str) -> str:
+    """The logical id of the first resource of a type, "" when there is none."""
+    return next((name for name, made in look.stack.resources.items() if made.type == kind), "")
 
 
-def some_scope(look: Look, plan: Plan | None = None) -> list[str]:
-    """A scope to show: one that the route's pools define, or any."""
+def some_scope(look: Look, api: Api, plan: Plan | None = None) -> list[str]:
+    """A scope to show: one that the API asks for elsewhere, or that the route's pools define, or any pool."""
     pools = look.pools_of(plan) if plan is not None else list(look.pools.values())
-    return sorted(scope for pool in pools for scope in pool.scopes)[:1] or ["service/read"]
+    defined = sorted(scope for pool in pools for scope in pool.scopes)
+    used = {scope for each in api.plans for scope in each.scopes}
+    asked = [scope for scope in defined if scope in used] or (sorted(used) if not pools else [])
+    return (asked or defined or ["service/read"])[:1]
 
 
 def defining_server(look: Look, scope: str) -> str:
@@ -96,9 +111,8 @@ def defining_server(look: Look, scope: str) -> str:
         if made.type == "AWS::Cognito::UserPoolResourceServer" and made.properties["Identifier"] == identifier:
             scopes = [*(made.properties.get("Scopes") or ()), wanted]
             return look.places.snippet(("Resources", logical_id, "Properties", "Scopes"), scopes)
-    pools = (name for name, made in look.stack.resources.items() if made.type == "AWS::Cognito::UserPool")
     properties = {
-        "UserPoolId": {"Ref": next(pools, "UserPool")},
+        "UserPoolId": {"Ref": _first(look, USER_POOL) or "UserPool"},
         "Identifier": identifier or "service",
         "Name": identifier or "service",
         "Scopes": [wanted],

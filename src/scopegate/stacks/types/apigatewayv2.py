@@ -20,6 +20,7 @@ from scopegate.stacks.types.resource_type import (
     Update,
     change_tags,
     gone_already,
+    note_warnings,
     without,
     words,
 )
@@ -45,12 +46,16 @@ async def _create_api(aws: Aws, logical_id: str, properties: Properties) -> Phys
     body = properties.get("Body")
     tags = aws.tags_with(properties.get("Tags"))
 
+    warnings: list[str] = []
+
     def physical(answer: Any) -> Physical:
+        warnings[:] = answer.get("Warnings") or ()
         return _api(aws, answer)
 
     if body is None:
         return await aws.make(_V2, "CreateApi", {**without(properties, *_OF_BODY), "Tags": tags}, physical)
     made = await aws.make(_V2, "ImportApi", _import_request(properties), physical)
+    note_warnings(aws, logical_id, warnings)
     await _apply_over_body(aws, made.physical_id, properties)
     arn = dict([_arn(aws, f"/apis/{made.physical_id}")])
     await aws.call(_V2, "TagResource", {**arn, "Tags": tags})
@@ -79,7 +84,8 @@ async def _update_api(aws: Aws, physical: Physical, old: Properties, new: Proper
     api_id = physical.physical_id
     body = new.get("Body")
     if body is not None:
-        await aws.call(_V2, "ReimportApi", {"ApiId": api_id, **_import_request(new)})
+        answer = await aws.call(_V2, "ReimportApi", {"ApiId": api_id, **_import_request(new)})
+        note_warnings(aws, answer.get("Name", api_id), answer.get("Warnings"))
         await _apply_over_body(aws, api_id, new)
     else:
         quick = ("CredentialsArn", "RouteKey", "Target")

@@ -1,4 +1,7 @@
-"""`AWS::CloudFormation::Stack`: what the plan must know of a nested stack. It is made of steps of its own (`run.py`)."""
+"""`AWS::CloudFormation::Stack`: what the plan must know of a nested stack, which is made of steps of its own.
+
+Source: CloudFormation, AWS::CloudFormation::Stack. How it is brought about: `run.py`.
+"""
 
 from typing import Final
 

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from scopegate.base import clock
@@ -107,6 +107,38 @@ class ResourceType:
     one_at_a_time: bool = False
     goes_first: bool = False
     missing: frozenset[str] = frozenset({"ResourceNotFoundException", "NotFoundException", "NoSuchEntity"})
+    service: str = ""
+    operations: frozenset[str] = frozenset()
+    ref: str = ""
+    stored: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+
+
+def bounded(name: str, kind: ResourceType) -> ResourceType:
+    """The type as it may be used: it calls the operations that it names, and no others."""
+
+    def within(aws: Aws) -> Aws:
+        def call(
+            service: str, operation: str, request: Properties, /, also: Callable[[Tx, Any], None] | None = None
+        ) -> Awaitable[dict[str, Any]]:
+            if service != kind.service or operation not in kind.operations:
+                raise RuntimeError(f"{name} calls {service} {operation}, which it does not name")
+            return aws.call(service, operation, request, also=also)
+
+        return replace(aws, call=call)
+
+    async def create(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+        return await kind.create(within(aws), logical_id, properties)
+
+    async def update(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+        assert kind.update is not None
+        return await kind.update(within(aws), physical, old, new)
+
+    async def delete(aws: Aws, physical: Physical, properties: Properties) -> None:
+        await kind.delete(within(aws), physical, properties)
+
+    return replace(kind, create=create, delete=delete, update=update if kind.update else None)
 
 
 def words(text: str) -> frozenset[str]:
@@ -154,6 +186,12 @@ def policy_text(document: Any) -> str:
 def text(value: Any) -> str:
     """A scalar as AWS writes it in text."""
     return "true" if value is True else "false" if value is False else str(value)
+
+
+def note_warnings(aws: Aws, whose: str, warnings: Any) -> None:
+    """Tell what an import of a document warns of."""
+    for warning in warnings or ():
+        aws.note(f"{whose}: {warning}")
 
 
 async def change_tags(

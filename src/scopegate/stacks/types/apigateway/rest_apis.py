@@ -12,6 +12,7 @@ from scopegate.stacks.types.resource_type import (
     ResourceType,
     lower_all,
     lower_first,
+    note_warnings,
     policy_text,
     text,
     without,
@@ -74,7 +75,8 @@ async def _put_body(aws: Aws, api_id: str, properties: Properties) -> bool:
         "parameters": properties.get("Parameters") or {},
         "body": json.dumps(properties["Body"]).encode(),
     }
-    await aws.call(V1, "PutRestApi", request)
+    answer = await aws.call(V1, "PutRestApi", request)
+    note_warnings(aws, answer.get("name", api_id), answer.get("warnings"))
     return True
 
 
