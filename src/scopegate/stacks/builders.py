@@ -299,9 +299,10 @@ def _node_modules(builder: Builder, source: Source, *, development: bool) -> Pat
         return None
     try:
         asked = json.loads(manifest.read_text())
-        wanted = dict(asked.get("dependencies") or {})
-        if development:
-            wanted |= asked.get("devDependencies") or {}
+        needed, others = asked.get("dependencies") or {}, asked.get("devDependencies") or {}
+        wanted = {**needed, **(others if development else {})}
+        # npm looks at all of them, also where it leaves some out.
+        local = [str(spec)[5:] for spec in {**needed, **others}.values() if str(spec).startswith("file:")]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BuildFailed(f"{manifest} cannot be read: {error}") from error
     have = source.folder / "node_modules"
@@ -310,7 +311,6 @@ def _node_modules(builder: Builder, source: Source, *, development: bool) -> Pat
     runtime = source.runtime or source.method
     node = builder.find_interpreter(runtime if runtime.startswith("nodejs") else "nodejs22.x")
     files = [path for name in ("package.json", *_LOCKS, ".npmrc") if (path := source.folder / name).is_file()]
-    local = [spec.removeprefix("file:") for spec in wanted.values() if str(spec).startswith("file:")]
     for each in local:
         if not (source.folder / each).resolve().is_relative_to(source.folder.resolve()):
             raise BuildFailed(
