@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from scopegate.gateway.authorizers import cognito, functions, jwt
+from scopegate.gateway.authorizers import cognito, functions, jwt, rest_jwt
 from scopegate.gateway.model import HTTP, REST, Authorizer, Document, RouteSpec
 
 CompileAuthorizer = Callable[[Document, tuple[str, ...], RouteSpec], Authorizer]
@@ -11,6 +11,7 @@ CompileAuthorizer = Callable[[Document, tuple[str, ...], RouteSpec], Authorizer]
 
 AUTHORIZERS: Final[Mapping[tuple[str, str], CompileAuthorizer]] = {
     (REST, "COGNITO_USER_POOLS"): cognito.compile_authorizer,
+    (REST, "JWT"): rest_jwt.compile_authorizer,
     (REST, "REQUEST"): functions.compile_rest_request,
     (REST, "TOKEN"): functions.compile_rest_token,
     (HTTP, "JWT"): jwt.compile_authorizer,

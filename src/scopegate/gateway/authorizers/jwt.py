@@ -22,7 +22,7 @@ from scopegate.ports import TrustedPool
 
 _SOURCE: Final = re.compile(r"\$request\.(?P<place>header|querystring)\.(?P<name>.+)")
 
-_DESCRIPTIONS: Final[Mapping[str, str]] = {
+DESCRIPTIONS: Final[Mapping[str, str]] = {
     "size": "token is malformed",
     "segments": "token contains an invalid number of segments",
     "malformed": "token is malformed",
@@ -67,7 +67,7 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
     scope_text = " ".join(scopes)
 
     def invalid(kind: str, detail: str = "") -> GatewayRefusal:
-        description = _DESCRIPTIONS[kind]
+        description = DESCRIPTIONS[kind]
         if kind == "algorithm" and detail:
             description = f"signing method {detail} is invalid"
         challenge = f'Bearer scope="{scope_text}" error="invalid_token" error_description="{description}"'
@@ -88,7 +88,7 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
 
     def decide(call: ApiCall, token: Token, pool: TrustedPool | None) -> None:
         claims = token.claims
-        facts = facts_of(token, _read_scopes, "http")
+        facts = facts_of(token, read_scopes, "http")
         note_token(call, token, facts)
         # 3
         if not _has_audience(claims, accepted):
@@ -192,7 +192,7 @@ def _words(value: Any) -> list[str]:
     return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
 
-def _read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
+def read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     """The token's scopes: `scp` and `scope`, each text or list."""
     return tuple(dict.fromkeys(_words(claims.get("scp")) + _words(claims.get("scope"))))
 

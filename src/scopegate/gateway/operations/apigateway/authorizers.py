@@ -71,7 +71,7 @@ _MEMBERS: Final = (
 def create_authorizer(call: Call, request: Shape) -> Shape:
     """CreateAuthorizer. An unknown API is told as a concurrent modification, as on AWS.
 
-    Partly: methods with a JWT authorizer are deployed closed; discovery of its issuer is not tried.
+    Partly: discovery of a JWT authorizer's issuer is not tried; tokens signed by ES256, ES384 or ES512 are refused.
     """
     busy = conflict("Unable to complete operation due to concurrent modification. Please try again later.")
     api_id = api_of(call, request, busy)["id"]
@@ -82,6 +82,7 @@ def create_authorizer(call: Call, request: Shape) -> Shape:
     if request.get("authorizerResultTtlInSeconds") is not None:
         authorizer["authorizerResultTtlInSeconds"] = request["authorizerResultTtlInSeconds"]
     _check_authorizer(call, api_id, authorizer)
+    _name_key_sets(call, authorizer)
     quota = limit("gateway.rest.authorizers")
     if call.settings.aws_quotas and len(queries.list_parts(call.tx, api_id, "authorizer")) >= quota:
         raise limit_exceeded("Authorizers")
@@ -105,6 +106,7 @@ def update_authorizer(call: Call, request: Shape) -> Shape:
     api_id = request["restApiId"]
     authorizer = apply_patches(_PATCHES, call, api_id, _get_authorizer(call, request), request)
     _check_authorizer(call, api_id, authorizer)
+    _name_key_sets(call, authorizer)
     queries.put_part(call.tx, api_id, "authorizer", authorizer["id"], authorizer)
     return authorizer
 
@@ -242,6 +244,13 @@ def _check_jwt(authorizer: Document) -> None:
         if not each.get("audiences"):
             raise bad_request(f"Invalid Authorizer: issuer {issuer} has no audiences")
         _check_claims(each.get("additionalClaims") or [])
+
+
+def _name_key_sets(call: Call, authorizer: Document) -> None:
+    """Where the keys of issuers are, as discovery would say; only pools of this server are known without asking."""
+    for each in (authorizer.get("jwtConfiguration") or {}).get("issuers", ()):
+        if call.ports.find_pool(each["issuer"]) is not None:
+            each["jwksUri"] = f"{each['issuer'].rstrip('/')}/.well-known/jwks.json"
 
 
 def _check_issuer(issuer: str) -> None:

@@ -55,10 +55,7 @@ _NO_CONTENT_TYPE: Final = "Content-Type specified was not found"
 
 
 def put_method(call: Call, request: Shape) -> Shape:
-    """PutMethod. Raises AwsError: unknown verb, authorizer, validator or model; a method that exists.
-
-    Partly: methods of type JWT are deployed closed.
-    """
+    """PutMethod. Raises AwsError: unknown verb, authorizer, validator or model; a method that exists."""
     resource = resource_of(call, request)
     verb = request["httpMethod"]
     if verb not in VERBS:
