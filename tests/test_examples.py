@@ -116,8 +116,9 @@ def test_an_openapi_document_alone(up: Up, web: Web, tmp_path: Path) -> None:
         assert [seen.target for seen in web.seen] == ["/health", "/orders"]
 
 
-def test_every_example_has_a_readme_and_is_tested_here() -> None:
+def test_every_example_has_a_readme_and_is_tested() -> None:
+    """Here, or in a module of its own: `test_third_party_idp`."""
     folders = {folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()}
 
-    assert folders == {"openapi", "orders", "orders-node", "proxy"}
+    assert folders == {"openapi", "orders", "orders-node", "proxy", "third-party-idp"}
     assert [name for name in folders if not (EXAMPLES / name / "README.md").is_file()] == []
