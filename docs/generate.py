@@ -19,6 +19,7 @@ from scopegate.base.limits import LIMITS
 from scopegate.base.settings import Settings
 from scopegate.cli.main import app
 from scopegate.server.operations import PACKAGES
+from scopegate.stacks.types import manual
 
 DOCS: Final = Path(__file__).parent
 
@@ -176,12 +177,13 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "limits.md": limits,
     "policies.md": policies,
     "settings.md": settings,
+    **manual.pages(Models()),
 }
 
 
 def stale_pages() -> list[str]:
-    """The pages that are not as they would be written."""
-    found = []
+    """The pages that are not as they would be written, and those of types that are gone."""
+    found = [f"types/{path.name}" for path in DOCS.glob("types/*") if f"types/{path.name}" not in PAGES]
     for name, render in PAGES.items():
         path = DOCS / name
         if not path.exists() or path.read_text() != render():
@@ -194,8 +196,12 @@ def main(arguments: list[str]) -> int:
         stale = stale_pages()
         sys.stdout.write("".join(f"docs/{name} is stale; run: python docs/generate.py\n" for name in stale))
         return 1 if stale else 0
-    for name, render in PAGES.items():
-        (DOCS / name).write_text(render())
+    for name in stale_pages():
+        if name in PAGES:
+            (DOCS / name).parent.mkdir(exist_ok=True)
+            (DOCS / name).write_text(PAGES[name]())
+        else:
+            (DOCS / name).unlink()
     return 0
 
 

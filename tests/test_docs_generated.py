@@ -13,3 +13,9 @@ def test_page_is_as_the_source_would_write_it(name: str) -> None:
     page = GENERATE["DOCS"] / name
 
     assert page.read_text() == GENERATE["PAGES"][name](), "run: python docs/generate.py"
+
+
+def test_no_page_is_left_of_a_type_that_is_gone() -> None:
+    written = {f"types/{path.name}" for path in (GENERATE["DOCS"] / "types").iterdir()}
+
+    assert written == {name for name in GENERATE["PAGES"] if name.startswith("types/")}

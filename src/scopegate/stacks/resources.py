@@ -5,6 +5,7 @@ what `Ref` and `Fn::GetAtt` give. Names that a template leaves out are generated
 Source: reference pages, "CloudFormation and SAM" of each service.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from scopegate.stacks.types import apigateway, apigatewayv2, cognito, custom, functions, iam, nested, recorded
@@ -20,9 +21,22 @@ class _Types(dict[str, ResourceType]):
     def __missing__(self, kind: str) -> ResourceType:
         if not custom.is_custom(kind):
             raise KeyError(kind)
-        return bounded(kind, custom.resource_type(kind))
+        return bounded(kind, custom.resource_type(kind), "lambda")
 
 
-_MODULES: Final = (apigateway, apigatewayv2, cognito, functions, iam, nested, recorded)
+OURS: Final[Mapping[str, Mapping[str, ResourceType]]] = {
+    "apigateway": apigateway.TYPES,
+    "apigatewayv2": apigatewayv2.TYPES,
+    "cognito-idp": cognito.TYPES,
+    "iam": iam.TYPES,
+    "lambda": functions.TYPES,
+}
+"""The service whose operations make it → types."""
 
-RESOURCES: Final = _Types({name: bounded(name, kind) for module in _MODULES for name, kind in module.TYPES.items()})
+RESOURCES: Final = _Types(
+    {
+        **{name: bounded(name, kind, service) for service, types in OURS.items() for name, kind in types.items()},
+        **nested.TYPES,
+        **recorded.TYPES,
+    }
+)

@@ -111,7 +111,7 @@ def test_a_managed_policy_may_change_more_often_than_it_has_versions(stack: Stac
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ("{Type: AWS::IAM::User, Properties: {Groups: [staff]}}", "Groups are not supported yet"),
+        ("{Type: AWS::IAM::User, Properties: {Groups: [staff]}}", "Groups is not supported yet"),
         (
             "{Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: staff, Users: [ada]}}",
             "Types that are not supported yet: AWS::IAM::UserToGroupAddition",

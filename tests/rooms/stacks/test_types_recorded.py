@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from scopegate.stacks.resources import RESOURCES
+from scopegate.aws.models import Models
+from scopegate.aws.registry import table
+from scopegate.server.operations import PACKAGES
+from scopegate.stacks.resources import OURS, RESOURCES
 from scopegate.stacks.types import recorded
 from tests.rooms.stacks.driver import Stack
 
@@ -143,7 +146,9 @@ Resources:
       ResourceArn: arn:aws:apigateway:us-east-1::/restapis/a/stages/prod
       WebACLArn: arn:aws:wafv2:us-east-1:000000000000:regional/webacl/wall/1
 """
-    assert "Types that are not supported yet: AWS::WAFv2::WebACLAssociation (Wall, template.yaml:3)" in stack.refused(text)
+    assert "Types that are not supported yet: AWS::WAFv2::WebACLAssociation (Wall, template.yaml:3)" in stack.refused(
+        text
+    )
 
 
 def test_a_property_without_which_there_is_no_id_is_asked_for(stack: Stack) -> None:
@@ -166,3 +171,18 @@ def test_every_recorded_type_gives_a_text_for_all_that_it_names(stack: Stack, ki
     assert given["Ref"]
     assert all("{" not in each and "[" not in each for each in flat if each != "{}"), given
     stack.delete()
+
+
+OURS_BY_NAME = [(service, name) for service, kinds in OURS.items() for name in kinds]
+
+
+@pytest.mark.parametrize(("service", "name"), OURS_BY_NAME, ids=[name for _, name in OURS_BY_NAME])
+def test_a_type_of_our_services_names_operations_that_are_built_and_properties_that_it_has(
+    service: str, name: str
+) -> None:
+    kind = OURS[service][name]
+    built = {operation for of, operation in table(PACKAGES, Models()) if of == service}
+
+    assert kind.ref
+    assert kind.operations <= built
+    assert {*kind.stored, *kind.left_out, *kind.refused, *kind.required, *kind.replaces} <= kind.properties

@@ -197,7 +197,7 @@ _STAGE_DEFAULTS: Final[Properties] = {"AutoDeploy": False, "ClientCertificateId"
 
 
 async def _create_stage(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    request = {**without(properties, "AccessPolicyId"), "Tags": aws.tags_with(properties.get("Tags"))}
+    request = {**properties, "Tags": aws.tags_with(properties.get("Tags"))}
     return await aws.make(_V2, "CreateStage", request, lambda answer: Physical(answer["StageName"], {}))
 
 
@@ -205,7 +205,7 @@ async def _update_stage(aws: Aws, physical: Physical, old: Properties, new: Prop
     """Maps merge: variables that are no longer said are named, empty; settings of routes are deleted."""
     key = {"ApiId": new["ApiId"], "StageName": physical.physical_id}
     there = await aws.call(_V2, "GetStage", key)
-    request = {**_given_up(_STAGE_DEFAULTS, old, new), **without(new, "AccessPolicyId", "Tags"), **key}
+    request = {**_given_up(_STAGE_DEFAULTS, old, new), **without(new, "Tags"), **key}
     request["StageVariables"] = {**dict.fromkeys(there["StageVariables"], ""), **(new.get("StageVariables") or {})}
     if old.get("DefaultRouteSettings") and "DefaultRouteSettings" not in new:
         request["DefaultRouteSettings"] = {"DetailedMetricsEnabled": False}
@@ -314,6 +314,10 @@ TYPES: Final = {
         attributes=words("ApiEndpoint ApiId ExecuteApiArn"),
         read_only=words("ApiEndpoint ApiId ExecuteApiArn"),
         replaces=words("ProtocolType"),
+        ref="the id of the API",
+        operations=words(
+            "CreateApi DeleteApi DeleteCorsConfiguration ImportApi ReimportApi TagResource UntagResource UpdateApi"
+        ),
     ),
     "AWS::ApiGatewayV2::ApiGatewayManagedOverrides": ResourceType(
         _create_overrides,
@@ -324,6 +328,8 @@ TYPES: Final = {
         attributes=words("ApiGatewayManagedOverridesId Id"),
         read_only=words("ApiGatewayManagedOverridesId Id"),
         replaces=words("ApiId"),
+        ref="an id of its own",
+        operations=words("GetIntegrations GetRoutes GetStages UpdateIntegration UpdateRoute UpdateStage"),
     ),
     "AWS::ApiGatewayV2::Authorizer": ResourceType(
         *_AUTHORIZER,
@@ -335,6 +341,8 @@ TYPES: Final = {
         attributes=words("AuthorizerId"),
         read_only=words("AuthorizerId"),
         replaces=words("ApiId"),
+        ref="the id of the authorizer",
+        operations=words("CreateAuthorizer DeleteAuthorizer UpdateAuthorizer"),
     ),
     "AWS::ApiGatewayV2::Deployment": ResourceType(
         _create_deployment,
@@ -345,6 +353,11 @@ TYPES: Final = {
         attributes=words("DeploymentId"),
         read_only=words("DeploymentId"),
         replaces=words("ApiId StageName"),
+        ref="the id of the deployment",
+        operations=words(
+            "CreateDeployment DeleteDeployment DeleteStage GetDeployments GetStage GetStages UpdateDeployment "
+            "UpdateStage"
+        ),
     ),
     "AWS::ApiGatewayV2::Integration": ResourceType(
         _create_mapped_integration,
@@ -360,6 +373,8 @@ TYPES: Final = {
         attributes=words("IntegrationId"),
         read_only=words("IntegrationId"),
         replaces=words("ApiId"),
+        ref="the id of the integration",
+        operations=words("CreateIntegration DeleteIntegration GetIntegration UpdateIntegration"),
     ),
     "AWS::ApiGatewayV2::Model": ResourceType(
         _create_model,
@@ -370,6 +385,8 @@ TYPES: Final = {
         attributes=words("ModelId"),
         read_only=words("ModelId"),
         replaces=words("ApiId"),
+        ref="the id of the model",
+        operations=words("CreateModel DeleteModel UpdateModel"),
     ),
     "AWS::ApiGatewayV2::Route": ResourceType(
         *_ROUTE,
@@ -382,6 +399,8 @@ TYPES: Final = {
         read_only=words("RouteId"),
         replaces=words("ApiId"),
         goes_first=True,
+        ref="the id of the route",
+        operations=words("CreateRoute DeleteRoute UpdateRoute"),
     ),
     "AWS::ApiGatewayV2::Stage": ResourceType(
         _create_stage,
@@ -393,5 +412,12 @@ TYPES: Final = {
         ),
         required=("ApiId", "StageName"),
         replaces=words("ApiId StageName"),
+        ref="the name of the stage",
+        operations=words(
+            "CreateStage DeleteAccessLogSettings DeleteRouteSettings DeleteStage GetStage TagResource "
+            "UntagResource UpdateStage"
+        ),
+        stored=words("AccessLogSettings ClientCertificateId"),
+        left_out={"AccessPolicyId": "it has no use any more"},
     ),
 }

@@ -161,6 +161,11 @@ TYPES: Final = {
         attributes=words("Arn ProviderName ProviderURL UserPoolId"),
         read_only=words("Arn ProviderName ProviderURL UserPoolId"),
         replaces=words("AliasAttributes UsernameAttributes UsernameConfiguration"),
+        ref="the id of the pool",
+        operations=words(
+            "AddCustomAttributes CreateUserPool DeleteUserPool SetUserPoolMfaConfig TagResource UntagResource "
+            "UpdateUserPool"
+        ),
     ),
     "AWS::Cognito::UserPoolClient": ResourceType(
         _create_client,
@@ -177,6 +182,8 @@ TYPES: Final = {
         attributes=words("ClientId ClientSecret Name"),
         read_only=words("ClientId ClientSecret Name"),
         replaces=words("GenerateSecret UserPoolId"),
+        ref="the client id",
+        operations=words("CreateUserPoolClient DeleteUserPoolClient UpdateUserPoolClient"),
     ),
     "AWS::Cognito::UserPoolDomain": ResourceType(
         _create_domain,
@@ -190,6 +197,8 @@ TYPES: Final = {
         # A pool has one prefix domain: the new one has no place beside the old.
         one_at_a_time=True,
         missing=frozenset({"ResourceNotFoundException", "InvalidParameterException"}),
+        ref="the domain",
+        operations=words("CreateUserPoolDomain DeleteUserPoolDomain UpdateUserPoolDomain"),
     ),
     "AWS::Cognito::UserPoolResourceServer": ResourceType(
         _create_resource_server,
@@ -198,5 +207,7 @@ TYPES: Final = {
         properties=words("Identifier Name Scopes UserPoolId"),
         required=("Identifier", "Name", "UserPoolId"),
         replaces=words("Identifier UserPoolId"),
+        ref="the identifier",
+        operations=words("CreateResourceServer DeleteResourceServer UpdateResourceServer"),
     ),
 }

@@ -48,6 +48,7 @@ def resource_type(kind: str) -> ResourceType:
         free_properties=True,
         free_attributes=True,
         replaces=words("ServiceToken"),
+        operations=words("Invoke"),
     )
 
 

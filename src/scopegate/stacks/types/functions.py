@@ -40,8 +40,6 @@ _BESIDE: Final = (
     "RuntimeManagementConfig",
     "Tags",
 )
-# What decides how fast and from which network a function works, not what it does: it works without.
-_LEFT_OUT: Final = ("SnapStart", "VpcConfig")
 
 
 def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
@@ -55,7 +53,7 @@ def _code(aws: Aws, properties: Properties) -> dict[str, Any]:
 
 
 def _configuration(properties: Properties) -> Properties:
-    request = without(properties, *_BESIDE, *_LEFT_OUT, "KmsKeyArn")
+    request = without(properties, *_BESIDE, "KmsKeyArn")
     if "KmsKeyArn" in properties:
         request["KMSKeyArn"] = properties["KmsKeyArn"]
     variables = (request.get("Environment") or {}).get("Variables")
@@ -66,9 +64,6 @@ def _configuration(properties: Properties) -> Properties:
 
 async def _create_function(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     name = properties.get("FunctionName") or aws.generated_name(logical_id, 64)
-    for member in _LEFT_OUT:
-        if properties.get(member):
-            aws.note(f"{logical_id}: {member} is left out, the function runs without it")
     request = {**_configuration(properties), "FunctionName": name, "Code": _code(aws, properties)}
     request |= {key: properties[key] for key in ("Architectures", "PackageType") if key in properties}
     request["Tags"] = aws.tags_with(properties.get("Tags"))
@@ -272,6 +267,11 @@ TYPES: Final = {
         attributes=words("AliasArn"),
         read_only=words("AliasArn"),
         replaces=words("FunctionName Name"),
+        ref="the ARN of the alias",
+        operations=words(
+            "CreateAlias DeleteAlias DeleteProvisionedConcurrencyConfig PutProvisionedConcurrencyConfig UpdateAlias"
+        ),
+        stored=words("ProvisionedConcurrencyConfig"),
     ),
     "AWS::Lambda::EventInvokeConfig": ResourceType(
         _create_event_invoke,
@@ -281,6 +281,8 @@ TYPES: Final = {
         required=("FunctionName", "Qualifier"),
         replaces=words("FunctionName Qualifier"),
         one_at_a_time=True,
+        ref="an id of its own",
+        operations=words("DeleteFunctionEventInvokeConfig PutFunctionEventInvokeConfig"),
     ),
     "AWS::Lambda::Function": ResourceType(
         _create_function,
@@ -297,6 +299,22 @@ TYPES: Final = {
         attributes=words("Arn SnapStartResponse.ApplyOn SnapStartResponse.OptimizationStatus"),
         read_only=words("Arn SnapStartResponse"),
         replaces=words("FunctionName PackageType TenancyConfig"),
+        ref="the name of the function",
+        operations=words(
+            "CreateFunction DeleteFunction DeleteFunctionConcurrency PutFunctionConcurrency "
+            "PutFunctionRecursionConfig PutRuntimeManagementConfig TagResource UntagResource UpdateFunctionCode "
+            "UpdateFunctionConfiguration"
+        ),
+        stored=words("DeadLetterConfig KmsKeyArn RecursiveLoop RuntimeManagementConfig TracingConfig"),
+        # What decides how fast and from which network a function works, not what it does.
+        left_out=dict.fromkeys(("SnapStart", "VpcConfig"), "the function runs without it"),
+        refused=dict.fromkeys(
+            words(
+                "CapacityProviderConfig CodeSigningConfigArn DurableConfig FileSystemConfigs "
+                "FunctionScalingConfig ImageConfig PublishToLatestPublished TenancyConfig"
+            ),
+            "",
+        ),
     ),
     "AWS::Lambda::LayerVersion": ResourceType(
         _create_layer,
@@ -305,6 +323,8 @@ TYPES: Final = {
         required=("Content",),
         attributes=words("LayerVersionArn"),
         read_only=words("LayerVersionArn"),
+        ref="the ARN of the layer version",
+        operations=words("DeleteLayerVersion PublishLayerVersion"),
     ),
     "AWS::Lambda::LayerVersionPermission": ResourceType(
         _create_layer_permission,
@@ -313,6 +333,8 @@ TYPES: Final = {
         required=("Action", "LayerVersionArn", "Principal"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="the id of the statement",
+        operations=words("AddLayerVersionPermission RemoveLayerVersionPermission"),
     ),
     "AWS::Lambda::Permission": ResourceType(
         _create_permission,
@@ -324,6 +346,8 @@ TYPES: Final = {
         required=("Action", "FunctionName", "Principal"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="the id of the statement",
+        operations=words("AddPermission RemovePermission"),
     ),
     "AWS::Lambda::Version": ResourceType(
         _create_version,
@@ -332,5 +356,8 @@ TYPES: Final = {
         required=("FunctionName",),
         attributes=words("FunctionArn Version"),
         read_only=words("FunctionArn Version"),
+        ref="the ARN of the version",
+        operations=words("DeleteFunction PublishVersion PutProvisionedConcurrencyConfig PutRuntimeManagementConfig"),
+        stored=words("ProvisionedConcurrencyConfig RuntimePolicy"),
     ),
 }

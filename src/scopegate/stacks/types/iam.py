@@ -7,7 +7,6 @@ a group may also forbid.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.stacks.resolve import Physical
 from scopegate.stacks.types.resource_type import (
@@ -154,9 +153,6 @@ async def _delete_role(aws: Aws, physical: Physical, properties: Properties) -> 
 
 
 async def _create_user(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    _refuse_groups(properties)
-    if "LoginProfile" in properties:
-        aws.note(f"{logical_id}: LoginProfile is left out, there is no console to sign in to")
     name = properties.get("UserName") or aws.generated_name(logical_id, _USER.longest)
     request = {**_given(properties, "Path", "PermissionsBoundary"), "UserName": name, "Tags": _tags(properties)}
 
@@ -168,15 +164,7 @@ async def _create_user(aws: Aws, logical_id: str, properties: Properties) -> Phy
     return made
 
 
-def _refuse_groups(properties: Properties) -> None:
-    if properties.get("Groups"):
-        raise AwsError(
-            "ValidationException", "Groups are not supported yet: what their policies forbid is not enforced"
-        )
-
-
 async def _update_user(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
-    _refuse_groups(new)
     name = physical.physical_id
     if old.get("Path", "/") != new.get("Path", "/"):
         await aws.call("iam", "UpdateUser", {"UserName": name, "NewPath": new.get("Path", "/")})
@@ -222,14 +210,8 @@ def _owners(properties: Properties) -> list[tuple[_Kind, str]]:
     return [(kind, name) for kind in _KINDS for name in properties.get(kind.taken) or []]
 
 
-def _note_groups(aws: Aws, logical_id: str, properties: Properties) -> None:
-    if properties.get("Groups"):
-        aws.note(f"{logical_id}: Groups is left out, no group has members")
-
-
 async def _create_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     """`AWS::IAM::Policy` is an inline policy of the roles and users that it names."""
-    _note_groups(aws, logical_id, properties)
     name = aws.generated_name(logical_id, 128)
     physical = Physical(name, {"Id": name})
     for kind, owner in _owners(properties):
@@ -272,7 +254,6 @@ def _policy_of(kind: _Kind) -> tuple[Create, Delete, Update]:
 
 
 async def _create_managed_policy(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-    _note_groups(aws, logical_id, properties)
     request = {
         **_given(properties, "Description", "Path"),
         "PolicyName": properties.get("ManagedPolicyName") or aws.generated_name(logical_id, 128),
@@ -337,6 +318,8 @@ TYPES: Final = {
         attributes=words("Id SecretAccessKey"),
         read_only=words("Id SecretAccessKey"),
         replaces=words("Serial UserName"),
+        ref="the access key id",
+        operations=words("CreateAccessKey DeleteAccessKey UpdateAccessKey"),
     ),
     "AWS::IAM::ManagedPolicy": ResourceType(
         _create_managed_policy,
@@ -347,6 +330,12 @@ TYPES: Final = {
         attributes=_COUNTED,
         read_only=_COUNTED,
         replaces=words("Description ManagedPolicyName Path"),
+        ref="the ARN of the policy",
+        operations=words(
+            "AttachRolePolicy AttachUserPolicy CreatePolicy CreatePolicyVersion DeletePolicy "
+            "DeletePolicyVersion DetachRolePolicy DetachUserPolicy GetPolicy ListPolicyVersions"
+        ),
+        left_out={"Groups": "no group has members"},
     ),
     "AWS::IAM::Policy": ResourceType(
         _create_policy,
@@ -356,6 +345,9 @@ TYPES: Final = {
         required=("PolicyDocument", "PolicyName"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="an id of its own",
+        operations=words("DeleteRolePolicy DeleteUserPolicy PutRolePolicy PutUserPolicy"),
+        left_out={"Groups": "no group has members"},
     ),
     "AWS::IAM::Role": ResourceType(
         _create_role,
@@ -369,6 +361,12 @@ TYPES: Final = {
         attributes=words("Arn RoleId"),
         read_only=words("Arn RoleId"),
         replaces=words("RoleName Path"),
+        ref="the name of the role",
+        operations=words(
+            "AttachRolePolicy CreateRole DeleteRole DeleteRolePermissionsBoundary DeleteRolePolicy "
+            "DetachRolePolicy ListAttachedRolePolicies ListRolePolicies PutRolePermissionsBoundary "
+            "PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy UpdateRole"
+        ),
     ),
     "AWS::IAM::RolePolicy": ResourceType(
         *_policy_of(_ROLE),
@@ -376,6 +374,8 @@ TYPES: Final = {
         required=("PolicyName", "RoleName"),
         replaces=words("PolicyName RoleName"),
         one_at_a_time=True,
+        ref="`policy name|role name`",
+        operations=words("DeleteRolePolicy PutRolePolicy"),
     ),
     "AWS::IAM::User": ResourceType(
         _create_user,
@@ -385,6 +385,14 @@ TYPES: Final = {
         attributes=words("Arn"),
         read_only=words("Arn"),
         replaces=words("UserName"),
+        ref="the name of the user",
+        operations=words(
+            "AttachUserPolicy CreateUser DeleteAccessKey DeleteUser DeleteUserPermissionsBoundary "
+            "DeleteUserPolicy DetachUserPolicy GetUser ListAccessKeys ListAttachedUserPolicies ListUserPolicies "
+            "PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser UpdateUser"
+        ),
+        left_out={"LoginProfile": "there is no console to sign in to"},
+        refused={"Groups": "what policies of groups forbid is not enforced"},
     ),
     "AWS::IAM::UserPolicy": ResourceType(
         *_policy_of(_USER),
@@ -392,5 +400,7 @@ TYPES: Final = {
         required=("PolicyName", "UserName"),
         replaces=words("PolicyName UserName"),
         one_at_a_time=True,
+        ref="`policy name|user name`",
+        operations=words("DeleteUserPolicy PutUserPolicy"),
     ),
 }

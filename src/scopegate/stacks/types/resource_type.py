@@ -91,7 +91,9 @@ class ResourceType:
     one, for what is recorded and for what a user's function makes. update None: any change replaces. replaces:
     properties whose change replaces. one_at_a_time: the old one goes before its replacement comes. goes_first: one that
     the template no longer has goes before anything is made, lest a new deployment of its API freezes it.
-    missing: error codes that mean that a resource to delete is gone already.
+    missing: error codes that mean that a resource to delete is gone already. operations: all that it may call.
+    left_out: properties that are passed over with a note; refused: those that are not built; each with what to say.
+    For the manual: ref, what `Ref` gives; stored: properties that are kept, and nothing comes of them.
     """
 
     create: Create
@@ -107,36 +109,44 @@ class ResourceType:
     one_at_a_time: bool = False
     goes_first: bool = False
     missing: frozenset[str] = frozenset({"ResourceNotFoundException", "NotFoundException", "NoSuchEntity"})
-    service: str = ""
     operations: frozenset[str] = frozenset()
     ref: str = ""
     stored: frozenset[str] = frozenset()
-    left_out: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def bounded(name: str, kind: ResourceType) -> ResourceType:
-    """The type as it may be used: it calls the operations that it names, and no others."""
+def bounded(name: str, kind: ResourceType, service: str) -> ResourceType:
+    """The type as it may be used: with the operations that it names and no others, without what it leaves out."""
 
     def within(aws: Aws) -> Aws:
         def call(
-            service: str, operation: str, request: Properties, /, also: Callable[[Tx, Any], None] | None = None
+            of: str, operation: str, request: Properties, /, also: Callable[[Tx, Any], None] | None = None
         ) -> Awaitable[dict[str, Any]]:
-            if service != kind.service or operation not in kind.operations:
-                raise RuntimeError(f"{name} calls {service} {operation}, which it does not name")
+            if of != service or operation not in kind.operations:
+                raise RuntimeError(f"{name} calls {of} {operation}, which it does not name")
             return aws.call(service, operation, request, also=also)
 
         return replace(aws, call=call)
 
+    def taken(properties: Properties) -> Properties:
+        for each, why in kind.refused.items():
+            if properties.get(each):
+                raise AwsError("ValidationException", f"{each} is not supported yet{why and ': '}{why}")
+        return without(properties, *kind.left_out)
+
     async def create(aws: Aws, logical_id: str, properties: Properties) -> Physical:
-        return await kind.create(within(aws), logical_id, properties)
+        for each in kind.left_out:
+            if properties.get(each):
+                aws.note(f"{logical_id}: {each} is left out, {kind.left_out[each]}")
+        return await kind.create(within(aws), logical_id, taken(properties))
 
     async def update(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
         assert kind.update is not None
-        return await kind.update(within(aws), physical, old, new)
+        return await kind.update(within(aws), physical, without(old, *kind.left_out), taken(new))
 
     async def delete(aws: Aws, physical: Physical, properties: Properties) -> None:
-        await kind.delete(within(aws), physical, properties)
+        await kind.delete(within(aws), physical, without(properties, *kind.left_out))
 
     return replace(kind, create=create, delete=delete, update=update if kind.update else None)
 

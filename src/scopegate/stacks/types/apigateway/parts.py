@@ -203,6 +203,8 @@ TYPES: Final = {
         attributes=words("AuthorizerId"),
         read_only=words("AuthorizerId"),
         replaces=words("RestApiId"),
+        ref="the id of the authorizer",
+        operations=words("CreateAuthorizer DeleteAuthorizer GetAuthorizer UpdateAuthorizer"),
     ),
     "AWS::ApiGateway::DocumentationPart": ResourceType(
         _create_documentation_part,
@@ -213,6 +215,8 @@ TYPES: Final = {
         attributes=words("DocumentationPartId"),
         read_only=words("DocumentationPartId"),
         replaces=words("Location RestApiId"),
+        ref="the id of the part",
+        operations=words("CreateDocumentationPart DeleteDocumentationPart UpdateDocumentationPart"),
     ),
     "AWS::ApiGateway::DocumentationVersion": ResourceType(
         _create_documentation_version,
@@ -221,6 +225,8 @@ TYPES: Final = {
         properties=words("Description DocumentationVersion RestApiId"),
         required=("DocumentationVersion", "RestApiId"),
         replaces=words("DocumentationVersion RestApiId"),
+        ref="the version",
+        operations=words("CreateDocumentationVersion DeleteDocumentationVersion UpdateDocumentationVersion"),
     ),
     "AWS::ApiGateway::GatewayResponse": ResourceType(
         _create_gateway_response,
@@ -233,6 +239,8 @@ TYPES: Final = {
         replaces=words("ResponseType RestApiId"),
         one_at_a_time=True,
         goes_first=True,
+        ref="an id of its own",
+        operations=words("DeleteGatewayResponse PutGatewayResponse"),
     ),
     "AWS::ApiGateway::Method": ResourceType(
         _create_method,
@@ -246,6 +254,8 @@ TYPES: Final = {
         replaces=words("HttpMethod ResourceId RestApiId"),
         one_at_a_time=True,
         goes_first=True,
+        ref="an id of its own",
+        operations=words("DeleteMethod PutIntegration PutIntegrationResponse PutMethod PutMethodResponse"),
     ),
     "AWS::ApiGateway::Model": ResourceType(
         _create_model,
@@ -254,6 +264,8 @@ TYPES: Final = {
         properties=words("ContentType Description Name RestApiId Schema"),
         required=("RestApiId",),
         replaces=words("ContentType Name RestApiId"),
+        ref="the name of the model",
+        operations=words("CreateModel DeleteModel UpdateModel"),
     ),
     "AWS::ApiGateway::RequestValidator": ResourceType(
         *_part("RequestValidator"),
@@ -263,6 +275,8 @@ TYPES: Final = {
         attributes=words("RequestValidatorId"),
         read_only=words("RequestValidatorId"),
         replaces=words("Name RestApiId"),
+        ref="the id of the validator",
+        operations=words("CreateRequestValidator DeleteRequestValidator UpdateRequestValidator"),
     ),
     "AWS::ApiGateway::Resource": ResourceType(
         *_part("Resource"),
@@ -270,5 +284,7 @@ TYPES: Final = {
         required=("ParentId", "PathPart", "RestApiId"),
         attributes=words("ResourceId"),
         read_only=words("ResourceId"),
+        ref="the id of the resource",
+        operations=words("CreateResource DeleteResource"),
     ),
 }

@@ -3,7 +3,6 @@
 import json
 from typing import Any, Final
 
-from scopegate.base.errors import AwsError
 from scopegate.stacks.resolve import Physical
 from scopegate.stacks.types.apigateway.patches import V1, Patches, changed_paths, escaped, move_tags, patch, set_to
 from scopegate.stacks.types.resource_type import (
@@ -64,8 +63,6 @@ def _rest_api(answer: Any) -> Physical:
 
 
 async def _put_body(aws: Aws, api_id: str, properties: Properties) -> bool:
-    if "BodyS3Location" in properties:
-        raise AwsError("ValidationException", "BodyS3Location is not supported: put the document in Body")
     if properties.get("Body") is None:
         return False
     request = {
@@ -143,5 +140,9 @@ TYPES: Final = {
         ),
         attributes=words("RestApiId RootResourceId"),
         read_only=words("RestApiId RootResourceId"),
+        ref="the id of the API",
+        operations=words("CreateRestApi DeleteRestApi PutRestApi TagResource UntagResource UpdateRestApi"),
+        stored=words("EndpointAccessMode MinimumCompressionSize SecurityPolicy"),
+        refused={"BodyS3Location": "put the document in Body"},
     ),
 }

@@ -212,6 +212,12 @@ TYPES: Final = {
         attributes=words("DeploymentId"),
         read_only=words("DeploymentId"),
         replaces=words("DeploymentCanarySettings RestApiId StageName"),
+        ref="the id of the deployment",
+        operations=words(
+            "CreateDeployment DeleteDeployment DeleteStage GetAccount GetDeployments GetStage GetStages "
+            "UpdateDeployment UpdateStage"
+        ),
+        stored=words("DeploymentCanarySettings"),
     ),
     "AWS::ApiGateway::Stage": ResourceType(
         _create_stage,
@@ -224,5 +230,10 @@ TYPES: Final = {
         required=("DeploymentId", "RestApiId", "StageName"),
         replaces=words("CanarySetting RestApiId StageName"),
         one_at_a_time=True,
+        ref="the name of the stage",
+        operations=words("CreateStage DeleteStage GetAccount GetStage TagResource UntagResource UpdateStage"),
+        stored=words(
+            "AccessLogSetting CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId TracingEnabled"
+        ),
     ),
 }

@@ -119,6 +119,8 @@ TYPES: Final = {
         properties=words("CloudWatchRoleArn"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="an id that stands for the account's settings",
+        operations=words("UpdateAccount"),
     ),
     "AWS::ApiGateway::ApiKey": ResourceType(
         _create_api_key,
@@ -128,6 +130,8 @@ TYPES: Final = {
         attributes=words("APIKeyId"),
         read_only=words("APIKeyId"),
         replaces=words("GenerateDistinctId Name StageKeys Value"),
+        ref="the id of the key",
+        operations=words("CreateApiKey DeleteApiKey TagResource UntagResource UpdateApiKey"),
     ),
     "AWS::ApiGateway::UsagePlan": ResourceType(
         _create_usage_plan,
@@ -136,6 +140,8 @@ TYPES: Final = {
         properties=words("ApiStages Description Quota Tags Throttle UsagePlanName"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="the id of the plan",
+        operations=words("CreateUsagePlan DeleteUsagePlan GetUsagePlan TagResource UntagResource UpdateUsagePlan"),
     ),
     "AWS::ApiGateway::UsagePlanKey": ResourceType(
         _create_plan_key,
@@ -144,5 +150,7 @@ TYPES: Final = {
         required=("KeyId", "KeyType", "UsagePlanId"),
         attributes=words("Id"),
         read_only=words("Id"),
+        ref="`key id:plan id`",
+        operations=words("CreateUsagePlanKey DeleteUsagePlanKey"),
     ),
 }

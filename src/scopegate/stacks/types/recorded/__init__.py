@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from scopegate.stacks.types.recorded import messages, network, operation, ours, storage
-from scopegate.stacks.types.recorded.row import resource_type
+from scopegate.stacks.types.recorded.row import Recorded, resource_type
 from scopegate.stacks.types.resource_type import ResourceType
 
-TYPES: Final[Mapping[str, ResourceType]] = {
-    kind: resource_type(kind, row)
-    for rows in (messages.ROWS, network.ROWS, operation.ROWS, ours.ROWS, storage.ROWS)
-    for kind, row in rows.items()
+ROWS: Final[Mapping[str, Recorded]] = {
+    **messages.ROWS,
+    **network.ROWS,
+    **operation.ROWS,
+    **ours.ROWS,
+    **storage.ROWS,
 }
+TYPES: Final[Mapping[str, ResourceType]] = {kind: resource_type(kind, row) for kind, row in ROWS.items()}
