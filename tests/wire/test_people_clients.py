@@ -91,8 +91,8 @@ def test_pycognito(ada: People, monkeypatch: pytest.MonkeyPatch) -> None:
         client_secret=client["ClientSecret"],
         username="ada",
         session=session,
-        pool_jwk=keys,
     )
+    user.pool_jwk = keys
     user.authenticate(password=PASSWORD)
     first = user.access_token
     user.renew_access_token()
