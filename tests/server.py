@@ -202,6 +202,7 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
+# No role of that name is there: functions that have it may call nothing.
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/functions"
 ECHO = "import json\ndef handler(event, context):\n    return {'statusCode': 200, 'body': json.dumps(event)}\n"
 
@@ -258,6 +259,17 @@ def make_pool(server: Server, name: str = "pool") -> Pool:
 def pool(server: Server) -> Pool:
     """A pool of the test's own on the shared server."""
     return make_pool(server)
+
+
+def make_role(server: Server, name: str, *statements: Mapping[str, Any]) -> str:
+    """A role that functions may have, with these statements as its policy; its ARN."""
+    iam = server.aws("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy)
+    arn: str = role["Role"]["Arn"]
+    return arn
 
 
 def make_function(server: Server, name: str, source: str = ECHO, **more: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.server import Server, make_function
+from tests.server import Server, make_function, make_role
 
 TRUST = json.dumps(
     {
@@ -57,8 +57,8 @@ def test_a_role_as_deployment_tools_make_it(server: Server) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "members"),
     [
-        ("cognito-idp", "admin_create_user", {"UserPoolId": "us-east-1_a", "Username": "u"}),
-        ("iam", "create_user", {"UserName": "u"}),
+        ("cognito-idp", "describe_risk_configuration", {"UserPoolId": "us-east-1_a"}),
+        ("iam", "create_group", {"GroupName": "g"}),
         ("lambda", "list_event_source_mappings", {}),
         ("apigateway", "get_sdk_types", {}),
         ("apigatewayv2", "get_domain_names", {}),
@@ -77,7 +77,7 @@ def test_an_operation_that_is_not_built_is_named(
 
 
 def test_a_function_calls_back_with_its_session(server: Server) -> None:
-    """Attack U5: it may ask who it is and invoke; the rest is denied, also when it drops its session token."""
+    """Attack U5: it may do what its role allows; the rest is denied, also when it drops its session token."""
     source = """
 import boto3, os
 from botocore.exceptions import ClientError
@@ -96,14 +96,15 @@ def handler(event, context):
             answers[name] = error.response["Error"]["Code"] + ": " + error.response["Error"]["Message"]
     return answers
 """
-    make_function(server, "calls-back", source, Timeout=60)
+    role = make_role(server, "calls-back", {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"})
+    make_function(server, "calls-back", source, Timeout=60, Role=role)
     answer = server.aws("lambda").invoke(FunctionName="calls-back")
     answers = json.loads(answer["Payload"].read())
 
     assert answers == {
-        "arn": "arn:aws:sts::000000000000:assumed-role/functions/calls-back",
+        "arn": "arn:aws:sts::000000000000:assumed-role/calls-back/calls-back",
         "invoked": 200,
-        "session": "AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/functions/calls-back is not "
+        "session": "AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/calls-back/calls-back is not "
         "authorized to perform: cognito-idp:ListUserPools on resource: * because no identity-based policy allows the "
         "cognito-idp:ListUserPools action",
         "bare": "UnrecognizedClientException: The security token included in the request is invalid.",

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.server import ACCOUNT, REGION, ROLE, Server, make_function, zipped
+from tests.server import ACCOUNT, REGION, ROLE, Server, make_function, make_role, zipped
 
 SEEN = """
 import json, os
@@ -587,7 +587,8 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def asker(server: Server) -> str:
-    make_function(server, "asker", ASK, Timeout=30)
+    role = make_role(server, "asker", {"Effect": "Allow", "Action": "lambda:Invoke*", "Resource": "*"})
+    make_function(server, "asker", ASK, Timeout=30, Role=role)
     return "asker"
 
 
@@ -605,7 +606,7 @@ def test_a_function_is_its_role(server: Server, asker: str) -> None:
     told = ask(server, "sts", "get_caller_identity")["answer"]
 
     assert told["Account"] == ACCOUNT
-    assert told["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/functions/{asker}"
+    assert told["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/asker/{asker}"
     assert re.fullmatch(rf"AROA[A-Z0-9]{{17}}:{asker}", told["UserId"])
 
 
@@ -653,7 +654,7 @@ def test_a_function_calls_the_unsigned_operations_of_user_pools(server: Server, 
             "lambda:UpdateFunctionConfiguration",
             arn("asker"),
         ),
-        ("iam", "list_roles", {}, "iam:ListRoles", "*"),
+        ("iam", "list_roles", {}, "iam:ListRoles", f"arn:aws:iam::{ACCOUNT}:role/"),
         ("cognito-idp", "list_user_pools", {"MaxResults": 1}, "cognito-idp:ListUserPools", "*"),
         ("apigateway", "get_rest_apis", {}, "apigateway:GET", f"arn:aws:apigateway:{REGION}::/restapis"),
     ],
@@ -666,6 +667,6 @@ def test_u5_a_function_may_not_do_the_rest(
 
     assert told["refused"] in ("AccessDeniedException", "AccessDenied")
     assert told["why"] == (
-        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/functions/asker is not authorized to perform: {action} "
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/asker/asker is not authorized to perform: {action} "
         f"on resource: {resource} because no identity-based policy allows the {action} action"
     )

@@ -26,7 +26,7 @@ from scopegate.aws.policy import (
     principal_of,
 )
 from scopegate.aws.rights import describe_caller
-from scopegate.base import names
+from scopegate.base import clock, names
 from scopegate.store.documents import Document
 
 FindEntity = Callable[[str, str, str], Document | None]
@@ -116,7 +116,8 @@ class Identities:
         role = self.find_role(role_arn)
         if role is None or self.trusts(role_arn, Principal(service=service), context) is not Verdict.ALLOW:
             return None
-        session = RoleSession(role_arn, session_name, role["Role"]["RoleId"], service=service)
+        issued_at = int(clock.real_now())
+        session = RoleSession(role_arn, session_name, role["Role"]["RoleId"], issued_at=issued_at, service=service)
         return caller_of(session, "")
 
     def _identity(self, caller: Caller) -> Document | None:

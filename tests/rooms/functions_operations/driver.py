@@ -119,6 +119,7 @@ class Server:
             seal=self.seal,
             ports=self.ports,
             find_access_key=unbuilt,
+            allows=unbuilt,
             refusal_of_control=unbuilt,
             published=self._published,
         )

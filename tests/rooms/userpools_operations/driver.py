@@ -101,6 +101,7 @@ class Server:
             seal=self.seal,
             ports=Ports(no_function, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, unbuilt, take_key=take_key),
             find_access_key=unbuilt,
+            allows=unbuilt,
             refusal_of_control=unbuilt,
             published=self._published,
         )
