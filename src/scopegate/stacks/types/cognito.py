@@ -144,6 +144,48 @@ async def _delete_resource_server(aws: Aws, physical: Physical, properties: Prop
     await aws.call(_IDP, "DeleteResourceServer", request)
 
 
+# Users and groups
+
+
+async def _create_user(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    """`Ref` is the name that the pool knows the user by: a `sub` where people sign in by e-mail or telephone."""
+    request = {"Username": aws.generated_name(logical_id, 128), **properties}
+    return await aws.make(_IDP, "AdminCreateUser", request, lambda answer: Physical(answer["User"]["Username"], {}))
+
+
+async def _delete_user(aws: Aws, physical: Physical, properties: Properties) -> None:
+    request = {"UserPoolId": properties["UserPoolId"], "Username": physical.physical_id}
+    await aws.call(_IDP, "AdminDeleteUser", request)
+
+
+async def _create_group(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    request = {"GroupName": aws.generated_name(logical_id, 128), **properties}
+    return await aws.make(_IDP, "CreateGroup", request, lambda answer: Physical(answer["Group"]["GroupName"], {}))
+
+
+async def _update_group(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    """As on AWS, a role or a precedence stays when it is no longer said."""
+    await aws.call(_IDP, "UpdateGroup", {"Description": "", **new, "GroupName": physical.physical_id})
+    return physical
+
+
+async def _delete_group(aws: Aws, physical: Physical, properties: Properties) -> None:
+    request = {"UserPoolId": properties["UserPoolId"], "GroupName": physical.physical_id}
+    await aws.call(_IDP, "DeleteGroup", request)
+
+
+async def _create_membership(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    physical = Physical(aws.generated_name(logical_id, 128), {})
+    return await aws.make(_IDP, "AdminAddUserToGroup", properties, lambda _: physical)
+
+
+async def _delete_membership(aws: Aws, physical: Physical, properties: Properties) -> None:
+    await aws.call(_IDP, "AdminRemoveUserFromGroup", properties)
+
+
+# A user, or a pool, that is gone has taken what hung on it along.
+_GONE: Final = frozenset({"ResourceNotFoundException", "UserNotFoundException"})
+
 TYPES: Final = {
     "AWS::Cognito::UserPool": ResourceType(
         _create_user_pool,
@@ -200,6 +242,16 @@ TYPES: Final = {
         ref="the domain",
         operations=words("CreateUserPoolDomain DeleteUserPoolDomain UpdateUserPoolDomain"),
     ),
+    "AWS::Cognito::UserPoolGroup": ResourceType(
+        _create_group,
+        _delete_group,
+        _update_group,
+        properties=words("Description GroupName Precedence RoleArn UserPoolId"),
+        required=("UserPoolId",),
+        replaces=words("GroupName UserPoolId"),
+        ref="the name of the group",
+        operations=words("CreateGroup DeleteGroup UpdateGroup"),
+    ),
     "AWS::Cognito::UserPoolResourceServer": ResourceType(
         _create_resource_server,
         _delete_resource_server,
@@ -209,5 +261,29 @@ TYPES: Final = {
         replaces=words("Identifier UserPoolId"),
         ref="the identifier",
         operations=words("CreateResourceServer DeleteResourceServer UpdateResourceServer"),
+    ),
+    "AWS::Cognito::UserPoolUser": ResourceType(
+        _create_user,
+        _delete_user,
+        properties=words(
+            "ClientMetadata DesiredDeliveryMediums ForceAliasCreation MessageAction UserAttributes UserPoolId Username "
+            "ValidationData"
+        ),
+        required=("UserPoolId",),
+        # Its name is taken until it is gone.
+        one_at_a_time=True,
+        missing=_GONE,
+        ref="the name of the user; a `sub` in pools whose users sign in by e-mail or telephone number",
+        operations=words("AdminCreateUser AdminDeleteUser"),
+    ),
+    "AWS::Cognito::UserPoolUserToGroupAttachment": ResourceType(
+        _create_membership,
+        _delete_membership,
+        properties=words("GroupName UserPoolId Username"),
+        required=("GroupName", "UserPoolId", "Username"),
+        one_at_a_time=True,
+        missing=_GONE,
+        ref="an id of its own",
+        operations=words("AdminAddUserToGroup AdminRemoveUserFromGroup"),
     ),
 }

@@ -9,6 +9,7 @@ from typing import Final
 from scopegate.stacks.types.recorded.row import Recorded, arn, global_arn
 
 _DOMAIN: Final = "no API answers under this name, each does under its own URLs"
+_LOOKS: Final = "pages look as they always do"
 _GROUP: Final = "it has no members"
 
 
@@ -79,6 +80,16 @@ ROWS: Final[Mapping[str, Recorded]] = {
         "{IdentityPoolId}:IdentityPoolRoleAttachment",
         {"Id": "{IdentityPoolId}:IdentityPoolRoleAttachment"},
         replaces="IdentityPoolId",
+    ),
+    "AWS::Cognito::ManagedLoginBranding": Recorded(
+        "{UserPoolId}|{id}",
+        {"ManagedLoginBrandingId": "{id}"},
+        id="{uuid}",
+        replaces="ClientId UserPoolId",
+        says=_LOOKS,
+    ),
+    "AWS::Cognito::UserPoolUICustomizationAttachment": Recorded(
+        "UserPoolUICustomizationAttachment-{UserPoolId}-{ClientId}", replaces="ClientId UserPoolId", says=_LOOKS
     ),
     "AWS::Cognito::LogDeliveryConfiguration": Recorded(
         "{UserPoolId}-LogDeliveryConfiguration",

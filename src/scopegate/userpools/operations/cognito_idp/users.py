@@ -107,16 +107,17 @@ async def _create(call: Call, office: Office, request: Shape) -> Shape:
     # 5
     exists = refusals.user_exists("User account already exists")
 
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> Shape:
         insert_user(tx, call.seal, document, user, exists, force_alias=bool(request.get("ForceAliasCreation")))
         for message in sent:
             office.keep(tx, message)
+        return {"User": render_user(user)}
 
-    await call.write(write)
+    answer = await call.write(write)
     # 6
     for message in sent:
         await office.post(user, message)
-    return {"User": render_user(user)}
+    return answer
 
 
 async def _invite_again(call: Call, office: Office, existing: User | None, request: Shape) -> Shape:
