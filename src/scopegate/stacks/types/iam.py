@@ -7,6 +7,7 @@ a group may also forbid.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.stacks.resolve import Physical
 from scopegate.stacks.types.resource_type import (
@@ -45,6 +46,7 @@ class _Kind:
         owner = {self.key: name}
         for arn in new.get("ManagedPolicyArns") or []:
             await aws.call("iam", f"Attach{self.word}Policy", {**owner, "PolicyArn": arn})
+            await _note_unknown(aws, name, arn)
         for policy in new.get("Policies") or []:
             await self.put(aws, name, policy)
         for arn in set(old.get("ManagedPolicyArns") or []) - set(new.get("ManagedPolicyArns") or []):
@@ -96,6 +98,16 @@ class _Kind:
         for policy_name in (await aws.call("iam", f"List{self.word}Policies", owner))["PolicyNames"]:
             await self.take(aws, name, policy_name)
         await aws.call("iam", f"Delete{self.word}", owner)
+
+
+async def _note_unknown(aws: Aws, name: str, arn: str) -> None:
+    """One of AWS's policies may be unknown here; whoever has it should not learn that from a denial."""
+    try:
+        await aws.call("iam", "GetPolicy", {"PolicyArn": arn})
+    except AwsError as error:
+        if error.code != "NoSuchEntity":
+            raise
+        aws.note(f"{name}: {arn} is not known here and grants nothing; see docs/policies.md")
 
 
 _SESSION_S: Final = 3_600  # of a new role
@@ -364,7 +376,7 @@ TYPES: Final = {
         ref="the name of the role",
         operations=words(
             "AttachRolePolicy CreateRole DeleteRole DeleteRolePermissionsBoundary DeleteRolePolicy "
-            "DetachRolePolicy ListAttachedRolePolicies ListRolePolicies PutRolePermissionsBoundary "
+            "DetachRolePolicy GetPolicy ListAttachedRolePolicies ListRolePolicies PutRolePermissionsBoundary "
             "PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy UpdateRole"
         ),
     ),
@@ -388,8 +400,8 @@ TYPES: Final = {
         ref="the name of the user",
         operations=words(
             "AttachUserPolicy CreateUser DeleteAccessKey DeleteUser DeleteUserPermissionsBoundary "
-            "DeleteUserPolicy DetachUserPolicy GetUser ListAccessKeys ListAttachedUserPolicies ListUserPolicies "
-            "PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser UpdateUser"
+            "DeleteUserPolicy DetachUserPolicy GetPolicy GetUser ListAccessKeys ListAttachedUserPolicies "
+            "ListUserPolicies PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser UpdateUser"
         ),
         left_out={"LoginProfile": "there is no console to sign in to"},
         refused={"Groups": "what policies of groups forbid is not enforced"},
