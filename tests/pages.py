@@ -3,11 +3,15 @@
 What a real browser makes of the pages is tested in `browser/`; this one also says what stands on the wire.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.operators import wait_until
+from tests.server import Server
 
 # (method, target, headers, body) → (status, headers, body)
 Send = Callable[[str, str, list[tuple[str, str]], bytes], tuple[int, list[tuple[str, str]], bytes]]
@@ -145,7 +149,29 @@ class Browser:
             self.cookies[path, name] = value
 
 
-def browser_of(server: Any, *, host: str | None = None) -> Browser:
+def code_sent_to(server: Server, destination: str) -> str:
+    """The newest code in the outbox for an address."""
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/scopegate/aws4_request, "
+        f"SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
+        "X-Amz-Date": "20260101T000000Z",
+    }
+    codes: list[str] = []
+
+    def look() -> bool:
+        answer = server.http("GET", "/_scopegate/api/outbox", params={"user": destination}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        codes[:] = [found[0] for each in answer.json()["messages"] if (found := _CODE.search(each["body"]))]
+        return bool(codes)
+
+    wait_until(look)
+    return codes[-1]
+
+
+_CODE: Final = re.compile(r"(?<![0-9])[0-9]{6,8}(?![0-9])")
+
+
+def browser_of(server: Server, *, host: str | None = None) -> Browser:
     """A browser at a running server (`tests/server.py`). host: the name by which it came."""
 
     def send(

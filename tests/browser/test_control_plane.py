@@ -5,7 +5,6 @@ Attack row U4; design, "Who may speak to which plane". Needs Chromium (`apt-get 
 
 import http.server
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.browser.chromium import chromium
 from tests.operators import wait_until
 from tests.server import Server, allow_gateway, make_function, make_pool
 
@@ -78,21 +78,13 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A tab of Chromium for which evil.example and rebound.example are this machine, as after DNS rebinding."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert executable, "the browser tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            args=[
-                "--no-sandbox",  # tests may run as root
-                "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1",
-                # Whether a page may speak to loopback at all is the browser's own question; here the server is asked.
-                "--disable-features=LocalNetworkAccessChecks,PrivateNetworkAccessRespectPreflightResults,"
-                "BlockInsecurePrivateNetworkRequests",
-            ],
-        )
+    with chromium(
+        "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1",
+        # Whether a page may speak to loopback at all is the browser's own question; here the server is asked.
+        "--disable-features=LocalNetworkAccessChecks,PrivateNetworkAccessRespectPreflightResults,"
+        "BlockInsecurePrivateNetworkRequests",
+    ) as browser:
         yield browser.new_page()
-        browser.close()
 
 
 def attempts() -> list[list[Any]]:

@@ -1,5 +1,6 @@
 """A pool whose users sign in by pages, for tests of the rooms: real rows, the pages as a browser is answered."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -75,8 +76,6 @@ class SignInWorld(World):
 
 
 def _run(awaitable: Any) -> Any:
-    import asyncio
-
     return asyncio.run(_wait(awaitable))
 
 

@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from scopegate.base import clock
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
 from tests.pages import Browser, Page
-from tests.rooms.userpools.signing_in import CALLBACK, PASSWORD, POOL, WEB, SignInWorld, asked
+from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POOL, WEB, SignInWorld, asked
 
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(b"v" * 43).digest()).rstrip(b"=").decode()
 PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
@@ -103,17 +104,11 @@ def test_every_registered_uri_is_answered_as_it_is_written(browser: Browser, uri
 
 
 def test_the_default_redirect_uri_stands_in(world: SignInWorld) -> None:
-    world.public_client(POOL, WEB, **{**world_client(world), "DefaultRedirectURI": "app://callback"})
+    world.public_client(POOL, WEB, **{**CLIENT, "DefaultRedirectURI": "app://callback"})
 
     page = world.browser().get("/oauth2/authorize", asked(redirect_uri="")).submit(username="ada", password=PASSWORD)
 
     assert page.location.startswith("app://callback?code=")
-
-
-def world_client(world: SignInWorld) -> dict[str, object]:
-    from tests.rooms.userpools.signing_in import CLIENT
-
-    return CLIENT
 
 
 def test_the_implicit_flow_answers_in_the_fragment(world: SignInWorld, browser: Browser) -> None:
@@ -172,8 +167,6 @@ def test_max_age_asks_again_when_the_sign_in_is_older(
     world: SignInWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenID Connect Core section 3.1.2.1."""
-    from scopegate.base import clock
-
     sign_in(browser)
     later = clock.now() + 61
     monkeypatch.setattr(clock, "now", lambda: later)
@@ -185,8 +178,6 @@ def test_max_age_asks_again_when_the_sign_in_is_older(
 
 def test_a_session_is_good_for_an_hour(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reference, "Lifetimes"."""
-    from scopegate.base import clock
-
     sign_in(browser)
     start = clock.now()
     monkeypatch.setattr(clock, "now", lambda: start + 3_590)
