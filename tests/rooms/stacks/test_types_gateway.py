@@ -1,6 +1,7 @@
 """`AWS::ApiGateway::*` and `AWS::ApiGatewayV2::*`: what has no part in routing, and settings that change in place."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,46 @@ def test_what_would_change_which_route_answers_is_refused(stack: Stack, kind: st
     text = f"Resources:\n  Thing: {{Type: AWS::ApiGatewayV2::{kind}, Properties: {{ApiId: a}}}}\n"
 
     assert f"Types that are not supported yet: AWS::ApiGatewayV2::{kind}" in stack.refused(text)
+
+
+KEYS = f"""
+Resources:
+  Api: {{Type: AWS::ApiGateway::RestApi, Properties: {{Name: api}}}}
+{MOCKED}
+  Deployment: {{Type: AWS::ApiGateway::Deployment, DependsOn: Root, Properties: {{RestApiId: !Ref Api}}}}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties: {{RestApiId: !Ref Api, StageName: prod, DeploymentId: !Ref Deployment, $CANARY}}
+  Key:
+    Type: AWS::ApiGateway::ApiKey
+    Properties: {{Enabled: true, StageKeys: [$STAGES]}}
+Outputs:
+  Api: {{Value: !Ref Api}}
+  Key: {{Value: !Ref Key}}
+"""
+
+
+def test_a_canary_and_the_stages_of_a_key_change_in_place(stack: Stack) -> None:
+    def text(canary: str, stages: str) -> str:
+        return KEYS.replace("$CANARY", canary).replace("$STAGES", stages)
+
+    canary = "CanarySetting: {PercentTraffic: 10, StageVariableOverrides: {colour: red}}"
+    made = stack.deploy(text(canary, "{RestApiId: !Ref Api, StageName: !Ref Stage}"))
+    v1 = stack.server.aws("apigateway")
+
+    def seen() -> tuple[Any, list[str]]:
+        stage = v1.get_stage(restApiId=made["Api"], stageName="prod")
+        keys: list[str] = v1.get_api_key(apiKey=made["Key"])["stageKeys"]
+        shown = stage.get("canarySettings")
+        return shown and (shown["percentTraffic"], shown.get("stageVariableOverrides", {})), keys
+
+    assert seen() == ((10.0, {"colour": "red"}), [f"{made['Api']}/prod"])
+
+    stack.deploy(text("CanarySetting: {PercentTraffic: 20}", ""))
+    assert stack.changed() == {"Stage": "Update", "Key": "Update"}
+    assert seen() == ((20.0, {}), [])
+
+    stack.deploy(text("TracingEnabled: false", "{RestApiId: !Ref Api, StageName: !Ref Stage}"))
+    assert seen() == (None, [f"{made['Api']}/prod"])
+    stack.delete()
+    assert stack.everything() == NOTHING

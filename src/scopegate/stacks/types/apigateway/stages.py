@@ -117,8 +117,6 @@ _METHOD_SETTINGS: Final = {
 async def _create_stage(aws: Aws, logical_id: str, properties: Properties) -> Physical:
     later = ("AccessLogSetting", "CanarySetting", "ClientCertificateId", "MethodSettings", "Tags")
     request = lower_first(without(properties, *later))
-    if "CanarySetting" in properties:
-        request["canarySettings"] = lower_first(properties["CanarySetting"])
     request["tags"] = aws.tags_with(properties.get("Tags"))
     stage_name = properties["StageName"]
     physical = await aws.make(V1, "CreateStage", request, lambda _: Physical(stage_name, {}))
@@ -145,6 +143,7 @@ async def _update_settings(aws: Aws, api_id: str, stage_name: str, old: Properti
         patches += [{"op": "remove", "path": f"/variables/{escaped(name)}"} for name in there if name not in wanted]
         patches += [set_to(f"/variables/{escaped(name)}", value) for name, value in wanted.items()]
     patches += _log_patches(stage, old, new)
+    patches += _canary_patches(stage, old, new)
     patches += _setting_patches(stage, old, new)
     await patch(aws, "UpdateStage", key, patches)
 
@@ -170,6 +169,25 @@ def _log_patches(stage: Properties, old: Properties, new: Properties) -> Patches
         if name in setting:
             patches.append(set_to(f"/accessLogSettings/{member}", setting[name]))
     return patches
+
+
+def _canary_patches(stage: Properties, old: Properties, new: Properties) -> Patches:
+    """A canary that changed is another one."""
+    if old.get("CanarySetting") == new.get("CanarySetting"):
+        return []
+    canary = new.get("CanarySetting") or {}
+    check_members(canary, ("DeploymentId", "PercentTraffic", "StageVariableOverrides", "UseStageCache"))
+    place = "/canarySettings"
+    patches: Patches = [{"op": "remove", "path": place}] if stage.get("canarySettings") else []
+    patches += [
+        set_to(f"{place}/{name[0].lower()}{name[1:]}", value)
+        for name, value in canary.items()
+        if name != "StageVariableOverrides"
+    ]
+    overrides = canary.get("StageVariableOverrides") or {}
+    return patches + [
+        set_to(f"{place}/stageVariableOverrides/{escaped(name)}", each) for name, each in overrides.items()
+    ]
 
 
 def _setting_patches(stage: Properties, old: Properties, new: Properties) -> Patches:
@@ -228,7 +246,7 @@ TYPES: Final = {
             "Description DocumentationVersion MethodSettings RestApiId StageName Tags TracingEnabled Variables"
         ),
         required=("DeploymentId", "RestApiId", "StageName"),
-        replaces=words("CanarySetting RestApiId StageName"),
+        replaces=words("RestApiId StageName"),
         one_at_a_time=True,
         ref="the name of the stage",
         operations=words("CreateStage DeleteStage GetAccount GetStage TagResource UntagResource UpdateStage"),

@@ -41,9 +41,17 @@ async def _update_api_key(aws: Aws, physical: Physical, old: Properties, new: Pr
         "Description": ("/description", None),
         "Enabled": ("/enabled", False),
     }
-    await patch(aws, "UpdateApiKey", {"apiKey": physical.physical_id}, changed_paths(old, new, paths))
+    before, after = _stages(old), _stages(new)
+    patches = changed_paths(old, new, paths)
+    patches += [{"op": "remove", "path": "/stages", "value": each} for each in before if each not in after]
+    patches += [{"op": "add", "path": "/stages", "value": each} for each in after if each not in before]
+    await patch(aws, "UpdateApiKey", {"apiKey": physical.physical_id}, patches)
     await move_tags(aws, f"/apikeys/{physical.physical_id}", old, new)
     return physical
+
+
+def _stages(properties: Properties) -> list[str]:
+    return [f"{each['RestApiId']}/{each['StageName']}" for each in properties.get("StageKeys") or []]
 
 
 async def _delete_api_key(aws: Aws, physical: Physical, properties: Properties) -> None:
@@ -129,7 +137,7 @@ TYPES: Final = {
         properties=words("CustomerId Description Enabled GenerateDistinctId Name StageKeys Tags Value"),
         attributes=words("APIKeyId"),
         read_only=words("APIKeyId"),
-        replaces=words("GenerateDistinctId Name StageKeys Value"),
+        replaces=words("GenerateDistinctId Name Value"),
         ref="the id of the key",
         operations=words("CreateApiKey DeleteApiKey TagResource UntagResource UpdateApiKey"),
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from scopegate.stacks.types.recorded.row import Recorded, arn
+from scopegate.stacks.types.recorded.row import Recorded, arn, global_arn
 
 _QUEUE_URL: Final = "https://sqs.{region}.{suffix}/{account}/{name}"
 _TOPIC: Final = arn("sns", "{name}")
@@ -11,6 +11,7 @@ _MACHINE: Final = arn("states", "stateMachine:{name}")
 _GRAPHQL: Final = arn("appsync", "apis/{id}")
 
 ROWS: Final[Mapping[str, Recorded]] = {
+    "AWS::AppSync::ApiCache": Recorded(attributes={"Id": "{name}"}, replaces="ApiId"),
     "AWS::AppSync::ApiKey": Recorded(
         arn("appsync", "apis/{ApiId}/apikeys/da2-{id}"),
         {
@@ -25,6 +26,22 @@ ROWS: Final[Mapping[str, Recorded]] = {
         arn("appsync", "apis/{ApiId}/datasources/{Name}"),
         {"DataSourceArn": arn("appsync", "apis/{ApiId}/datasources/{Name}"), "Name": "{Name}"},
         replaces="ApiId Name",
+    ),
+    "AWS::AppSync::DomainName": Recorded(
+        "{DomainName}",
+        {
+            "AppSyncDomainName": "d{id}.cloudfront.net",
+            "DomainName": "{DomainName}",
+            "DomainNameArn": global_arn("appsync", "domainnames/{DomainName}"),
+            "HostedZoneId": "Z2FDTNDATAQYW2",
+        },
+        id="{lower:13}",
+        replaces="CertificateArn DomainName",
+    ),
+    "AWS::AppSync::DomainNameApiAssociation": Recorded(
+        "{DomainName}/ApiAssociation",
+        {"ApiAssociationIdentifier": "{DomainName}/ApiAssociation"},
+        replaces="DomainName",
     ),
     "AWS::AppSync::FunctionConfiguration": Recorded(
         arn("appsync", "apis/{ApiId}/functions/{id}"),

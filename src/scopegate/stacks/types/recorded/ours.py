@@ -21,6 +21,12 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::ApiGateway::BasePathMapping": Recorded(
         "{DomainName}|[{BasePath}]", replaces="BasePath DomainName", says="no API answers under its domain name"
     ),
+    "AWS::ApiGateway::BasePathMappingV2": Recorded(
+        "{DomainNameArn}/basepathmappings/[{BasePath}]",
+        {"BasePathMappingArn": "{DomainNameArn}/basepathmappings/[{BasePath}]"},
+        replaces="BasePath DomainNameArn",
+        says="no API answers under its domain name",
+    ),
     "AWS::ApiGateway::ClientCertificate": Recorded(
         "{id}", {"ClientCertificateId": "{id}"}, id="{lower:6}", says="no web service is shown it"
     ),
@@ -35,6 +41,20 @@ ROWS: Final[Mapping[str, Recorded]] = {
         },
         id="{lower:10}",
         replaces="DomainName",
+        says=_DOMAIN,
+    ),
+    "AWS::ApiGateway::DomainNameAccessAssociation": Recorded(
+        _domain_arn("/domainnameaccessassociations/{id}"),
+        {"DomainNameAccessAssociationArn": _domain_arn("/domainnameaccessassociations/{id}")},
+        id="{lower:10}",
+        replaces="AccessAssociationSource AccessAssociationSourceType DomainNameArn",
+        says="no API answers under its domain name",
+    ),
+    "AWS::ApiGateway::DomainNameV2": Recorded(
+        _domain_arn("/domainnames/{DomainName}+{id}"),
+        {"DomainNameArn": _domain_arn("/domainnames/{DomainName}+{id}"), "DomainNameId": "{id}"},
+        id="{lower:10}",
+        replaces="DomainName EndpointConfiguration SecurityPolicy",
         says=_DOMAIN,
     ),
     "AWS::ApiGateway::VpcLink": Recorded(
