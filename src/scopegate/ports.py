@@ -18,6 +18,7 @@ from scopegate.http.client import Client
 from scopegate.jose.keys import NewKey, new_key
 from scopegate.jose.remote import IssuerKeys
 from scopegate.jose.verify import KeySet, Verifier
+from scopegate.observe.groups import LogGroups
 from scopegate.observe.record import Ring
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
@@ -347,5 +348,6 @@ class Edge:
     verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
     client: Client | None = None  # to web services; None: calls to them are refused
     issuer_keys: IssuerKeys | None = None  # of foreign issuers; None: their tokens are refused
+    log_groups: LogGroups | None = None  # what stages log; None: nothing is kept
     store: Store | None = None
     seal: Sealer | None = None

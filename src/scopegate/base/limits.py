@@ -101,6 +101,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "gateway.jwks_age_s": _hard(7_200, "seconds", "API Gateway: public keys cached up to two hours"),
     "gateway.jwks_stale_s": _hard(21_600, "seconds", "ours: last good keys of an issuer that does not answer"),
     "gateway.jwks_refetch_s": _hard(10, "seconds", "ours: between two fetches for an unknown kid, or after a failure"),
+    "observe.log_group_bytes": _hard(10_485_760, "bytes", "ours: file of a log group; one older is kept beside it"),
     # tokens
     "jose.token_bytes": _hard(16_384, "bytes", "ours: a token, before it is looked at"),
     "jose.kid_characters": _hard(256, "characters", "ours"),

@@ -18,6 +18,7 @@ import structlog
 
 from scopegate.base.errors import GatewayRefusal
 from scopegate.gateway import queries
+from scopegate.gateway.access_log import compile_access_log
 from scopegate.gateway.authorizers import AUTHORIZERS, TYPES, iam
 from scopegate.gateway.cors import compile_cors
 from scopegate.gateway.integrations import INTEGRATIONS
@@ -317,7 +318,8 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     binary_types = frozenset(
         kind.lower() for kind in snapshot["api"].get("binaryMediaTypes") or () if kind == "*/*" or kind[:1] != "*"
     )
-    warnings = _stage_warnings(stage, snapshot["api"])
+    write_line, log_warnings = compile_access_log(stage.get("accessLogSettings"), api)
+    warnings = _stage_warnings(stage, snapshot["api"]) + log_warnings
     memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[Plan] = []
@@ -373,6 +375,7 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
         responses=responses,
         disabled=bool(snapshot["api"].get("disableExecuteApiEndpoint")),
         plans=tuple(route_plans),
+        write_line=write_line,
     )
 
 
@@ -436,6 +439,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     variables = dict(stage.get("StageVariables") or {})
     authorizers = {one["AuthorizerId"]: one for one in snapshot.get("authorizers") or ()}
     integrations = {one["IntegrationId"]: one for one in snapshot.get("integrations") or ()}
+    write_line, warnings = compile_access_log(stage.get("AccessLogSettings"), api)
     memories: dict[str, Any] = {}
     entries: list[tuple[str, str, Route]] = []
     route_plans: list[Plan] = []
@@ -473,6 +477,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
             integration.get("IntegrationType"),
             integration,
             None if bucket is None else compile_throttle((bucket,)),
+            warnings=warnings,
         )
         route, route_plan = _compile_route(draft, api.name)
         if key == "$default":
@@ -489,6 +494,7 @@ def _compile_http_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
         cors=compile_cors(snapshot["api"].get("CorsConfiguration")),
         disabled=bool(snapshot["api"].get("DisableExecuteApiEndpoint")),
         plans=tuple(route_plans),
+        write_line=write_line,
     )
 
 

@@ -16,6 +16,7 @@ from scopegate.aws.operations import Caller
 from scopegate.aws.policy import Policy
 from scopegate.base import clock
 from scopegate.base.clock import monotonic_ns
+from scopegate.base.errors import GatewayRefusal
 from scopegate.gateway.match import PathValues, Router
 from scopegate.http.later import Later
 from scopegate.http.message import Request, Response
@@ -31,6 +32,8 @@ Step = Callable[["ApiCall"], Awaitable[Any] | None]
 
 The last step, the integration, may give its backend's answer Later, with the call's `accept` set to what takes it.
 """
+
+WriteLine = Callable[["ApiCall", Response, GatewayRefusal | None], None]
 
 NO_STRINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -83,6 +86,7 @@ class Stage:
 
     default: the `$default` route of an HTTP API. responses: customised gateway responses by type (REST).
     disabled: `disableExecuteApiEndpoint`. closed: why nothing of the stage can be served.
+    write_line: writes the access log's line of a call that is answered; None: the stage has no access log.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Stage:
     disabled: bool = False
     closed: str = ""
     plans: tuple[Plan, ...] = ()
+    write_line: WriteLine | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,8 @@ def _finish(call: ApiCall, refusal: GatewayRefusal | None) -> Response:
     if call.route is not None:
         record.facts["route"] = call.route.key
     call.mark(10)
+    if call.stage is not None and call.stage.write_line is not None:
+        call.stage.write_line(call, response, refusal)
     call.edge.ring.add(record)
     return response
 

@@ -96,7 +96,7 @@ def refuse(call: ApiCall, refusal: GatewayRefusal) -> Response:
 def _refuse_http(refusal: GatewayRefusal, request_id: str) -> Response:
     kind = TYPES[refusal.response_type]
     status = refusal.status or kind.http_status
-    body = _message_body(_HTTP_MESSAGES.get(status, kind.http_message), late=False)
+    body = _message_body(http_message(status) or kind.http_message, late=False)
     pairs: list[Header] = [JSON_TYPE]
     if refusal.www_authenticate is not None:
         pairs.append((b"Www-Authenticate", headers.encode_value(refusal.www_authenticate)))
@@ -115,6 +115,11 @@ _HTTP_MESSAGES: Final = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
+
+
+def http_message(status: int) -> str | None:
+    """What an HTTP API says with a status of its own."""
+    return _HTTP_MESSAGES.get(status)
 
 
 def _refuse_rest(call: ApiCall, refusal: GatewayRefusal) -> Response:

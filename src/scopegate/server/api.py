@@ -6,7 +6,7 @@ JSON lines. The table `ROUTES` is the whole of it.
 GET  overview              pools, clients, APIs with their routes, functions
 GET  decisions             the newest decision records          ?count=
 GET  decisions/{id}        the records of a request id or of a token's jti, token first
-GET  logs                  what functions wrote, and `next`     ?function= &lines= &since=next
+GET  logs                  what functions and stages wrote, and `next`     ?function= or log group &lines= &since=next
 GET  artifacts/{sha256}    whether the server holds a package; it then stays for a deployment that follows → {"held"}
 PUT  artifacts/{sha256}    packed code, for a deployment that follows
 GET  stacks                stacks and their outputs, nested ones with their parents
@@ -44,6 +44,7 @@ from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
 from scopegate.functions.runtimes import find_warning
 from scopegate.http.message import Request, Response
+from scopegate.observe.groups import Group, LogGroups
 from scopegate.ports import Plan, Ports
 from scopegate.server.hosts import LOCALSTACK
 from scopegate.server.world import World
@@ -88,6 +89,7 @@ class OwnApi:
     world: Callable[[], World]
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]]
     logs: Callable[[str, str, str, int, int | None], Awaitable[tuple[Sequence[str], int]]]
+    log_groups: LogGroups
     busy: set[tuple[str, str, str]] = field(default_factory=set)
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
@@ -181,24 +183,29 @@ class OwnApi:
         return {"messages": shown, "next": str(sent[-1].number if sent else after)}
 
     async def log_lines(self, account: str, region: str, name: str, lines: int, since: str) -> dict[str, Any]:
-        """The last lines of one function, or of all, each then behind its function's name.
+        """The last lines of one function or log group, or of all, each then behind its name.
 
-        since: `next` of an earlier answer: what was written after it. Both are `function:position`, by commas.
+        since: `next` of an earlier answer: what was written after it. Both are `name:position`, by commas.
         """
         positions = dict(_positions(since))
-        names = [
+        functions = {
             function.ref.name
             for function in self.world().functions.all_functions()
-            if (function.ref.account, function.ref.region) == (account, region) and name in ("", function.ref.name)
-        ]
-        if name and not names:
-            raise AwsError("ResourceNotFoundException", f"There is no function {name} in {region}", status=404)
+            if (function.ref.account, function.ref.region) == (account, region)
+        }
+        written_to = functions | set(self.log_groups.names(account, region))
+        if name and name not in written_to:
+            message = f"There is no function {name} in {region}, and nothing in a log group of that name"
+            raise AwsError("ResourceNotFoundException", message, status=404)
         found: list[str] = []
         reached = []
-        for each in names:
-            # A function that is new since then is read from its beginning.
+        for each in [name] if name else sorted(written_to):
+            # What is new since then is read from its beginning.
             position = positions.get(each, 0) if since else None
-            written, now = await self.logs(account, region, each, lines, position)
+            if each in functions:
+                written, now = await self.logs(account, region, each, lines, position)
+            else:
+                written, now = self.log_groups.read(Group(account, region, each), lines, position)
             found += written if name else [f"{each}: {line}" for line in written]
             reached.append(f"{each}:{now}")
         return {"lines": found, "next": ",".join(reached) or ":"}
@@ -290,7 +297,13 @@ class OwnApi:
         return _json({"steps": shown, "notes": notes})
 
     async def check(
-        self, body: bytes, name: str, caller: Caller, region: str, code: Mapping[str, Path], ignore: Collection[str]
+        self,
+        body: bytes,
+        name: str,
+        caller: Caller,
+        region: str,
+        code: Mapping[tuple[str, str], Path],
+        ignore: Collection[str],
     ) -> Report:
         """What there is to say of the deployment of a body as `stacks` takes it; it is deployed, into this store.
 

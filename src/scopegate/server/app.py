@@ -38,6 +38,7 @@ from scopegate.http.listener import Listener
 from scopegate.http.message import Request, Response
 from scopegate.jose.keys import KeyStock
 from scopegate.jose.remote import IssuerKeys, fetch_with
+from scopegate.observe.groups import LogGroups
 from scopegate.observe.log import AccessLog
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import AccessKey, CompileContext, Edge, Plan, Ports, TrustedPool
@@ -63,6 +64,7 @@ _RING: Final = 4096
 _CONTROL_START_S: Final = 60.0
 _CONTROL_LOOK_S: Final = 0.01
 _FLUSH_S: Final = 1.0
+_GROUPS_FLUSH_S: Final = 0.25  # soon enough for who looks at a log after a call
 _SWEEP_S: Final = 60.0
 
 log = structlog.get_logger()
@@ -132,6 +134,24 @@ def _access_log(stack: contextlib.AsyncExitStack, launch: Launch) -> AccessLog:
 
     _background(stack, flush_often())
     return access
+
+
+def _groups_folder(launch: Launch) -> Path:
+    return launch.settings.data_dir / "log" / "groups"
+
+
+def _log_groups(stack: contextlib.AsyncExitStack, launch: Launch) -> LogGroups:
+    """What stages log; written often, and at the end."""
+    groups = LogGroups(_groups_folder(launch))
+    stack.callback(groups.flush)
+
+    async def flush_often() -> None:
+        while True:
+            await asyncio.sleep(_GROUPS_FLUSH_S)
+            groups.flush()
+
+    _background(stack, flush_often())
+    return groups
 
 
 def _client(stack: contextlib.AsyncExitStack, launch: Launch) -> Client:
@@ -287,6 +307,7 @@ def _edge(
         launch.public_url,
         client=client,
         issuer_keys=issuer_keys,
+        log_groups=_log_groups(stack, launch),
         store=store,
         seal=seal,
     )
@@ -501,6 +522,7 @@ def _control(
         world=lambda: holder.world,
         decisions=decisions,
         logs=functions.logs,
+        log_groups=LogGroups(_groups_folder(launch)),
     )
     return Control(launch.settings, store, seal, ports, models, table(PACKAGES, models), published, own)
 

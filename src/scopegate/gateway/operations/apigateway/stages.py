@@ -27,7 +27,7 @@ _DEFAULT_CACHE_SIZE: Final = "0.5"
 def create_stage(call: Call, request: Shape) -> Shape:
     """CreateStage, for a deployment that exists.
 
-    Partly: canary, cache, client certificate, tracing and access log settings are stored and change nothing.
+    Partly: canary, cache, client certificate and tracing are stored and change nothing.
     """
     api_id = api_of(call, request)["id"]
     _check_name(request["stageName"])
