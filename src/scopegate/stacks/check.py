@@ -7,19 +7,21 @@ Source: design, "What is refused when it is made, and what is warned of".
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, Final
 
 from scopegate.ports import Ports
+from scopegate.stacks import queries
 from scopegate.stacks.checks import browsers, functions, routes
 from scopegate.stacks.checks.documents import judge_documents
 from scopegate.stacks.checks.look import Look, look_at, overview
 from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.deploy import DeploymentFailed, deploy
-from scopegate.stacks.prepare import NOTHING_SENT, Sent
+from scopegate.stacks.model import Stack
+from scopegate.stacks.prepare import NOTHING_SENT, Sent, nested_files, read_child
 from scopegate.stacks.read import Path, Template, TemplateError
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.types.resource_type import Aws
@@ -38,13 +40,13 @@ async def check(
     template: Template,
     given: Mapping[str, str],
     exports: Mapping[str, str],
-    code: Mapping[str, FilePath],
+    code: Mapping[tuple[str, str], FilePath],
     ignore: Iterable[str] = (),
     sent: Sent = NOTHING_SENT,
 ) -> Report:
     """Deploy the template and judge what came of it. What cannot be deployed is said; the rest is then not judged.
 
-    template: as the user wrote it, code uploaded. code: logical id of a function → where its files lie.
+    template: as the user wrote it, code uploaded. code: (file, logical id) of a function → where its files lie.
     ignore: rules of which nothing is told.
     """
     notes = [*template.notes]
@@ -53,54 +55,93 @@ async def check(
         if "note" in event:
             notes.append(event["note"])
 
-    found = list(judge_documents(template))
+    found, ignored = _without_ignored(template, judge_documents(template), frozenset(ignore))
     apis: tuple[Mapping[str, Any], ...] = ()
     try:
         stack = await deploy(store, seal, aws, template, given, exports, say, sent)
     except TemplateError as error:
         found.append(fault(error, template.file))
 
-        async def deploy_rest(rest: Template) -> None:
-            await deploy(store, seal, aws, rest, given, exports, lambda _: None, sent)
+        async def deploy_rest(rest: Template, skip_unknown: bool) -> None:
+            and_without = replace(sent, skip_unknown=skip_unknown)
+            await deploy(store, seal, aws, rest, given, exports, lambda _: None, and_without)
 
         found += await _further_faults(template, error, deploy_rest)
     except DeploymentFailed as failed:
         cause = failed.cause if isinstance(failed.cause, TemplateError) else TemplateError(str(failed))
         found.append(fault(cause, template.file))
     else:
-        look = await look_at(aws, ports, template, stack, code)
-        found += [finding for judge in _JUDGES for finding in judge(look)]
-        notes = list(map(look.places.named, notes))
-        apis = tuple(overview(look))
-    kept, ignored = _without_ignored(template, found, frozenset(ignore))
-    return Report(template.file, apis, tuple(kept), tuple(notes), ignored)
+        tree = await store.read(lambda tx: queries.list_tree(tx, seal, aws.account, aws.region, stack))
+        looks = [look async for look in _looks(aws, ports, template, stack, tree, sent, code)]
+        apis = tuple(api for look in looks for api in overview(look))
+        notes = list(map(looks[0].places.named, notes))
+        for look in looks:
+            judged = [finding for judge in _JUDGES for finding in judge(look)]
+            kept, passed_over = _without_ignored(look.template, judged, frozenset(ignore))
+            found += kept
+            ignored += passed_over
+    return Report(template.file, apis, tuple(sorted(found, key=_place)), tuple(notes), ignored)
+
+
+async def _looks(
+    aws: Aws,
+    ports: Ports,
+    template: Template,
+    stack: Stack,
+    tree: Sequence[Stack],
+    sent: Sent,
+    code: Mapping[tuple[str, str], FilePath],
+    chain: tuple[str, ...] = (),
+) -> AsyncIterator[Look]:
+    """What is known of a stack, then of each that is nested in it. tree: all of them."""
+    chain = (*chain, template.file)
+    yield await look_at(aws, ports, template, stack, tree, code)
+    for named in nested_files(template):
+        made = stack.resources.get(named.logical_id)
+        inner = next((each for each in tree if made is not None and each.stack_id == made.physical_id), None)
+        if inner is not None:
+            child = read_child(sent.files, template, named, chain).template
+            async for look in _looks(aws, ports, child, inner, tree, sent, code, chain):
+                yield look
 
 
 async def _further_faults(
-    template: Template, error: TemplateError, deploy_rest: Callable[[Template], Awaitable[None]]
+    template: Template, error: TemplateError, deploy_rest: Callable[[Template, bool], Awaitable[None]]
 ) -> list[Finding]:
     """What else is refused before anything is made, when what is refused already is left out.
 
+    deploy_rest: takes a template, and whether unknown types are left out: those are told of all together.
     A failure under way ends the search: it may be about what is left out.
     """
     found: list[Finding] = []
-    rest = _without(template, error.path)
-    while rest is not None and len(found) < _MOST_FAULTS:
-        try:
-            await deploy_rest(rest)
-        except TemplateError as further:
-            found.append(fault(further, template.file))
-            rest = _without(rest, further.path)
-        except DeploymentFailed:
-            break
+    rest, skip_unknown = template, False
+    while len(found) < _MOST_FAULTS:
+        if not skip_unknown and _is_of_no_type(template, error.path):
+            skip_unknown = True
+        elif (left := _without(rest, error.path)) is not None:
+            rest = left
         else:
+            break
+        try:
+            await deploy_rest(rest, skip_unknown)
+            break
+        except TemplateError as further:
+            error = further
+            found.append(fault(error, template.file))
+        except DeploymentFailed:
             break
     return found
 
 
+def _is_of_no_type(template: Template, path: Path) -> bool:
+    resource = template.resources.get(str(path[1])) if len(path) == 2 and path[0] == "Resources" else None
+    kind = str(resource.get("Type", "")) if isinstance(resource, dict) else ""
+    return bool(kind) and kind not in RESOURCES and not kind.startswith(("AWS::Serverless::", "Custom::"))
+
+
 def _without(template: Template, path: Path) -> Template | None:
-    """The template without the resource or output of a path, without what refers to that, and without types that
-    nobody knows, which are told of together; None when nothing is left, or the path is of something else."""
+    """The template without the resource or output of a path and what refers to that; None when nothing is left, or the
+    path is of something else."""
     document = dict(template.document)
     resources = dict(template.resources)
     outputs = dict(document.get("Outputs") or {})
@@ -109,7 +150,7 @@ def _without(template: Template, path: Path) -> Template | None:
             outputs.pop(str(name), None)
         case ("Resources", name):
             owner = max((each for each in resources if str(name).startswith(each)), key=len, default="")
-            gone = {owner, *(each for each, resource in resources.items() if _is_of_no_type(resource))}
+            gone = {owner}
             while gone & resources.keys():
                 resources = {each: resource for each, resource in resources.items() if each not in gone}
                 gone |= {each for each, resource in resources.items() if _mentioned(resource) & gone}
@@ -119,11 +160,6 @@ def _without(template: Template, path: Path) -> Template | None:
     document |= {"Resources": resources, "Outputs": outputs}
     changed = (resources, outputs) != (template.resources, template.document.get("Outputs") or {})
     return replace(template, document=document) if resources and changed else None
-
-
-def _is_of_no_type(resource: Any) -> bool:
-    kind = str(resource.get("Type")) if isinstance(resource, dict) else ""
-    return kind not in RESOURCES and not kind.startswith(("AWS::Serverless::", "Custom::"))
 
 
 def _mentioned(value: Any) -> set[str]:
@@ -146,11 +182,15 @@ def fault(error: TemplateError, file: str) -> Finding:
     return Finding("refused", error.message, error.file or file, error.line)
 
 
+def _place(finding: Finding) -> tuple[str, int, str, str]:
+    return finding.file, finding.line or 0, finding.rule, finding.message
+
+
 def _without_ignored(template: Template, found: Iterable[Finding], ignore: frozenset[str]) -> tuple[list[Finding], int]:
-    """In the order of the file, each thing once; and how many were left out."""
+    """Each thing once; and how many were left out."""
     kept: list[Finding] = []
     ignored = 0
-    for finding in sorted(dict.fromkeys(found), key=lambda each: (each.file, each.line or 0, each.rule, each.message)):
+    for finding in dict.fromkeys(found):
         named = ignore.union(*(_ignored_by(template, owner) for owner in finding.owners))
         if finding.rule in named - NEVER_IGNORED:
             ignored += 1

@@ -138,7 +138,7 @@ def _source_of(look: Look, logical_id: str) -> str | None:
     code = made.properties.get("Code")
     if isinstance(code, dict) and isinstance(code.get("ZipFile"), str):
         return str(code["ZipFile"])
-    folder = look.code.get(logical_id)
+    folder = look.code.get((look.template.file, logical_id))
     module = str(made.properties.get("Handler", "")).rpartition(".")[0]
     if folder is None or not folder.is_dir() or not module:
         return None

@@ -61,7 +61,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything that the judges read. pools: by id. code: logical id of a function → where its files lie."""
+    """Everything that the judges read. pools: by id. code: (file, logical id) → where a function's files lie."""
 
     template: Template
     stack: Stack
@@ -70,7 +70,7 @@ class Look:
     ports: Ports
     apis: Sequence[Api]
     pools: Mapping[str, Pool]
-    code: Mapping[str, Path]
+    code: Mapping[tuple[str, str], Path]
 
     def finding(self, rule: str, message: str, place: Place, snippet: str = "", at: TemplatePath = ()) -> Finding:
         """at: the path whose line is told, where that is another than the place's."""
@@ -108,7 +108,15 @@ class Look:
         return self.places.logical_id(arn.resource.split(":")[1]) if arn is not None and ":" in arn.resource else ""
 
 
-async def look_at(aws: Aws, ports: Ports, template: Template, stack: Stack, code: Mapping[str, Path]) -> Look:
+async def look_at(
+    aws: Aws,
+    ports: Ports,
+    template: Template,
+    stack: Stack,
+    tree: Sequence[Stack],
+    code: Mapping[tuple[str, str], Path],
+) -> Look:
+    """tree: the stack and those that are nested with it, whose ids are shown by their logical ids as well."""
     by_api: dict[str, list[Plan]] = {}
     for plan in ports.plans():
         by_api.setdefault(plan.api_id, []).append(plan)
@@ -124,7 +132,7 @@ async def look_at(aws: Aws, ports: Ports, template: Template, stack: Stack, code
     made_here = [made.attributes["Arn"] for made in stack.resources.values() if made.type == USER_POOL]
     pools = [pool for pool in map(ports.find_pool, (*made_here, *trusted)) if pool is not None]
     known = {pool_id: await _pool(aws, pool) for pool_id, pool in {pool.pool_id: pool for pool in pools}.items()}
-    return Look(template, stack, Places(template, stack, resource_paths), aws, ports, apis, known, code)
+    return Look(template, stack, Places(template, stack, tree, resource_paths), aws, ports, apis, known, code)
 
 
 def _by_stage(plans: Iterable[Plan]) -> dict[str, list[Plan]]:

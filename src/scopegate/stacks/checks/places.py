@@ -5,7 +5,7 @@ OpenAPI document; a reader wants its line, and a snippet in the words of that pl
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,14 +47,20 @@ class Place:
 
 
 class Places:
-    """The places of one stack. resource_paths: id of a REST resource → its path."""
+    """The places of one stack.
 
-    def __init__(self, template: Template, stack: Stack, resource_paths: Mapping[str, str]) -> None:
+    tree: it and the stacks that are nested with it. resource_paths: id of a REST resource → its path.
+    """
+
+    def __init__(
+        self, template: Template, stack: Stack, tree: Sequence[Stack], resource_paths: Mapping[str, str]
+    ) -> None:
         self.template = template
         self.stack = stack
         self._logical_by_physical = {
             made.physical_id: logical_id
-            for logical_id, made in stack.resources.items()
+            for each in (*tree, stack)
+            for logical_id, made in each.resources.items()
             if made.type not in _NAMED_BY_USERS and made.physical_id not in template.text
         }
         self._routes = dict(self._find_routes(resource_paths))

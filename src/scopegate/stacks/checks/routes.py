@@ -87,7 +87,7 @@ def _unscoped(look: Look, api: Api, known: _Known) -> Iterator[Finding]:
             by_authorizer.setdefault(plan.authorizer_id, []).append(plan)
             clients.setdefault(plan.authorizer_id, set()).update(machines)
     for authorizer_id, plans in by_authorizer.items():
-        named = ", ".join(sorted(look.places.logical_id(each) or each for each in clients[authorizer_id]))
+        named = ", ".join(sorted(map(look.places.named, clients[authorizer_id])))
         says = f"no scope, so ID tokens alone pass; what {named} gets by client_credentials is refused"
         at_once = scoped_authorizer(look, api, authorizer_id) if len(plans) > 1 else ""
         if at_once:
