@@ -232,6 +232,17 @@ def test_a_service_token_is_the_arn_of_a_function(stack: Stack) -> None:
     )
 
 
+def test_a_dry_run_asks_nobody_anything(stack: Stack) -> None:
+    dependent = "  Copy: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !GetAtt Thing.Colour}}"
+    body = {"template": template("A: 1", dependent), "file": "template.yaml", "parameters": {}}
+
+    planned = Client(stack.server.url).own("POST", f"plans/{stack.name}", json.dumps(body).encode())
+
+    steps = {step["logicalId"]: step["action"] for step in planned["steps"]}
+    assert steps == {"Role": "Create", "Worker": "Create", "Thing": "Create", "Copy": "Create"}
+    assert stack.everything() == NOTHING
+
+
 def test_cloudformations_own_name_for_them_is_told_as_it_is_written(stack: Stack) -> None:
     stack.deploy(template("A: 1").replace("Custom::Thing", "AWS::CloudFormation::CustomResource"))
 
@@ -251,6 +262,7 @@ def test_an_answer_is_taken_once_and_only_where_one_is_awaited(stack: Stack) -> 
 
     assert [answer.status_code for answer in (again, guessed, none)] == [403, 403, 403]
     assert requests.get(used, timeout=10).status_code == 403
+    assert requests.put(used, b"x" * 100_000, timeout=10).status_code == 413
     stack.delete()
 
 
@@ -292,6 +304,20 @@ def test_u3_a_resource_whose_making_was_killed_is_deleted_and_made_again(
     stack.delete()
     assert stack.everything() == NOTHING
     stack.server.stop()
+
+
+def test_an_answer_finds_its_deployment_among_several_processes(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server("serve", "--dev", "--workers", "2", data_dir=tmp_path / "data")
+    stack = Stack(server, tmp_path / "app", "several")
+
+    assert stack.deploy(template("Colour: green"))["Colour"] == "green"
+    assert stack.deploy(template("Colour: red"))["Colour"] == "red"
+
+    stack.delete()
+    assert stack.everything() == NOTHING
+    server.stop()
 
 
 def with_another(mode: str) -> str:

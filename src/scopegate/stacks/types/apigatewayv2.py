@@ -417,7 +417,7 @@ TYPES: Final = {
             "CreateStage DeleteAccessLogSettings DeleteRouteSettings DeleteStage GetStage TagResource "
             "UntagResource UpdateStage"
         ),
-        stored=words("AccessLogSettings ClientCertificateId"),
+        stored=words("ClientCertificateId"),
         left_out={"AccessPolicyId": "it has no use any more"},
     ),
 }

@@ -250,8 +250,6 @@ TYPES: Final = {
         one_at_a_time=True,
         ref="the name of the stage",
         operations=words("CreateStage DeleteStage GetAccount GetStage TagResource UntagResource UpdateStage"),
-        stored=words(
-            "AccessLogSetting CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId TracingEnabled"
-        ),
+        stored=words("CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId TracingEnabled"),
     ),
 }
