@@ -10,6 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -27,9 +28,10 @@ from scopegate.server import processes
 from scopegate.server.app import build_throwaway
 from scopegate.server.control import Control
 from scopegate.server.launch import Launch
-from scopegate.stacks.build import local_code, package
+from scopegate.stacks.build import local_code
 from scopegate.stacks.check import fault
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
+from scopegate.stacks.project import Project, in_order, read_project
 from scopegate.stacks.read import TemplateError
 
 _CALLER: Final = Caller(DEFAULT_ACCOUNT, f"arn:aws:iam::{DEFAULT_ACCOUNT}:root", DEFAULT_ACCOUNT, "check")
@@ -38,53 +40,82 @@ _DOCS: Final = "docs/check.md"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def check(files: Sequence[Path], parameters: Mapping[str, str], ignore: Sequence[str]) -> list[Report]:
-    """A report on each file, in order. A file that imports what stacks export sees the files before it.
+def check(
+    files: Sequence[Path], parameters: Mapping[str, str], ignore: Sequence[str], *, skip_unknown: bool = False
+) -> list[Report]:
+    """A report on each file, in order. A file that imports what another's stack exports is checked beside it.
 
-    Raises SetupError for a rule that does not exist, and for a file that cannot be read.
+    Raises SetupError for a rule or a parameter that does not exist, and for a file that cannot be read.
     """
     for rule in ignore:
         if rule not in RULES or rule in NEVER_IGNORED:
             near = difflib.get_close_matches(rule, RULES.keys() - NEVER_IGNORED, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; {_DOCS} lists them"
             raise SetupError(f"--ignore: there is no rule {rule!r} to ignore{hint}")
-    for file in files:
-        if not file.is_file():
-            raise SetupError(f"There is no file {file}")
-    configure(role="check", level="CRITICAL")
-    return asyncio.run(_check(files, parameters, ignore))
+    configure(role="check", level="ERROR")
+    region = read_settings({}).region
+    read: dict[Path, Project | TemplateError] = {}
+    for file in dict.fromkeys(files):
+        try:
+            read[file] = read_project(file, parameters, region, stacks.stack_name(None, file), shared=True)
+        except TemplateError as error:
+            read[file] = error
+    projects = [each for each in read.values() if isinstance(each, Project)]
+    known = {name for project in projects for name in project.template.document.get("Parameters") or {}}
+    if len(projects) == len(read) and (strange := sorted(parameters.keys() - known)):
+        raise SetupError(f"None of the templates has a parameter {', '.join(strange)}")
+    return asyncio.run(_check(read, in_order(projects), ignore, skip_unknown=skip_unknown))
 
 
-async def _check(files: Sequence[Path], parameters: Mapping[str, str], ignore: Sequence[str]) -> list[Report]:
+async def _check(
+    read: Mapping[Path, Project | TemplateError],
+    ordered: Sequence[Project],
+    ignore: Collection[str],
+    *,
+    skip_unknown: bool,
+) -> list[Report]:
     reports: list[Report] = []
-    for index, file in enumerate(files):
+    for file, project in read.items():
+        if isinstance(project, TemplateError):
+            reports.append(Report(str(file), findings=(fault(project, str(file)),)))
+            continue
         async with contextlib.AsyncExitStack() as stack:
-            region = read_settings({}).region
-            wanted = Settings(development=True, ephemeral=True, region=region)
+            wanted = Settings(development=True, ephemeral=True, region=read_settings({}).region)
             settings, run_dir = stack.enter_context(processes.directories(wanted))
             launch = Launch("all", settings, run_dir, settings.port, f"http://localhost:{settings.port}")
             control = await build_throwaway(launch, stack)
-            if "ImportValue" in file.read_text(errors="replace"):
-                for before in files[:index]:
-                    await _report(control, region, before, parameters, ignore)
-            reports.append(await _report(control, region, file, parameters, ignore))
+            for index, needed in enumerate(_needed(project, ordered)):
+                named = replace(needed, stack_name=f"{needed.stack_name[:120]}-{index}")
+                await _report(control, settings.region, named, (), skip_unknown=True)
+            reports.append(await _report(control, settings.region, project, ignore, skip_unknown=skip_unknown))
     return reports
 
 
+def _needed(project: Project, ordered: Sequence[Project]) -> list[Project]:
+    """The stacks whose exports a stack imports, and those that these import from, in order."""
+    needed: list[Project] = []
+    imports = project.imports()
+    for other in reversed(ordered[: ordered.index(project)]):
+        if imports & other.exports():
+            needed.append(other)
+            imports |= other.imports()
+    return needed[::-1]
+
+
 async def _report(
-    control: Control, region: str, file: Path, parameters: Mapping[str, str], ignore: Collection[str]
+    control: Control, region: str, project: Project, ignore: Collection[str], *, skip_unknown: bool
 ) -> Report:
-    """Deploy one file as `deploy` does, but for builds, and see what is to be said."""
+    """Deploy one stack as `deploy` does, but for builds, and see what is to be said."""
+    file = project.template.file
+    code = {
+        (template.file, each.logical_id): each.path for template in project.written for each in local_code(template)
+    }
     try:
-        template = stacks.read(file)
-        name = stacks.stack_name(None, template)
-        code = {each.logical_id: each.path for each in local_code(template)}
-        uploaded = await asyncio.to_thread(package, _Inside(control, region), template)
-        given = {key: value for key, value in parameters.items() if key in (template.document.get("Parameters") or {})}
-        body = stacks.deployment(template, uploaded, given)
-        return await control.own.check(body, name, _CALLER, region, code, ignore)
+        uploaded = await asyncio.to_thread(project.package, _Inside(control, region))
+        body = stacks.deployment(project, uploaded, skipUnknown=skip_unknown)
+        return await control.own.check(body, project.stack_name, _CALLER, region, code, ignore)
     except TemplateError as error:
-        return Report(str(file), findings=(fault(error, str(file)),))
+        return Report(file, findings=(fault(error, file),))
 
 
 class _Inside:

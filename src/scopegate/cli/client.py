@@ -27,6 +27,15 @@ class StackFailed(SetupError):
     """The work on a stack had begun when it failed; exit code 1."""
 
 
+class StackLeft(SetupError):
+    """The user left while a server works on a stack, which goes on; exit code 130."""
+
+
+def region_here() -> str:
+    """The region that commands work in."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+
+
 def parse_parameters(given: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE` texts as a mapping."""
     pairs = [text.partition("=") for text in given]
@@ -53,7 +62,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SetupError(f"--endpoint must be an http(s) URL like http://localhost:4566, got {endpoint!r}")
         self.endpoint = endpoint.rstrip("/")
-        self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+        self.region = region_here()
         self.credentials = Credentials(
             os.environ.get("AWS_ACCESS_KEY_ID", "test"),
             os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),

@@ -16,7 +16,7 @@ from rich.rule import Rule
 from scopegate.aws.client import send_plain
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import DEFAULT_PORT
-from scopegate.cli import serve
+from scopegate.cli import serve, stacks
 from scopegate.cli.client import Client
 from scopegate.server import processes
 
@@ -28,7 +28,7 @@ def main() -> None:
     try:
         if "DEMO_PORT" in os.environ:
             flags["port"] = _port(os.environ["DEMO_PORT"])
-        serve.run(flags, serve.Wanted(template), then=tell)
+        serve.run(flags, serve.Wanted(stacks.Order((template,))), then=tell)
     except SetupError as error:
         Console(stderr=True).print("error:", str(error), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(2) from None

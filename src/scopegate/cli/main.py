@@ -58,6 +58,15 @@ Endpoint = Annotated[
     str,
     typer.Option("--endpoint", envvar="AWS_ENDPOINT_URL", help="A running server.", show_default=True),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="Stack name of one file; default: its folder's name. Of several: each file's own name."
+    ),
+]
+SkipUnknown = Annotated[
+    bool, typer.Option("--skip-unknown", help="Leave out resources of types that nothing here can make.")
+]
 NoBuild = Annotated[bool, typer.Option("--no-build", help="Take code as it lies there: install and bundle nothing.")]
 DEFAULT_ENDPOINT = "http://localhost:4566"
 
@@ -110,15 +119,18 @@ _FLAG_TYPES: Final[dict[str, Any]] = {
 @app.command()
 @_with_settings("development")
 def up(
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            help="A SAM or CloudFormation template, or an OpenAPI document; default: template.yaml (.yml, .json) here."
+            metavar="[FILE]...",
+            help="SAM or CloudFormation templates, or OpenAPI documents, each a stack; default: template.yaml (.yml, "
+            ".json) here.",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
+    name: Name = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done to the stack, and end.")] = False,
+    skip_unknown: SkipUnknown = False,
     no_build: NoBuild = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Deploy again whenever the template, its code or a layer is saved.")
@@ -139,14 +151,9 @@ def up(
 
     if dry_run and watch:
         raise SetupError("--dry-run ends and --watch goes on: give one of them")
-    wanted = serve.Wanted(
-        file or stacks.find_template(Path()),
-        name,
-        client.parse_parameters(param or []),
-        dry_run=dry_run,
-        build=not no_build,
-        watch=watch,
-    )
+    chosen = tuple(files or [stacks.find_template(Path())])
+    order = stacks.Order(chosen, name, client.parse_parameters(param or []), skip_unknown)
+    wanted = serve.Wanted(order, dry_run=dry_run, build=not no_build, watch=watch)
     serve.run({**flags, "development": True}, wanted)
 
 
@@ -166,28 +173,42 @@ def serve_command(**flags: Any) -> None:
 
 @app.command()
 def deploy(
-    file: Annotated[Path, typer.Argument(help="A SAM or CloudFormation template, or an OpenAPI document.")],
-    name: Annotated[str | None, typer.Option("--name", help="Stack name; default: the folder's name.")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="SAM or CloudFormation templates, or OpenAPI documents, each a stack of its own."
+        ),
+    ],
+    name: Name = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")] = False,
+    skip_unknown: SkipUnknown = False,
     no_build: NoBuild = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
 ) -> None:
-    """Deploy a template into a running server; only what changed is touched, and a failure is undone.
+    """Deploy templates into a running server; only what changed is touched, and a failure is undone.
+
+    Of several files each comes after those whose exports it imports. Ctrl-C leaves the server at its work.
 
     Exit code 1: the deployment failed; 2: nothing was begun.
 
     Example: scopegate deploy template.yaml --name shop --param Stage=prod
 
     Example: scopegate deploy template.yaml --name shop --dry-run
+
+    Example: scopegate deploy pool.yaml api.yaml
     """
     from scopegate.cli import stacks  # noqa: PLC0415
 
-    parameters = client.parse_parameters(param or [])
+    server = client.Client(endpoint)
+    projects = stacks.Order(tuple(files), name, client.parse_parameters(param or [])).read(server.region)
     console = Console(highlight=False)
     builder = None if no_build else stacks.make_builder(console)
-    work = stacks.plan if dry_run else stacks.deploy
-    work(console, client.Client(endpoint), stacks.read(file), name, parameters, builder=builder)
+    if dry_run:
+        stacks.plan(console, server, projects, builder=builder, skip_unknown=skip_unknown)
+        return
+    for project in projects:
+        stacks.deploy(console, server, project, builder=builder, skip_unknown=skip_unknown)
 
 
 @app.command()
@@ -197,6 +218,7 @@ def check(
     ],
     param: Annotated[list[str] | None, typer.Option("--param", help="Template parameter, KEY=VALUE.")] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule to tell nothing of.")] = None,
+    skip_unknown: SkipUnknown = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as errors do.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="As SARIF 2.1.0, for code hosts.")] = False,
@@ -213,7 +235,8 @@ def check(
 
     if as_json and as_sarif:
         raise SetupError("--json and --sarif exclude each other")
-    reports = check.check(files, client.parse_parameters(param or []), ignore or [])
+    parameters = client.parse_parameters(param or [])
+    reports = check.check(files, parameters, ignore or [], skip_unknown=skip_unknown)
     if as_json or as_sarif:
         print(check.as_json(reports) if as_json else check.as_sarif(reports))
     else:
@@ -310,12 +333,12 @@ def ls(endpoint: Endpoint = DEFAULT_ENDPOINT) -> None:
 
 @app.command()
 def logs(
-    function: Annotated[str | None, typer.Argument(help="A function's name; default: all.")] = None,
+    function: Annotated[str | None, typer.Argument(help="A function's name, or a log group's; default: all.")] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
 ) -> None:
-    """Show what functions wrote.
+    """Show what functions wrote, and the access logs of stages.
 
     Example: scopegate logs OrdersFunction -n 100 --follow
     """
@@ -405,6 +428,9 @@ def main() -> None:
         sys.stdout.flush()
     except client.StackFailed as error:
         _complain(str(error), 1)
+    except client.StackLeft as left:
+        Console(stderr=True).print(str(left), markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(130) from None
     except SetupError as error:
         _complain(str(error), 2)
     except typer.TyperException as error:

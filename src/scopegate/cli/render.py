@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -128,6 +128,33 @@ def message(console: Console, message: Mapping[str, Any]) -> None:
         for part in shown(text).splitlines():
             line(console, f"  {part}")
     line(console)
+
+
+class Progress:
+    """A deployment under way: a line for each step, and on a terminal what is being done and how much is left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("") if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        if "note" in event:
+            note(self._console, event["note"])
+        elif event.get("state") == "started":
+            if self._status is not None:
+                left = max(event["of"] - event["done"], 1)
+                self._status.update(f"{escape(event['action'])} {escape(event['logicalId'])} [dim]{left} left[/dim]")
+        elif "state" in event:
+            progress_line(self._console, event)
 
 
 def progress_line(console: Console, event: Mapping[str, Any]) -> None:

@@ -3,8 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.markup import escape
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings, read_settings
 from scopegate.cli import render, stacks
-from scopegate.cli.client import Client
+from scopegate.cli.client import Client, region_here
 from scopegate.cli.watch import Reloads
 from scopegate.server import processes
 from scopegate.server.processes import Started
@@ -27,9 +26,7 @@ _SAME_AS_LOCALHOST: Final = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  
 class Wanted:
     """What `up` is to deploy, and how; see the options of that command."""
 
-    file: Path
-    name: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    order: stacks.Order
     dry_run: bool = False
     build: bool = True
     watch: bool = False
@@ -44,18 +41,18 @@ def run(
     """
     settings = read_settings(flags)
     console = Console(stderr=False, highlight=False)
-    project = None if wanted is None else _Project(console, wanted)
+    deployments = None if wanted is None else _Deployments(console, wanted)
     failed = threading.Event()
 
     def started(where: Started) -> None:
         _banner(console, settings, where)
-        if project is None and not settings.development:
+        if deployments is None and not settings.development:
             return
 
         def deploy_and_show() -> None:
             try:
                 client = Client(where.local_url)
-                if project is not None and not project.deploy(client):
+                if deployments is not None and not deployments.deploy(client):
                     processes.stop()
                     return
                 seen = client.own("GET", "overview")
@@ -64,8 +61,8 @@ def run(
                 if then is not None:
                     then(console, client)
                 console.print("ready; Ctrl-C stops")
-                if project is not None:
-                    project.follow(client, where.is_stopping)
+                if deployments is not None:
+                    deployments.follow(client, where.is_stopping)
             except SetupError as error:
                 if not where.is_stopping():  # else the server went away because it was told to
                     console.print(f"error: {error}", markup=False, soft_wrap=True)
@@ -82,50 +79,49 @@ def run(
 
     # A story is told without log lines in between; so is a deployment, where somebody looks on. What they would warn
     # of is said at its end.
-    quiet = then is not None or (project is not None and sys.stderr.isatty())
+    quiet = then is not None or (deployments is not None and sys.stderr.isatty())
     processes.serve(settings, started, log_level="ERROR" if quiet else "INFO")
     if failed.is_set():
         raise SystemExit(1)
 
 
-class _Project:
-    """The template of `up`. Raises SetupError when it cannot be read."""
+class _Deployments:
+    """The stacks of `up`. Raises SetupError when they cannot be read."""
 
     def __init__(self, console: Console, wanted: Wanted) -> None:
         self._console = console
         self._wanted = wanted
-        # What is saved from now on counts as a change, also while the template is read and deployed.
-        self._watch = Watch({wanted.file}) if wanted.watch else None
-        self._template = stacks.read(wanted.file)
+        # What is saved from now on counts as a change, also while the templates are read and deployed.
+        self._watch = Watch(set(wanted.order.files)) if wanted.watch else None
+        self._projects = wanted.order.read(region_here())
         if self._watch is not None:
-            self._watch.look_at({wanted.file, *paths_of(self._template)})
+            self._watch.look_at(paths_of(self._projects))
         self._builder = stacks.make_builder(console) if wanted.build else None
         self._remembered: Remembered = {}
 
     def deploy(self, client: Client) -> bool:
         """Deploy, or show what a deployment would do; False when that was all that is wanted."""
-        where = (self._console, client, self._template, self._wanted.name, self._wanted.parameters)
+        skip_unknown = self._wanted.order.skip_unknown
         if self._wanted.dry_run:
-            stacks.plan(*where, builder=self._builder)
+            stacks.plan(self._console, client, self._projects, builder=self._builder, skip_unknown=skip_unknown)
             return False
         remembered = None if self._watch is None else self._remembered
-        stacks.deploy(*where, builder=self._builder, remembered=remembered)
+        for project in self._projects:
+            stacks.deploy(
+                self._console,
+                client,
+                project,
+                builder=self._builder,
+                remembered=remembered,
+                skip_unknown=skip_unknown,
+            )
         return True
 
     def follow(self, client: Client, is_stopping: Callable[[], bool]) -> None:
         """Deploy again after each save until the server stops, if that is wanted."""
         if self._watch is not None:
-            name = stacks.stack_name(self._wanted.name, self._template)
-            reloads = Reloads(
-                self._console,
-                client,
-                self._wanted.file,
-                name,
-                self._wanted.parameters,
-                self._builder,
-                self._watch,
-                self._remembered,
-            )
+            order, remembered = self._wanted.order, self._remembered
+            reloads = Reloads(self._console, client, order, self._builder, self._watch, remembered)
             reloads.follow(is_stopping)
 
 

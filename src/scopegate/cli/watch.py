@@ -15,9 +15,9 @@ from scopegate.base import clock
 from scopegate.base.errors import SetupError
 from scopegate.cli import render, stacks
 from scopegate.cli.client import Client
-from scopegate.stacks.build import Remembered, local_code
+from scopegate.stacks.build import Remembered
 from scopegate.stacks.builders import Builder, check_syntax
-from scopegate.stacks.read import Template
+from scopegate.stacks.project import Project
 from scopegate.stacks.watch import Watch, paths_of
 
 _NAMED_FILES: Final = 3
@@ -25,17 +25,15 @@ _NAMED_FILES: Final = 3
 
 @dataclass(slots=True)
 class Reloads:
-    """Deployments of one template, each after something was saved.
+    """Deployments of the same files, each after something was saved.
 
-    watch: began to look before the template was read for the first deployment. unproven: files that were saved since
+    watch: began to look before the templates were read for the first deployment. unproven: files that were saved since
     the last deployment that succeeded. notes: those that were shown.
     """
 
     console: Console
     client: Client
-    file: Path
-    name: str
-    parameters: Mapping[str, str]
+    order: stacks.Order
     builder: Builder | None
     watch: Watch
     remembered: Remembered = field(default_factory=dict)
@@ -65,9 +63,10 @@ class Reloads:
     def reload(self, changed: Collection[Path]) -> Sequence[str]:
         """Deploy; the resources that this changed. Raises SetupError."""
         self.unproven |= set(changed)
-        template = stacks.read(self.file)
-        self.watch.look_at({self.file, *paths_of(template)})  # before it is packed: a save from now on counts
-        self._check(template)
+        projects = self.order.read(self.client.region)
+        self.watch.look_at(paths_of(projects))  # before they are packed: a save from now on counts
+        for project in projects:
+            self._check(project)
         touched: dict[str, None] = {}
 
         def show(event: Mapping[str, Any]) -> None:
@@ -77,24 +76,24 @@ class Reloads:
             elif event.get("state") == "done" and event["action"] != "Keep":
                 touched[event["logicalId"]] = None
 
-        stacks.deploy(
-            Console(quiet=True),
-            self.client,
-            template,
-            self.name,
-            self.parameters,
-            builder=self.builder,
-            remembered=self.remembered,
-            show=show,
-        )
+        for project in projects:
+            stacks.deploy(
+                Console(quiet=True),
+                self.client,
+                project,
+                builder=self.builder,
+                remembered=self.remembered,
+                show=show,
+                skip_unknown=self.order.skip_unknown,
+            )
         self.unproven.clear()
         return list(touched)
 
-    def _check(self, template: Template) -> None:
+    def _check(self, project: Project) -> None:
         """What its own interpreter cannot read takes no function's place. Raises SetupError with the place."""
         if self.builder is None:
             return
-        for code in local_code(template):
+        for code in project.local_code():
             below = code.path.absolute()
             saved = sorted(path for path in self.unproven if path.is_relative_to(below) and path.is_file())
             if saved and code.source.runtime.startswith(("python", "nodejs")):

@@ -233,7 +233,7 @@ class Preparation:
             if name not in (child.template.document.get("Parameters") or {}):
                 message = f"{node.logical_id}: {child.template.file} has no parameter {name}"
                 raise parent.template.error(message, *where, name)
-        texts = {name: _text(value) for name, value in given.items()}
+        texts = {name: parameter_text(value) for name, value in given.items()}
         how = f"give it in Parameters of {node.logical_id}, {parent.template.place_of(child.where)}"
         return parameter_values(child.template, texts, look_up=self.look_up, how=how)
 
@@ -252,10 +252,10 @@ class AnyAttribute(dict[str, Any]):
         return unknown(f"{self.logical_id}.{name}")
 
 
-def _text(value: Any) -> str:
+def parameter_text(value: Any) -> str:
     """A parameter as it is handed to a nested stack: a list as its items by commas."""
     if isinstance(value, list):
-        return ",".join(map(_text, value))
+        return ",".join(map(parameter_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -289,7 +289,7 @@ def _with_body(template: Template, named: Named, text: str) -> Template:
     where = ("Resources", named.logical_id, "Properties", "Body")
     moved = {(*where, *path): line for path, line in lines.items()}
     found = replace(template, lines={**template.lines, **moved}, origins={**template.origins, where: named.name})
-    for path, value in _walked(document, ()):
+    for path, value in walked(document, ()):
         if (function := function_of(value)) is not None:
             message = f"{named.logical_id}: {function} is not resolved in a file of its own; include it by AWS::Include"
             raise found.error(message, *where, *path)
@@ -311,11 +311,11 @@ def _refuse_elsewhere(template: Template) -> None:
             raise template.error(message, *template.find_key("BodyS3Location", *where))
 
 
-def _walked(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def walked(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        yield from _walked(item, (*path, key))
+        yield from walked(item, (*path, key))
 
 
 # What would be done

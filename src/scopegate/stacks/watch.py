@@ -6,15 +6,14 @@ Editors' own files, caches and `node_modules` are not looked at; a package.json 
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from watchfiles._rust_notify import RustNotify  # `watchfiles.watch` does not say when it has begun to listen
 
-from scopegate.stacks.build import local_code
 from scopegate.stacks.builders import LEFT_OUT, is_editors
-from scopegate.stacks.read import Template
+from scopegate.stacks.project import Project
 
 _NOT_WATCHED: Final = LEFT_OUT | {"node_modules"}
 _QUIET_MS: Final = 30  # without a further change: the save is over
@@ -26,9 +25,9 @@ Stamp = tuple[int, int, int]
 """Modification time, size and inode of a file."""
 
 
-def paths_of(template: Template) -> set[Path]:
-    """The folders and files that a template names."""
-    return {code.path.absolute() for code in local_code(template)}
+def paths_of(projects: Iterable[Project]) -> set[Path]:
+    """The folders and files of which stacks are made."""
+    return set[Path]().union(*(project.paths() for project in projects))
 
 
 class Watch:

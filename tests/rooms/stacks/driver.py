@@ -10,8 +10,8 @@ import requests
 
 from scopegate.base.errors import SetupError
 from scopegate.cli.client import Client
-from scopegate.stacks.build import package
-from scopegate.stacks.read import read_template
+from scopegate.stacks.project import read_project
+from scopegate.stacks.read import TemplateError
 from tests.server import REGION, Server
 
 _NUMBERS = itertools.count(1)
@@ -69,26 +69,31 @@ class Stack:
     server: Server
     folder: Path
     name: str = field(default_factory=lambda: f"stack-{next(_NUMBERS)}x")
+    skip_unknown: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
         return self.folder / "template.yaml"
 
-    def deploy(self, text: str, /, **parameters: str) -> dict[str, Any]:
-        """The outputs. Raises SetupError with what the user reads."""
+    def write(self, **files: str) -> None:
+        """Files beside the template: `auth_yaml="…"` is `auth.yaml`."""
         self.folder.mkdir(exist_ok=True)
-        self.file.write_text(text)
+        for name, text in files.items():
+            (self.folder / name.replace("_", ".")).write_text(text)
+
+    def deploy(self, text: str, /, **parameters: str) -> dict[str, Any]:
+        """The outputs. Raises SetupError with what the user reads; files are named from the template's folder."""
+        self.write(template_yaml=text)
         client = Client(self.server.url)
-        template = read_template(text, self.file.name)
-        body = {
-            "template": text,
-            "file": self.file.name,
-            "code": package(client, read_template(text, str(self.file))),
-            "parameters": parameters,
-        }
-        self.events = list(client.stream("POST", f"stacks/{self.name}", json.dumps(body).encode()))
-        assert template.text == text
+        try:
+            project = read_project(self.file, parameters, REGION, self.name)
+            body = project.body(project.package(client), skipUnknown=self.skip_unknown)
+        except TemplateError as error:
+            self.events = []
+            raise SetupError(str(error).replace(f"{self.folder}/", "")) from error
+        sent = json.dumps(body).replace(f"{self.folder}/", "")
+        self.events = list(client.stream("POST", f"stacks/{self.name}", sent.encode()))
         last = self.events[-1]
         if "error" in last:
             raise SetupError(last["error"])
