@@ -255,7 +255,7 @@ def test_unknown_keys_do_not_make_it_ask_the_provider_each_time(api: Api, provid
 def test_the_providers_keys_turn(api: Api, provider: Provider) -> None:
     """A token of the new key is taken after a pause; one of the old key is not, once the new keys are known."""
     old = provider.token()
-    assert api.allows(old)
+    wait_for(lambda: api.allows(old))
     provider.say("turn")
     new = provider.token()
     assert token_part(new, 0)["kid"] != token_part(old, 0)["kid"]
@@ -263,3 +263,25 @@ def test_the_providers_keys_turn(api: Api, provider: Provider) -> None:
     wait_for(lambda: api.allows(new))
 
     assert not api.allows(old)
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:9", "{}/"], ids=["nobody answers", "another spelling"])
+def test_without_the_providers_keys_nothing_is_allowed(api: Api, provider: Provider, issuer: str) -> None:
+    """Attack G10: it fails closed. A provider that calls itself otherwise is another one."""
+    lambda_ = api.server.aws("lambda")
+    word = {"rest": "PythonAuthorizer", "http": "NodeAuthorizer"}[api.kind]
+    names = [function["FunctionName"] for function in lambda_.list_functions()["Functions"]]
+    (name,) = [name for name in names if word in name]
+
+    def configure(url: str) -> None:
+        variables = {"ISSUER": url, "AUDIENCE": AUDIENCE}
+        lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+    try:
+        configure(issuer.format(provider.issuer))
+        refused = api.call(provider.token())
+    finally:
+        configure(provider.issuer)
+
+    assert refused[0] == 500
+    assert api.allows(provider.token())
