@@ -11,7 +11,7 @@ import pytest
 from pycognito import Cognito
 
 from tests.node import bin_directory
-from tests.people import PASSWORD, People
+from tests.people import PASSWORD, People, refused
 from tests.server import REGION
 
 NODE_TESTS = Path(__file__).parent / "node"
@@ -99,7 +99,7 @@ def test_pycognito(ada: People, monkeypatch: pytest.MonkeyPatch) -> None:
     user.logout()
 
     assert first is not None
-    with pytest.raises(user.client.exceptions.NotAuthorizedException):
+    with refused("NotAuthorizedException", "Access Token has been revoked"):
         ada.idp.get_user(AccessToken=first)
 
 

@@ -150,8 +150,7 @@ async def renew(
     # 3
     successor = ""
     if digest != family.token:
-        within = family.previous == digest and family.rotated_at is not None and grace_s is not None
-        if not within or now > (family.rotated_at or 0) + (grace_s or 0):
+        if digest != family.previous or not _is_within(family, grace_s, now):
             await store.write(lambda tx: queries.revoke_family(tx, family, now))
             raise RefreshRefused("reused")
         successor = seal.open(base64.b64decode(family.successor), _successor_context(family)).decode()
@@ -189,6 +188,11 @@ def _find(tx: Tx, seal: Sealer, origin_jti: str, pool: PoolView, client: AppClie
     if user.status in (UNCONFIRMED, FORCE_CHANGE_PASSWORD):
         raise RefreshRefused("disabled")
     return _Found(family, user, user_queries.memberships_of(tx, pool.pool_id, user.name_key))
+
+
+def _is_within(family: Family, grace_s: int | None, now: float) -> bool:
+    """Whether the token before the newest may still be used: never without a grace period, however fast it comes."""
+    return bool(grace_s) and family.rotated_at is not None and now <= family.rotated_at + (grace_s or 0)
 
 
 def _make_successor(seal: Sealer, family: Family) -> tuple[str, str]:
