@@ -1,7 +1,9 @@
 """People sign in with a real browser: every way through the pages, to tokens."""
 
+import base64
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -219,6 +221,39 @@ def test_an_authenticator_app_is_set_up_and_asked_for_from_then_on(server: Serve
         page.get_by_role("button", name="Continue").click()
         second = tokens_of(shop, page)
         assert token_part(first["id_token"], 1)["sub"] == token_part(second["id_token"], 1)["sub"]
+
+
+def test_the_qr_code_holds_the_key_for_the_app(server: Server, page: Page) -> None:
+    """Read from the picture, as an app reads it."""
+    with open_shop(server, {}, **TOTP_ONLY) as shop:
+        make_user(shop, "vera")
+        page.goto(shop.url())
+        sign_in(page, "vera")
+        shot = base64.b64encode(page.locator(".qr").screenshot()).decode()
+        page.get_by_text("You cannot scan it?").click()
+        key = page.locator("code").inner_text().replace(" ", "")
+
+        reader = page.context.new_page()
+        reader.add_script_tag(content=JSQR.read_text())
+        read = reader.evaluate(READ_QR, f"data:image/png;base64,{shot}")
+
+        assert read == f"otpauth://totp/Orders:vera?secret={key}&issuer=Orders"
+
+
+JSQR = Path(__file__).parents[1] / "wire" / "node" / "node_modules" / "jsqr" / "dist" / "jsQR.js"
+READ_QR = """
+async url => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  return jsQR(pixels.data, pixels.width, pixels.height)?.data;
+}
+"""
 
 
 def test_a_code_by_email_is_the_second_factor(server: Server, page: Page) -> None:
