@@ -311,10 +311,12 @@ TYPES: Final = {
             "DisableExecuteApiEndpoint DisableSchemaValidation FailOnWarnings IpAddressType Name ProtocolType RouteKey "
             "RouteSelectionExpression Tags Target Version"
         ),
+        refused={"BodyS3Location": "put the document in Body"},
         attributes=words("ApiEndpoint ApiId ExecuteApiArn"),
         read_only=words("ApiEndpoint ApiId ExecuteApiArn"),
         replaces=words("ProtocolType"),
         ref="the id of the API",
+        stored=words("ApiKeySelectionExpression IpAddressType RouteSelectionExpression"),
         operations=words(
             "CreateApi DeleteApi DeleteCorsConfiguration ImportApi ReimportApi TagResource UntagResource UpdateApi"
         ),

@@ -204,6 +204,7 @@ TYPES: Final = {
         read_only=words("Arn ProviderName ProviderURL UserPoolId"),
         replaces=words("AliasAttributes UsernameAttributes UsernameConfiguration"),
         ref="the id of the pool",
+        stored=words("KeyConfiguration UserPoolAddOns UserPoolTier"),
         operations=words(
             "AddCustomAttributes CreateUserPool DeleteUserPool SetUserPoolMfaConfig TagResource UntagResource "
             "UpdateUserPool"
@@ -225,6 +226,7 @@ TYPES: Final = {
         read_only=words("ClientId ClientSecret Name"),
         replaces=words("GenerateSecret UserPoolId"),
         ref="the client id",
+        stored=words("AnalyticsConfiguration"),
         operations=words("CreateUserPoolClient DeleteUserPoolClient UpdateUserPoolClient"),
     ),
     "AWS::Cognito::UserPoolDomain": ResourceType(
@@ -240,6 +242,7 @@ TYPES: Final = {
         one_at_a_time=True,
         missing=frozenset({"ResourceNotFoundException", "InvalidParameterException"}),
         ref="the domain",
+        stored=words("CustomDomainConfig Routing"),
         operations=words("CreateUserPoolDomain DeleteUserPoolDomain UpdateUserPoolDomain"),
     ),
     "AWS::Cognito::UserPoolGroup": ResourceType(

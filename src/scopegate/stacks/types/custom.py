@@ -8,7 +8,7 @@ Source: reference, lambda page, "Custom resource contract"; CloudFormation user 
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scopegate.base import clock, names
@@ -98,6 +98,37 @@ class _Question:
         return Physical(physical_id, {**flat, **kept})
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A question that was asked. One answer is taken, and none once the deployment has given up and goes its way."""
+
+    aws: Aws
+    question: _Question
+    result: "asyncio.Future[Physical]"
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def take(self, body: bytes) -> None:
+        """In the store before it is accepted. What is wrong with it is for the deployment, not for the function."""
+        async with self.turn:
+            if self.result.done():
+                raise AwsError("AccessDenied", "Request has expired", status=403)
+            try:
+                made, failed = self.question.answered(body)
+                if self.question.request["RequestType"] != "Delete":
+                    await self.aws.keep(made)
+                if failed:
+                    raise _failure(failed)
+            except AwsError as error:
+                self.result.set_exception(error)
+            else:
+                self.result.set_result(made)
+
+    async def give_up(self, why: AwsError) -> None:
+        async with self.turn:
+            if not self.result.done():
+                self.result.set_exception(why)
+
+
 async def _ask(
     aws: Aws,
     kind: str,
@@ -121,39 +152,27 @@ async def _ask(
         request["PhysicalResourceId"] = physical.physical_id
     if old is not None:
         request["OldResourceProperties"] = _texts(old)
-    question = _Question(request, physical)
-    result: asyncio.Future[Physical] = asyncio.get_running_loop().create_future()
-
-    async def take(body: bytes) -> None:
-        """In the store before it is accepted. What is wrong with it is for the deployment, not for the function."""
-        try:
-            made, failed = question.answered(body)
-            if request_type != "Delete":
-                await aws.keep(made)
-            outcome: Physical | AwsError = _failure(failed) if failed else made
-        except AwsError as error:
-            outcome = error
-        if not result.done():
-            result.set_exception(outcome) if isinstance(outcome, AwsError) else result.set_result(outcome)
-
-    with aws.answers.expected(take) as url:
+    waiting = _Waiting(aws, _Question(request, physical), asyncio.get_running_loop().create_future())
+    with aws.answers.expected(waiting.take) as url:
         payload = json.dumps({**request, "ResponseURL": url}).encode()
         invocation = asyncio.ensure_future(aws.call("lambda", "Invoke", {"FunctionName": token, "Payload": payload}))
         aws.answers.let_finish(invocation)
         try:
             async with asyncio.timeout(timeout_s):
-                await asyncio.wait((result, invocation), return_when=asyncio.FIRST_COMPLETED)
-                if not result.done():
+                await asyncio.wait((waiting.result, invocation), return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.result.done():
                     ended = _how_it_ended(invocation.result())
-                    await asyncio.wait((result,), timeout=_ON_ITS_WAY_S)
-                    if not result.done():
-                        raise _failure(f"The function {token} {ended} and sent no answer to ResponseURL")
+                    await asyncio.wait((waiting.result,), timeout=_ON_ITS_WAY_S)
+                    await waiting.give_up(_failure(f"The function {token} {ended} and sent no answer to ResponseURL"))
+        except AwsError as error:
+            await waiting.give_up(error)
         except TimeoutError:
-            raise _failure(
+            message = (
                 f"CloudFormation did not receive a response from your Custom Resource within {timeout_s} seconds. "
                 f"Please check your logs for requestId [{request['RequestId']}]."
-            ) from None
-        return result.result()
+            )
+            await waiting.give_up(_failure(message))
+        return await waiting.result
 
 
 def _service_token(properties: Properties) -> str:
