@@ -31,7 +31,7 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
-        self.links: list[str] = []
+        self.hrefs: dict[str, list[str]] = {}
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -42,8 +42,8 @@ class _Reader(HTMLParser):
             self.forms[-1].fields[given["name"]] = given.get("value", "")
         elif tag == "button" and self.forms and given.get("name"):
             self.forms[-1].buttons.append((given["name"], given.get("value", "")))
-        elif tag == "a" and "href" in given:
-            self.links.append(given["href"])
+        if "href" in given:
+            self.hrefs.setdefault(tag, []).append(given["href"])
 
     def handle_data(self, data: str) -> None:
         if data.strip():
@@ -63,7 +63,15 @@ class Page:
     def __post_init__(self) -> None:
         reader = _Reader()
         reader.feed(self.html)
-        self.forms, self.links, self.words = reader.forms, reader.links, reader.text
+        self.forms, self.words, self._hrefs = reader.forms, reader.text, reader.hrefs
+
+    @property
+    def links(self) -> list[str]:
+        return self.links_of("a")
+
+    def links_of(self, tag: str) -> list[str]:
+        """What elements of a kind refer to: `a`, `link`."""
+        return self._hrefs.get(tag, [])
 
     def header(self, name: str) -> str:
         found = self.all(name)
@@ -101,7 +109,7 @@ class Browser:
     """One browser. origin: what stands before paths where absolute redirects of the same host are meant."""
 
     def __init__(self, send: Send, origin: str = "") -> None:
-        self._send = send
+        self.send = send
         self._origin = origin
         self.cookies: dict[tuple[str, str], str] = {}  # (path, name) → value
 
@@ -133,7 +141,7 @@ class Browser:
         ]
         if cookies:
             sent.append(("Cookie", "; ".join(cookies)))
-        status, answered, content = self._send(method, target, sent, body)
+        status, answered, content = self.send(method, target, sent, body)
         page = Page(self, status, answered, content.decode(), target)
         for cookie in page.all("Set-Cookie"):
             self._keep(cookie)
