@@ -37,7 +37,7 @@ from scopegate.stacks.read import Template, TemplateError
 from scopegate.stacks.resolve import Physical, Scope, is_unknown, resolve, unknown
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.run import Run, Say, StackRefused, Tree, new_stack_id
-from scopegate.stacks.sam import Translator
+from scopegate.stacks.sam import Translator, Translators
 from scopegate.stacks.types.resource_type import Aws, tags_of
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
@@ -84,14 +84,15 @@ async def deploy(
     exports: Mapping[str, str],
     say: Say,
     sent: Sent = NOTHING_SENT,
+    translators: Translators | None = None,
 ) -> Stack:
     """Bring the stack to what the template says; only what changed is touched.
 
-    exports: of other stacks. sent: what came with the template.
+    exports: of other stacks. sent: what came with the template. translators: of SAM templates; None starts one.
     Raises TemplateError or StackRefused before anything is done, DeploymentFailed after everything done is undone.
     """
     aws = replace(aws, note=_once(say))
-    async with Translator(aws.region) as translator:
+    async with (translators or Translators(kept_s=0)).lend(aws.region) as translator:
         site = _Site(store, seal, aws, given, exports, sent, translator)
         # 2 to 5
         stack, foreseen = await site.foresee(template)
@@ -121,9 +122,10 @@ async def plan(
     given: Mapping[str, str],
     exports: Mapping[str, str],
     sent: Sent = NOTHING_SENT,
+    translators: Translators | None = None,
 ) -> list[Step]:
     """The steps that `deploy` would take; nothing is changed. Raises as `deploy` does before anything is done."""
-    async with Translator(aws.region) as translator:
+    async with (translators or Translators(kept_s=0)).lend(aws.region) as translator:
         _, foreseen = await _Site(store, seal, aws, given, exports, sent, translator).foresee(template)
     return foreseen.steps
 
@@ -355,8 +357,9 @@ async def _bring_about_nested(
     made = replace(made, attributes=attributes)
     run.settle(made)
     same = all(getattr(ended, name) == getattr(stood, name) for name in ("resources", "outputs", "exports"))
-    if before is not None and same and made == replace(before, retain=made.retain):
-        step = replace(step, action="Keep")
+    if before is not None:
+        kept = same and made == replace(before, retain=made.retain, retain_replaced=made.retain_replaced)
+        step = replace(step, action="Keep" if kept else "Update")
     return made, step
 
 

@@ -367,9 +367,9 @@ class Foresight:
                 inner = await self._nested(prepared, node, properties, same, f"{prefix}{node.logical_id}.")
                 steps += inner.steps
                 attributes = {f"Outputs.{name}": value for name, value in inner.outputs.items()}
-                kept = same is not None and all(step.action == "Keep" for step in inner.steps)
-                if kept and same is not None and attributes == same.attributes and action != "Create":
-                    action = "Keep" if properties == same.properties else "Update"
+                if same is not None:
+                    kept = all(step.action == "Keep" for step in inner.steps) and attributes == same.attributes
+                    action = "Keep" if kept and properties == same.properties else "Update"
                 scope.resources[node.logical_id] = Physical(
                     unknown(node.logical_id) if same is None else same.physical_id, attributes
                 )
