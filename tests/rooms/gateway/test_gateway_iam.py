@@ -5,14 +5,15 @@ Source: reference, "REST: NONE, AWS_IAM", "REST: resource policy" (tables A and 
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.operators import wait_until
+from tests.operators import scopegate, wait_until
 from tests.server import ACCOUNT, REGION, Server, allow_gateway, make_function
 from tests.signing import Signer, operator_of, session_of
-from tests.wire.gateways import Answer, HttpApi, RestApi, call
+from tests.wire.gateways import Answer, HttpApi, RestApi, call, serving_web
 
 IAM = {"authorizationType": "AWS_IAM"}
 
@@ -145,8 +146,6 @@ def test_an_http_event_of_format_1_has_an_identity(http: HttpApi, operator: Sign
 
 
 def test_a_web_service_never_sees_a_rest_signature(server: Server, operator: Signer) -> None:
-    from tests.wire.gateways import serving_web
-
     with serving_web() as web:
         api = RestApi(server)
         api.web("GET", "/o", web.url, **IAM)
@@ -406,3 +405,42 @@ def test_a_role_invokes_what_its_policies_allow(server: Server, function: str) -
     answers = {name: api.call("GET", f"/{name}").status for name in names}
 
     assert answers == {"good": 200, "powerless": 500, "denied": 500, "distrustful": 500, "absent": 500}
+
+
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties: {StageName: Prod, Auth: {DefaultAuthorizer: AWS_IAM}}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context):
+            return {"statusCode": 200, "body": event["requestContext"]["identity"]["userArn"]}
+      Events:
+        Iam: {Type: Api, Properties: {Path: /iam, Method: get, RestApiId: !Ref Api}}
+        Open: {Type: Api, Properties: {Path: /open, Method: get, RestApiId: !Ref Api, Auth: {Authorizer: NONE}}}
+Outputs:
+  Api: {Value: !Ref Api}
+"""
+
+
+def test_sams_iam_authorizer_calls_as_the_caller(server: Server, operator: Signer, tmp_path: Path) -> None:
+    """SAM gives AWS_IAM methods `arn:aws:iam::*:user/*` as credentials (CALLER_CREDENTIALS)."""
+    (tmp_path / "template.yaml").write_text(SAM)
+    done = scopegate("deploy", str(tmp_path / "template.yaml"), "--name", "sam-iam", "--endpoint", server.url)
+    assert done.returncode == 0, done.stderr + done.stdout
+    printed = scopegate("outputs", "sam-iam", "--endpoint", server.url).stdout
+    found = re.search(r"Api = ([a-z0-9]{10})", printed)
+    assert found is not None
+    host = f"{found[1]}.execute-api.{REGION}.amazonaws.com"
+
+    unsigned = call(server, "GET", "/Prod/iam", host=host)
+    answer = call(server, "GET", "/Prod/iam", operator.headers("GET", host, "/Prod/iam"), host=host)
+
+    assert (unsigned.status, unsigned.body) == (403, b'{"message":"Missing Authentication Token"}')
+    assert (answer.status, answer.body.decode()) == (200, f"arn:aws:iam::{ACCOUNT}:user/deploy")
