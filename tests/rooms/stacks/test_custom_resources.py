@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from scopegate.base.errors import SetupError
 from scopegate.cli.client import Client
 from tests.rooms.stacks.driver import NOTHING, ROLE, Stack
 from tests.server import Server
@@ -41,7 +42,11 @@ def handler(event, context):
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
         **({"RequestId": "another"} if mode == "foreign" else {}),
     }
+    changed = json.loads(said.get("Answer", "{}")) if event["RequestType"] == "Create" else {}
+    answer = {name: value for name, value in {**answer, **changed}.items() if value != "absent"}
     body = json.dumps(answer).encode()
+    if "Raw" in said and event["RequestType"] == "Create":
+        body = said["Raw"].encode() * int(said["Times"])
     if mode == "long":
         body = b" " * 5000 + body
     request = urllib.request.Request(event["ResponseURL"], body, method="PUT", headers={"Content-Type": ""})
@@ -208,8 +213,46 @@ def test_what_is_no_success_fails_the_deployment_and_says_why(stack: Stack, mode
     assert stack.everything() == NOTHING
 
 
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        ("Raw: '{', Times: 1", "it must be a JSON object with Status"),
+        ("Raw: '[1]', Times: 1", "it must be a JSON object with Status"),
+        ("Raw: '[', Times: 4000", "it must be a JSON object with Status"),
+        ('Raw: "\\xff", Times: 1', "it must be a JSON object with Status"),
+        ("""Answer: '{"Status": "absent"}'""", "it must be a JSON object with Status"),
+        ("""Answer: '{"Status": "success"}'""", "Status must be SUCCESS or FAILED"),
+        ("""Answer: '{"StackId": 5}'""", "StackId is not that of the request"),
+        ("""Answer: '{"PhysicalResourceId": 5}'""", "Invalid PhysicalResourceId"),
+        ("""Answer: '{"PhysicalResourceId": ""}'""", "Invalid PhysicalResourceId"),
+        ("""Answer: '{"PhysicalResourceId": "absent"}'""", "Invalid PhysicalResourceId"),
+        (f"""Answer: '{{"PhysicalResourceId": "{"x" * 1025}"}}'""", "Invalid PhysicalResourceId"),
+        ("""Answer: '{"Data": [1]}'""", "Data must be an object"),
+        (
+            """Answer: '{"Status": "FAILED", "Reason": {"a": 1}, "PhysicalResourceId": "absent"}'""",
+            "Message returned: ",
+        ),
+    ],
+)
+def test_an_answer_that_is_none_fails_the_deployment_with_its_fault(stack: Stack, properties: str, why: str) -> None:
+    refusal = stack.refused(template(properties.replace(", Times", "\n      Times")))
+
+    assert why in refusal
+    assert "this server failed" not in refusal
+    assert stack.everything() == NOTHING
+
+
 def test_an_answer_counts_though_the_function_fails_after_it(stack: Stack) -> None:
     assert stack.deploy(template("Create: broken after"))["Thing"] == "thing-1"
+    stack.delete()
+
+
+def test_what_a_function_refuses_to_delete_is_told_and_goes_once_the_function_is_gone(stack: Stack) -> None:
+    stack.deploy(template("Delete: bad"))
+
+    with pytest.raises(SetupError, match=r"Thing: .*Message returned: no room"):
+        stack.delete()
+    assert stack.everything() == NOTHING
     stack.delete()
 
 
