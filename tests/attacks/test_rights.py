@@ -8,13 +8,16 @@ at its word, and in production mode.
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.operators import Production
-from tests.server import ACCOUNT, REGION, Server, make_function, make_pool
+from tests.server import ACCOUNT, REGION, Server, allow_gateway, make_function, make_pool
+from tests.signing import Signer
 
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
@@ -43,9 +46,16 @@ def unique() -> str:
     return uuid.uuid4().hex[:8]
 
 
+@dataclass(frozen=True)
+class Place:
+    """A running server, and clients of it: the operator's, and with `key`, `secret` of others."""
+
+    server: Server
+    aws: Callable[..., Any]
+
+
 @pytest.fixture(params=["development", "production"])
-def aws(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Clients of an operator, and with `key`, `secret` of others."""
+def place(request: pytest.FixtureRequest) -> Place:
     if request.param == "production":
         running: Production = request.getfixturevalue("production")
         operator = running.key
@@ -53,9 +63,14 @@ def aws(request: pytest.FixtureRequest) -> Callable[..., Any]:
         def client(service: str, key: str = operator.key_id, secret: str = operator.secret, **more: Any) -> Any:
             return running.server.aws(service, key=key, secret=secret, **more)
 
-        return client
+        return Place(running.server, client)
     server: Server = request.getfixturevalue("server")
-    return server.aws
+    return Place(server, server.aws)
+
+
+@pytest.fixture
+def aws(place: Place) -> Callable[..., Any]:
+    return place.aws
 
 
 def document(*statements: Mapping[str, Any]) -> str:
@@ -87,7 +102,7 @@ def make_user(aws: Callable[..., Any], name: str, *statements: Mapping[str, Any]
 
 def make_actor(aws: Callable[..., Any], name: str, role: str) -> Callable[..., list[str]]:
     """A function with this role that makes the calls that it is told to make."""
-    make_function(_Clients(aws), name, ACTOR, Role=role, Timeout=60)  # type: ignore[arg-type]
+    make_function(operated_by(aws), name, ACTOR, Role=role, Timeout=60)
 
     def act(*calls: tuple[str, str, dict[str, Any]], **more: Any) -> list[str]:
         invoked = aws("lambda").invoke(FunctionName=name, Payload=json.dumps({"calls": calls, **more}))
@@ -97,11 +112,9 @@ def make_actor(aws: Callable[..., Any], name: str, role: str) -> Callable[..., l
     return act
 
 
-class _Clients:
-    """What `make_function` and `make_pool` need of a server."""
-
-    def __init__(self, aws: Callable[..., Any]) -> None:
-        self.aws = aws
+def operated_by(aws: Callable[..., Any]) -> Server:
+    """As much of a server as making functions and pools takes."""
+    return cast("Server", SimpleNamespace(aws=aws))
 
 
 def denied(arn: str, action: str, resource: str, code: str = "AccessDeniedException") -> str:
@@ -112,10 +125,10 @@ def denied(arn: str, action: str, resource: str, code: str = "AccessDeniedExcept
 
 
 def test_u5_a_function_does_what_its_role_allows_and_nothing_beside(aws: Callable[..., Any], unique: str) -> None:
-    pool = make_pool(_Clients(aws))  # type: ignore[arg-type]
-    other = make_pool(_Clients(aws))  # type: ignore[arg-type]
-    make_function(_Clients(aws), f"mine-{unique}")  # type: ignore[arg-type]
-    make_function(_Clients(aws), f"theirs-{unique}")  # type: ignore[arg-type]
+    pool = make_pool(operated_by(aws))
+    other = make_pool(operated_by(aws))
+    make_function(operated_by(aws), f"mine-{unique}")
+    make_function(operated_by(aws), f"theirs-{unique}")
     role = make_role(
         aws,
         f"worker-{unique}",
@@ -242,7 +255,7 @@ def handler(event, context):
     except ClientError as error:
         return error.response["Error"]["Message"]
 """
-    make_function(_Clients(aws), f"own-{unique}", source, Role=own, Timeout=60)  # type: ignore[arg-type]
+    make_function(operated_by(aws), f"own-{unique}", source, Role=own, Timeout=60)
 
     invoked = aws("lambda").invoke(FunctionName=f"own-{unique}", Payload=json.dumps(reader))
 
@@ -254,7 +267,7 @@ def handler(event, context):
 
 def test_u5_a_user_is_held_to_its_policies_by_every_service(aws: Callable[..., Any], unique: str) -> None:
     """Its key is proven and limited in development mode as well, where an unknown key would be the account's root."""
-    pool = make_pool(_Clients(aws))  # type: ignore[arg-type]
+    pool = make_pool(operated_by(aws))
     key = make_user(aws, f"reader-{unique}", allow("cognito-idp:Describe*", pool.arn))
 
     assert aws("cognito-idp", **key).describe_user_pool(UserPoolId=pool.pool_id)["UserPool"]["Id"] == pool.pool_id
@@ -306,3 +319,43 @@ def test_u5_a_key_that_has_ended_is_refused(aws: Callable[..., Any], unique: str
         aws("iam", **key).list_users()
 
     assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+
+
+def test_u5_who_signs_calls_of_an_api_has_the_rights_of_no_other(place: Place, unique: str) -> None:
+    """Users and sessions by AssumeRole on routes with AWS_IAM, in every process; rights that go are gone at once."""
+    aws, api = place.aws, place.aws("apigatewayv2")
+    function = make_function(operated_by(aws), f"signed-{unique}")
+    api_id = api.create_api(Name="signed", ProtocolType="HTTP")["ApiId"]
+    allow_gateway(operated_by(aws), f"signed-{unique}", api_id)
+    integration = api.create_integration(
+        ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=function, PayloadFormatVersion="2.0"
+    )["IntegrationId"]
+    for path in ("/mine", "/theirs"):
+        target = f"integrations/{integration}"
+        api.create_route(ApiId=api_id, RouteKey=f"GET {path}", Target=target, AuthorizationType="AWS_IAM")
+    api.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+    routes = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/$default"
+    user = make_user(aws, f"caller-{unique}", allow("execute-api:Invoke", f"{routes}/GET/mine"))
+    role = make_role(
+        aws, f"caller-{unique}", {"AWS": f"{IAM}:user/caller-{unique}"}, allow("execute-api:Invoke", f"{routes}/*")
+    )
+    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
+
+    def answers(signer: Signer) -> list[int]:
+        paths = ("/mine", "/theirs")
+        sent = [place.server.http("GET", path, host=host, headers=signer.headers("GET", host, path)) for path in paths]
+        return [answer.status_code for answer in sent]
+
+    def session(**more: Any) -> Signer:
+        found = aws("sts", **user).assume_role(RoleArn=role, RoleSessionName="session", **more)["Credentials"]
+        return Signer(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    whole, narrow = session(), session(Policy=document(allow("execute-api:*", f"{routes}/GET/mine")))
+    assert answers(Signer(user["key"], user["secret"])) == [200, 403]
+    assert answers(whole) == [200, 200]
+    assert answers(narrow) == [200, 403]
+    assert answers(whole.but(token=narrow.token)) == [403, 403]
+
+    aws("iam").delete_role_policy(RoleName=f"caller-{unique}", PolicyName="inline")
+
+    assert (answers(whole), answers(narrow)) == ([403, 403], [403, 403])
