@@ -356,9 +356,9 @@ async def _bring_about_nested(
     attributes = {f"Outputs.{name}": value for name, value in ended.outputs.items()}
     made = replace(made, attributes=attributes)
     run.settle(made)
-    same = all(getattr(ended, name) == getattr(stood, name) for name in ("resources", "outputs", "exports"))
     if before is not None:
-        kept = same and made == replace(before, retain=made.retain, retain_replaced=made.retain_replaced)
+        same = made == replace(before, retain=made.retain, retain_replaced=made.retain_replaced)
+        kept = same and not child.touched and ended.doomed == stood.doomed and ended.exports == stood.exports
         step = replace(step, action="Keep" if kept else "Update")
     return made, step
 
@@ -387,6 +387,7 @@ async def _told(run: Run, template: Template, step: Step) -> AsyncIterator[_Unde
         cause = f"{step.logical_id}: this server failed, its log says how"
         raise _StepFailed(step.logical_id, cause) from error
     run.tree.done += 1
+    run.touched = run.touched or underway.step.action != "Keep"
     run.tell(underway.step, "done", clock.monotonic() - started)
 
 

@@ -101,13 +101,18 @@ class Tree:
 
 @dataclass(slots=True)
 class Run:
-    """The work on one stack. prefix: of its logical ids, where they are told. ended: what it is to be in the end."""
+    """The work on one stack.
+
+    prefix: of its logical ids, where they are told. ended: what it is to be in the end. touched: whether a step changed
+    something.
+    """
 
     tree: Tree
     stack: Stack
     aws: Aws
     prefix: str = ""
     ended: Stack | None = None
+    touched: bool = False
     children: dict[str, "Run"] = field(default_factory=dict)
 
     # The stack in the store
