@@ -58,6 +58,7 @@ from scopegate.stacks.model import STACK_NAME, Stack
 from scopegate.stacks.prepare import Sent
 from scopegate.stacks.read import Template, TemplateError, read_template
 from scopegate.stacks.run import StackRefused
+from scopegate.stacks.sam import Translators
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store, StoreUnavailable, Tx
 from scopegate.store.sealing import Sealer
@@ -91,6 +92,7 @@ class OwnApi:
     logs: Callable[[str, str, str, int, int | None], Awaitable[tuple[Sequence[str], int]]]
     log_groups: LogGroups
     busy: set[tuple[str, str, str]] = field(default_factory=set)
+    translators: Translators = field(default_factory=Translators)
 
     async def answer(self, request: Request, path: str, caller: Caller, region: str) -> Response:
         """Raises AwsError for what is not there; the caller renders it."""
@@ -239,7 +241,7 @@ class OwnApi:
                 say({"note": note})
             exports = await self.exports(caller.account, region, name)
             what = (asked.template, asked.parameters, exports)
-            done = await stacks.deploy(self.store, self.seal, aws, *what, say, asked.sent)
+            done = await stacks.deploy(self.store, self.seal, aws, *what, say, asked.sent, self.translators)
             with contextlib.suppress(StoreUnavailable):  # the next deployment tidies up
                 await self.drop_artifacts()
             for note in await self.warnings(caller.account, region, done):
@@ -290,7 +292,7 @@ class OwnApi:
             aws = replace(self.aws(name, caller, region), note=notes.append)
             exports = await self.exports(caller.account, region, name)
             what = (asked.template, asked.parameters, exports)
-            steps = await stacks.plan(self.store, self.seal, aws, *what, asked.sent)
+            steps = await stacks.plan(self.store, self.seal, aws, *what, asked.sent, self.translators)
         except SetupError as error:
             raise AwsError("ValidationException", str(error)) from error
         shown = [{"action": step.action, "logicalId": step.logical_id, "type": step.type} for step in steps]
