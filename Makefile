@@ -27,6 +27,9 @@ test-setup: $(VENV)/.development .venv-awscli/.ready tests/wire/node/node_module
 	  || { echo "The browser tests need Chromium: apt-get install chromium"; exit 1; }
 	@command -v bwrap >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; } \
 	  || { echo "The tests of functions need bubblewrap: apt-get install bubblewrap"; exit 1; }
+	@test -e /usr/lib/apache2/modules/mod_auth_openidc.so || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	  && apt-get install -y -qq apache2 libapache2-mod-auth-openidc >/dev/null; } \
+	  || { echo "A client of sign-ins needs Apache: apt-get install apache2 libapache2-mod-auth-openidc"; exit 1; }
 
 $(VENV)/.development: $(VENV)/.runtime requirements-dev.lock
 	$(PIP) --require-hashes -r requirements-dev.lock
