@@ -83,6 +83,15 @@ def _asks_for_scopes_of_orders(example: Example) -> None:
     assert example.call("POST", "/orders", token, data="{}").status_code == 401
 
 
+def test_a_library_and_a_layer(up: Up, tmp_path: Path) -> None:
+    example = up(EXAMPLES / "dependencies/template.yaml", SCOPEGATE_CACHE_DIR=str(tmp_path / "cache"))
+
+    answer = example.call("GET", "/tables/OrderLine", example.token())
+
+    assert (answer.status_code, answer.json()) == (200, {"class": "OrderLine", "table": "order_lines"})
+    assert example.call("GET", "/tables/OrderLine").status_code == 401
+
+
 def test_a_proxy_in_front_of_a_web_service(up: Up, web: Web) -> None:
     example = up(EXAMPLES / "proxy/template.yaml", "--param", f"ServiceUrl={web.url}/base")
     token = example.token()
@@ -120,5 +129,5 @@ def test_every_example_has_a_readme_and_is_tested() -> None:
     """Here, or in a module of its own: `test_third_party_idp`."""
     folders = {folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()}
 
-    assert folders == {"openapi", "orders", "orders-node", "proxy", "third-party-idp"}
+    assert folders == {"dependencies", "openapi", "orders", "orders-node", "proxy", "third-party-idp"}
     assert [name for name in folders if not (EXAMPLES / name / "README.md").is_file()] == []

@@ -66,9 +66,24 @@ class Watch:
                 self._listen(places)
             # Only now that the kernel tells: what was saved before is not waited for.
             if changed := self.changes():
-                return changed
-            if self._notifier is not None:
-                self._notifier.watch(_LONGEST_BURST_MS, _QUIET_MS, _LOOK_MS, None)
+                return changed | self._changes_until_quiet()
+            self._sleep(_LOOK_MS)
+
+    def _changes_until_quiet(self) -> set[Path]:
+        """What changes beside: some editors empty a file before they write it."""
+        changed: set[Path] = set()
+        for _ in range(_LONGEST_BURST_MS // _QUIET_MS):  # a file that is written without end waits for nobody
+            self._sleep(_QUIET_MS)
+            more = self.changes()
+            if not more:
+                break
+            changed |= more
+        return changed
+
+    def _sleep(self, timeout_ms: int) -> None:
+        """Until the kernel tells of a change and none follows it, or for that long."""
+        if self._notifier is not None:
+            self._notifier.watch(_LONGEST_BURST_MS, _QUIET_MS, timeout_ms, None)
 
     def _listen(self, places: frozenset[Path]) -> None:
         if self._notifier is not None:
