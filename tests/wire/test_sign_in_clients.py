@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet
 from requests_oauthlib import OAuth2Session
 
 from tests.node import bin_directory
+from tests.operators import wait_until
 from tests.pages import Browser, browser_of
 from tests.server import Server, start
 
@@ -164,7 +165,8 @@ def test_applications_with_authlib(app: App) -> None:
     assert (claims["cognito:username"], user["sub"]) == ("ada", claims["sub"])
     assert renewed["access_token"] != token["access_token"]
     assert revoked.status_code == 200
-    assert session.get(document["userinfo_endpoint"]).status_code == 401
+    # Every process hears of it within a second.
+    wait_until(lambda: session.get(document["userinfo_endpoint"]).status_code == 401)
     assert_signed_out(app, f"{document['end_session_endpoint']}?client_id={app.client_id}&logout_uri={LOGOUT}")
 
 
