@@ -436,3 +436,88 @@ def test_inline_code_says_that_it_failed(stack: Stack, runtime: str, code: str) 
 
     assert "Message returned: See the details in CloudWatch Log Stream: 2" in refusal
     assert stack.everything() == NOTHING
+
+
+# As they are found in templates: each speaks TLS, to the port of TLS or to that of the URL, whatever the URL says.
+SECURE_PYTHON = """
+import http.client, json
+from urllib.parse import urlsplit
+def handler(event, context):
+    bad = event["ResourceProperties"].get("Fail") == event["RequestType"]
+    answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    answer.update({"Status": "FAILED" if bad else "SUCCESS", "Reason": "r", "PhysicalResourceId": "given-id",
+                   "Data": {"Said": event["ResourceProperties"]["Say"]}})
+    url = urlsplit(event["ResponseURL"])
+    connection = http.client.HTTPSConnection(url.netloc)
+    connection.request("PUT", url.path + "?" + url.query, json.dumps(answer), {"content-type": ""})
+    connection.getresponse()
+"""
+SECURE_NODE = """
+exports.handler = function (event, context) {
+  const https = require("https"), url = require("url");
+  const body = JSON.stringify({Status: "SUCCESS", Reason: "r", PhysicalResourceId: "given-id", StackId: event.StackId,
+    RequestId: event.RequestId, LogicalResourceId: event.LogicalResourceId,
+    Data: {Said: event.ResourceProperties.Say}});
+  const parsed = url.parse(event.ResponseURL);
+  const options = {hostname: parsed.hostname, port: 443, path: parsed.path, method: "PUT",
+    headers: {"content-type": "", "content-length": body.length}};
+  const request = https.request(options, (response) => context.done());
+  request.on("error", (error) => context.done(error));
+  request.write(body);
+  request.end();
+};
+"""
+SECURE_MODULE = """
+import { request } from "https";
+export const handler = (event) => new Promise((resolve, reject) => {
+  const parsed = new URL(event.ResponseURL);
+  const body = JSON.stringify({Status: "SUCCESS", Reason: "r", PhysicalResourceId: "given-id", StackId: event.StackId,
+    RequestId: event.RequestId, LogicalResourceId: event.LogicalResourceId,
+    Data: {Said: event.ResourceProperties.Say}});
+  const options = {hostname: parsed.hostname, path: parsed.pathname + parsed.search, method: "PUT"};
+  const sent = request(options, (response) => { response.resume(); response.on("end", resolve); });
+  sent.on("error", reject);
+  sent.end(body);
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("runtime", "code"),
+    [("python3.12", SECURE_PYTHON), ("nodejs22.x", SECURE_NODE), ("nodejs22.x", SECURE_MODULE)],
+    ids=["Python", "CommonJS", "ES module"],
+)
+def test_code_that_answers_by_tls_whatever_its_url_says_is_heard(stack: Stack, runtime: str, code: str) -> None:
+    made = stack.deploy(inline(runtime, code, "Fail: never"))
+
+    assert made == {"Thing": "given-id", "Said": "hello"}
+    stack.delete()
+    assert stack.everything() == NOTHING
+
+
+REACH = """
+import http.client, ssl
+def handler(event, context):
+    try:
+        http.client.HTTPSConnection("localhost", PORT, timeout=5).request("GET", "/")
+    except ssl.SSLError as error:
+        return "spoke TLS"
+    return "spoke plain"
+"""
+
+
+def test_only_what_goes_to_the_place_of_answers_is_plain(stack: Stack) -> None:
+    """Whoever may send an event must not take TLS from a function."""
+    code = REACH.replace("PORT", str(stack.server.port))
+    text = inline("python3.12", code, "Fail: never")
+    made = stack.deploy(text[: text.index("  Thing:")] + "Outputs: {Worker: {Value: !Ref Worker}}\n")
+    lambda_ = stack.server.aws("lambda")
+
+    for url in (
+        f"http://127.0.0.1:{stack.server.port}/_scopegate/responses?ticket=0",
+        f"http://localhost:{stack.server.port}/_scopegate/responses?ticket=0",
+        "http://example.com/",
+    ):
+        payload = json.dumps({"ResponseURL": url}).encode()
+        assert json.load(lambda_.invoke(FunctionName=made["Worker"], Payload=payload)["Payload"]) == "spoke TLS"
+    stack.delete()

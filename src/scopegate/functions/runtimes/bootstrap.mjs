@@ -9,7 +9,7 @@ import net from "node:net";
 import path from "node:path";
 import stream from "node:stream";
 import util from "node:util";
-import { createRequire } from "node:module";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { pathToFileURL } from "node:url";
 
 const API_FD = 3;
@@ -333,6 +333,30 @@ function completion(id) {
   return { once, fail, succeed };
 }
 
+// A custom resource answers to this machine by plain HTTP; much code speaks TLS, whatever its `ResponseURL` says.
+// No request to any other machine is touched.
+let answersArePlain = false;
+
+function letAnswersBePlain(text) {
+  if (answersArePlain || !/^http:\/\/127\.0\.0\.1:\d+\/_scopegate\/responses\?/.test(text)) return;
+  answersArePlain = true;
+  const require = createRequire(import.meta.url);
+  const [http, https, { urlToHttpOptions }] = [require("http"), require("https"), require("url")];
+  const { hostname, port } = new URL(text);
+  const secure = https.request;
+  https.request = function request(target, ...rest) {
+    const given = typeof rest[0] === "object" ? rest[0] : {};
+    const from = typeof target === "string" ? new URL(target) : target;
+    const options = { ...(from instanceof URL ? urlToHttpOptions(from) : from), ...given };
+    if ((options.hostname ?? options.host) !== hostname || !["", "443", port].includes(String(options.port ?? ""))) {
+      return secure(target, ...rest);
+    }
+    const plain = { ...options, hostname, port, protocol: "http:", agent: undefined };
+    return http.request(plain, rest.find((each) => typeof each === "function"));
+  };
+  syncBuiltinESMExports();
+}
+
 function invoke(handler, headers, body) {
   const id = headers["lambda-runtime-aws-request-id"];
   requestId = id;
@@ -349,6 +373,7 @@ function invoke(handler, headers, body) {
   try {
     const context = makeContext(headers);
     const event = JSON.parse(body);
+    if (typeof event?.ResponseURL === "string") letAnswersBePlain(event.ResponseURL);
     if (WITHOUT_CALLBACKS) {
       Promise.resolve(handler(event, context)).then((value) => done(null, value), (error) => done(error ?? "handled"));
       return;
