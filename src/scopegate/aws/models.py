@@ -46,7 +46,7 @@ _VERSIONS: Final[Mapping[str, str]] = {"2010-05-08": "iam", "2011-06-15": "sts",
 
 # Signed by SDKs because the model does not say otherwise, authorised by the client's secret alone: the signature is
 # ignored (reference, cognito, 9.2).
-_SIGNATURE_IGNORED: Final = frozenset({("cognito-idp", "GetClientToken")})
+_SIGNATURE_IGNORED: Final = frozenset({("cognito-idp", "GetClientToken"), ("cognito-idp", "GetDerivedToken")})
 
 # Services outside SERVICES that sign with a name which is not botocore's.
 _FOREIGN_NAMES: Final[Mapping[str, str]] = {

@@ -1,7 +1,7 @@
 """Who may speak to which plane: one table.
 
 data      token endpoint, users' APIs, discovery, health: anyone who reaches the port
-unsigned  operations that the model marks unsigned, GetClientToken: anyone; browsers of any origin
+unsigned  operations that the model marks unsigned, GetClientToken, GetDerivedToken: anyone; browsers of any origin
 control   every other AWS operation and `/_scopegate/api`: no browser; in development mode a SigV4-shaped header that
           names the service and no proxy in between, in production mode a valid signature of a known key
 admin     control and the console

@@ -33,8 +33,16 @@ class BearerRefused(Exception):
 
 
 def read_access_token(token: str, view: View, verifier: Verifier, now: float) -> Bearer:
-    """1 signed by the pool that it names; 2 of this moment; 3 an access token of a user; 4 of a client that is there;
-    5 not taken back. Raises BearerRefused."""
+    """A user's access token. Raises BearerRefused."""
+    bearer = read_token(token, "access", view, verifier, now)
+    if "username" not in bearer.claims:
+        raise BearerRefused("invalid", "not the access token of a user")
+    return bearer
+
+
+def read_token(token: str, use: str, view: View, verifier: Verifier, now: float) -> Bearer:
+    """1 signed by the pool that it names; 2 of this moment; 3 of this use, `access` or `id`; 4 of a client that is
+    there; 5 not taken back. Of a machine the `sub` is its client. Raises BearerRefused."""
     pools: list[PoolView] = []
 
     def choose_keys(issuer: str) -> KeySet | None:
@@ -57,10 +65,10 @@ def read_access_token(token: str, view: View, verifier: Verifier, now: float) ->
         raise BearerRefused("expired" if error.kind == "expired" else "invalid", error.kind) from None
     # 3
     sub = claims.get("sub")
-    if claims.get("token_use") != "access" or "username" not in claims or not isinstance(sub, str):
-        raise BearerRefused("invalid", "not the access token of a user")
+    if claims.get("token_use") != use or not isinstance(sub, str):
+        raise BearerRefused("invalid", f"not an {use} token")
     # 4
-    found = view.find_client(str(claims.get("client_id")), pool)
+    found = view.find_client(str(claims.get("client_id" if use == "access" else "aud")), pool)
     if found is None:
         raise BearerRefused("invalid", "its app client is not there any more")
     # 5

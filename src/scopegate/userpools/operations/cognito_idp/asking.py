@@ -10,10 +10,12 @@ import hmac
 from collections.abc import Mapping
 from typing import Final
 
+from scopegate.base.errors import AwsError, OAuthError
 from scopegate.ports import Call
 from scopegate.store.port import Tx
 from scopegate.userpools import queries
 from scopegate.userpools.claims import API_SCOPE
+from scopegate.userpools.client_auth import Credentials, authenticate
 from scopegate.userpools.model import AppClient, PoolView, View
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.signin.bearer import Bearer, BearerRefused, read_access_token
@@ -79,6 +81,21 @@ def check_secret_hash(call: Call, tx: Tx, client: AppClient, username: str, secr
         matches |= hmac.compare_digest(hmac.digest(secret, message, "sha256"), given)
     if not matches:
         raise not_authorized(f"Unable to verify secret hash for client {client.client_id}")
+
+
+def check_client_secret(call: Call, client: AppClient, pool: PoolView, secret: str | None) -> None:
+    """The client's secret itself, as operations take it that have no SECRET_HASH. Raises NotAuthorizedException."""
+    if client.is_public and secret is None:
+        return
+    if secret is None:
+        raise not_authorized(f"Client {client.client_id} is configured for secret but secret was not received")
+    credentials = Credentials(client.client_id, secret.encode("utf-8", "replace"), "ClientSecret")
+    try:
+        authenticate(client, pool, credentials, address=call.peer, settings=call.settings, rates=call.ports.rates)
+    except OAuthError as refusal:
+        if refusal.code != "invalid_client":
+            raise AwsError(refusal.code, refusal.description, log=refusal.log) from None
+        raise not_authorized(f"Unable to verify secret for client {client.client_id}", log=refusal.log) from None
 
 
 def read_bearer(call: Call, access_token: str, *, scope: str = API_SCOPE) -> Bearer:

@@ -11,14 +11,14 @@ import structlog
 
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
-from scopegate.base.errors import AwsError, OAuthError
+from scopegate.base.errors import AwsError
 from scopegate.jose.verify import TokenError, parse_token
 from scopegate.ports import Call
 from scopegate.store.port import Tx
 from scopegate.userpools.claims import API_SCOPE
-from scopegate.userpools.client_auth import Credentials, authenticate
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.operations.cognito_idp.asking import (
+    check_client_secret,
     check_secret_hash,
     client_of_pool,
     pool_of_operator,
@@ -238,26 +238,11 @@ async def _renew(
 async def get_tokens_from_refresh_token(call: Call, request: Shape) -> Shape:
     """GetTokensFromRefreshToken: the way to renew under rotation."""
     client, pool = who_asks(call, request["ClientId"])
-    _check_secret(call, client, pool, request.get("ClientSecret"))
+    check_client_secret(call, client, pool, request.get("ClientSecret"))
     if not client.allows_refresh:
         raise invalid("Auth flow not enabled for this client")
     issued = await _renew(call, pool, client, request["RefreshToken"], request.get("ClientMetadata"))
     return {"AuthenticationResult": _render_issued(issued)}
-
-
-def _check_secret(call: Call, client: AppClient, pool: PoolView, secret: str | None) -> None:
-    """The client's secret itself, as RevokeToken and GetTokensFromRefreshToken take it."""
-    if client.is_public and secret is None:
-        return
-    if secret is None:
-        raise not_authorized(f"Client {client.client_id} is configured for secret but secret was not received")
-    credentials = Credentials(client.client_id, secret.encode("utf-8", "replace"), "ClientSecret")
-    try:
-        authenticate(client, pool, credentials, address=call.peer, settings=call.settings, rates=call.ports.rates)
-    except OAuthError as refusal:
-        if refusal.code != "invalid_client":
-            raise AwsError(refusal.code, refusal.description, log=refusal.log) from None
-        raise not_authorized(f"Unable to verify secret for client {client.client_id}", log=refusal.log) from None
 
 
 # Taking back
@@ -266,7 +251,7 @@ def _check_secret(call: Call, client: AppClient, pool: PoolView, secret: str | N
 async def revoke_token(call: Call, request: Shape) -> Shape:
     """RevokeToken: a refresh token and what came of it. Another client's, or none of ours, changes nothing."""
     client, pool = who_asks(call, request["ClientId"])
-    _check_secret(call, client, pool, request.get("ClientSecret"))
+    check_client_secret(call, client, pool, request.get("ClientSecret"))
     if not client.sign_in.revocable:
         raise AwsError("UnsupportedOperationException", "Token revocation is not enabled for this client.")
     try:

@@ -15,11 +15,11 @@ from scopegate.base.errors import AwsError, OAuthError
 from scopegate.ports import Call
 from scopegate.store.port import Tx
 from scopegate.userpools import queries, triggers
-from scopegate.userpools.client_auth import Credentials, authenticate
 from scopegate.userpools.compile import read_client_and_pool
 from scopegate.userpools.grants.client_credentials import sign_machine_token
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.operations.cognito_idp import refusals
+from scopegate.userpools.operations.cognito_idp.asking import check_client_secret
 from scopegate.userpools.operations.cognito_idp.client_settings import CLIENT_TOKEN_FLOW
 from scopegate.userpools.scopes import decide_scopes
 
@@ -37,7 +37,7 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
         raise refusals.unknown_client(request["ClientId"])
     client, pool = found
     # 2
-    _check_secret(call, client, pool, request["Secret"].encode())
+    check_client_secret(call, client, pool, request["Secret"])
     # 3
     if client.auth_flows != {CLIENT_TOKEN_FLOW}:
         raise refusals.invalid("Auth flow not enabled for this client")
@@ -59,21 +59,6 @@ async def get_client_token(call: Call, request: Shape) -> Shape:
             "TokenType": "Bearer",
         }
     }
-
-
-def _check_secret(call: Call, client: AppClient, pool: PoolView, secret: bytes) -> None:
-    """As at the token endpoint, with the refusals of this operation."""
-    credentials = Credentials(client.client_id, secret, "GetClientToken")
-    try:
-        authenticate(client, pool, credentials, address=call.peer, settings=call.settings, rates=call.ports.rates)
-    except OAuthError as refusal:
-        if refusal.code != "invalid_client":
-            raise AwsError(refusal.code, refusal.description, log=refusal.log) from None
-        raise AwsError(
-            "NotAuthorizedException",
-            f"Unable to verify secret for client {client.client_id}",
-            log=f"GetClientToken for client {client.client_id}: {refusal.log}",
-        ) from None
 
 
 def _find_client(call: Call, tx: Tx, client_id: str) -> tuple[AppClient, PoolView] | None:
