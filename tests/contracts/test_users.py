@@ -38,7 +38,7 @@ def crowd(store: Driver) -> Driver:
 
 
 def names(store: Driver, **more: Any) -> list[str]:
-    return [each.username for each in store.read(lambda tx: queries.list_users(tx, SEAL, POOL, **more))]
+    return [each.username for _, each in store.read(lambda tx: queries.list_users(tx, SEAL, POOL, **more))]
 
 
 def test_users_are_listed_by_code_point(crowd: Driver) -> None:
@@ -58,6 +58,10 @@ def test_users_are_listed_by_code_point(crowd: Driver) -> None:
         ("username", "%", True, []),
         ("username", "a_", True, ["a_b"]),
         ("given_name", "a", True, ["a_b", "ada", "adam"]),
+        ("email", "", True, ["100%", "a_b", "ada", "adam", "bob", "Zoe", "ädam"]),
+        ("cognito:user_status", "CONF", True, ["100%", "Zoe", "a_b", "ada", "adam", "bob", "ädam"]),
+        ("status", "", True, ["100%", "Zoe", "a_b", "ada", "adam", "bob", "ädam"]),
+        ("sub", "sub-a", True, ["a_b", "ada", "adam"]),
         ("email", "zoe@example.com", False, ["Zoe"]),
         ("email", "Zoe@example.com", False, []),
         ("sub", "sub-bob", False, ["bob"]),
@@ -72,6 +76,32 @@ def test_users_are_listed_by_code_point(crowd: Driver) -> None:
 def test_users_are_found_alike(crowd: Driver, attribute: str, value: str, by_prefix: bool, found: list[str]) -> None:
     """Attack U2: what has a meaning in SQL has none here."""
     assert names(crowd, attribute=attribute, value=value, by_prefix=by_prefix) == found
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {},
+        {"attribute": "username", "value": "a", "by_prefix": True},
+        {"attribute": "email", "value": "", "by_prefix": True},
+        {"attribute": "sub", "value": "sub-", "by_prefix": True},
+        {"attribute": "cognito:user_status", "value": "C", "by_prefix": True},
+        {"attribute": "cognito:user_status", "value": "CONFIRMED"},
+        {"attribute": "status", "value": "Enabled"},
+    ],
+    ids=str,
+)
+def test_pages_of_every_search_join_to_the_whole(crowd: Driver, search: dict[str, Any]) -> None:
+    whole, found, after = names(crowd, **search), [], None
+    while True:
+        page = crowd.read(lambda tx, after=after: queries.list_users(tx, SEAL, POOL, after=after, size=2, **search))
+        if not page:
+            break
+        found += [user.username for _, user in page]
+        after = page[-1][0]
+
+    assert found == whole
+    assert len(whole) > 1
 
 
 def test_an_alias_is_one_users(crowd: Driver) -> None:

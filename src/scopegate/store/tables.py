@@ -152,6 +152,7 @@ users: Final = Table(
     Column("locked_until", Float, nullable=False),
     Index(None, "pool_id", "sub", unique=True),
     Index(None, "pool_id", "status", "name_key"),
+    Index(None, "pool_id", "enabled", "name_key"),
 )
 
 user_aliases: Final = Table(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from scopegate.store import documents
@@ -46,7 +46,11 @@ _BY_SUB: Final = select(users).where(users.c.pool_id == bindparam("pool"), users
 _BY_ALIAS: Final = (
     select(users)
     .join(user_aliases, (user_aliases.c.pool_id == users.c.pool_id) & (user_aliases.c.name_key == users.c.name_key))
-    .where(user_aliases.c.pool_id == bindparam("pool"), user_aliases.c.value == bindparam("value"))
+    .where(
+        user_aliases.c.pool_id == bindparam("pool"),
+        user_aliases.c.attribute.in_(("email", "phone_number", "preferred_username")),  # what the index begins with
+        user_aliases.c.value == bindparam("value"),
+    )
     .order_by(user_aliases.c.attribute)
 )
 _UPDATE: Final = update(users).where(
@@ -161,40 +165,58 @@ def list_users(
     by_prefix: bool = False,
     after: str | None = None,
     size: int = 60,
-) -> Sequence[User]:
-    """Users in the order of their name keys, after one of them.
+) -> Sequence[tuple[str, User]]:
+    """(key, user), from the first whose key comes after `after`: in the order of what is searched, then of names.
 
     attribute: None for all; `username`, `sub`, `cognito:user_status`, `status`, or one of SEARCHED.
     value: what it equals, or begins with; of `username` as the pool compares it, of `status` `Enabled` or `Disabled`.
+    Every page is one range of one index, whichever it is and however many users there are.
     """
-    query = select(users).where(users.c.pool_id == pool_id).order_by(users.c.name_key).limit(size)
-    if after is not None:
-        query = query.where(users.c.name_key > after)
-    if attribute is None:
-        pass
-    elif attribute == "status":
-        wanted = value.lower()
-        if by_prefix:
-            matching = [word for word in ("enabled", "disabled") if word.startswith(wanted)]
-        else:
-            matching = [word for word in ("enabled", "disabled") if word == wanted]
-        query = query.where(users.c.enabled.in_([word == "enabled" for word in matching]))
-    elif attribute in _COLUMNS:
-        query = query.where(_matching(users.c[_COLUMNS[attribute]], value, by_prefix=by_prefix))
+    if attribute == "status":
+        words = [word for word in ("enabled", "disabled") if word == value.lower() or by_prefix]
+        words = [word for word in words if word.startswith(value.lower())]
+        if not words:
+            return []
+        attribute = "status" if len(words) == 1 else None
+        searched: Any = users.c.enabled
+        wanted: Any = words == ["enabled"]
+        by_prefix = False
+    elif attribute is None or attribute in _COLUMNS:
+        searched, wanted = users.c[_COLUMNS.get(attribute or "username", "name_key")], value
     else:
-        names = select(user_attributes.c.name_key).where(
-            user_attributes.c.pool_id == pool_id,
-            user_attributes.c.attribute == attribute,
-            _matching(user_attributes.c.value, value, by_prefix=by_prefix),
+        searched, wanted = user_attributes.c.value, value
+    query = select(users, searched.label("searched")).limit(size)
+    name = users.c.name_key
+    if searched.table is user_attributes:
+        name = user_attributes.c.name_key
+        is_same = (users.c.pool_id == user_attributes.c.pool_id) & (users.c.name_key == name)
+        query = query.join(user_attributes, is_same).where(
+            user_attributes.c.pool_id == pool_id, user_attributes.c.attribute == attribute
         )
-        query = query.where(users.c.name_key.in_(names))
-    return [user for row in tx.sql.execute(query).mappings() if (user := _user_of(row, seal)) is not None]
+    else:
+        query = query.where(users.c.pool_id == pool_id)
+    if attribute is not None:
+        query = query.where(_matching(searched, wanted, by_prefix=by_prefix))
+    # An exact search has one value; a search by prefix goes from value to value.
+    from_value_to_value = by_prefix and attribute is not None and searched is not name
+    query = query.order_by(searched, name) if from_value_to_value else query.order_by(name)
+    if after is not None:
+        query = query.where(
+            tuple_(searched, name) > tuple_(*json.loads(after)) if from_value_to_value else name > after
+        )
+    found = []
+    for row in tx.sql.execute(query).mappings():
+        user = _user_of(row, seal)
+        assert user is not None
+        key = json.dumps([row["searched"], user.name_key]) if from_value_to_value else user.name_key
+        found.append((key, user))
+    return found
 
 
 _COLUMNS: Final = {"username": "name_key", "sub": "sub", "cognito:user_status": "status"}
 
 
-def _matching(column: Any, value: str, *, by_prefix: bool) -> Any:
+def _matching(column: Any, value: Any, *, by_prefix: bool) -> Any:
     """A prefix is a range, so that an index serves it and no character of it is a wildcard."""
     if not by_prefix:
         return column == value

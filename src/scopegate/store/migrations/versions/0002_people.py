@@ -84,6 +84,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("pool_id", "name_key", name="pk_users"),
     )
+    op.create_index("ix_users_pool_id_enabled_name_key", "users", ["pool_id", "enabled", "name_key"], unique=False)
     op.create_index("ix_users_pool_id_status_name_key", "users", ["pool_id", "status", "name_key"], unique=False)
     op.create_index("ix_users_pool_id_sub", "users", ["pool_id", "sub"], unique=True)
     op.create_table(

@@ -263,7 +263,7 @@ def admin_disable_user(call: Call, request: Shape) -> Shape:
 
 
 def list_users(call: Call, request: Shape) -> Shape:
-    """ListUsers, in the order of user names."""
+    """ListUsers, in the order of user names, or of what is searched by its beginning."""
     pool = pool_of_operator(call, request["UserPoolId"])
     text = request.get("Filter", "")
     wanted = parse_filter(text)
@@ -273,7 +273,7 @@ def list_users(call: Call, request: Shape) -> Shape:
     names = request.get("AttributesToGet")
 
     def rows(*, after: str | None, size: int) -> Sequence[tuple[str, User]]:
-        found = queries.list_users(
+        return queries.list_users(
             call.tx,
             call.seal,
             pool.pool_id,
@@ -283,7 +283,6 @@ def list_users(call: Call, request: Shape) -> Shape:
             after=after,
             size=size,
         )
-        return [(user.name_key, user) for user in found]
 
     def show(user: User) -> Shape:
         if names is None:
