@@ -103,6 +103,7 @@ def render_jwks(keys: Iterable[VerifyKey]) -> bytes:
     """The JWKS document of RSA signing keys, members in the alphabetical order that Cognito serves."""
     entries = []
     for key in keys:
+        assert isinstance(key.public_key, RSAPublicKey)
         numbers = key.public_key.public_numbers()
         entries.append(
             {

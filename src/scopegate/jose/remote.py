@@ -19,13 +19,16 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from scopegate.base import clock
 from scopegate.base.limits import limit
 from scopegate.http.client import Client
 from scopegate.jose.keys import RSA_BITS
-from scopegate.jose.verify import ALGORITHMS, ANY_RSA, KeySet, VerifyKey
+from scopegate.jose.verify import ALGORITHMS, ANY_RSA, CURVES, KeySet, VerifyKey
+
+_ALGORITHM_OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """The body of a GET that was answered with 200; raises for anything else."""
@@ -207,16 +210,36 @@ def _is_same(one: VerifyKey, other: VerifyKey) -> bool:
 
 
 def _find_key(entry: dict[str, Any]) -> VerifyKey | None:
-    """An RSA key for signatures, 2048 bits or more; None for any other."""
-    kid, alg, operations = entry.get("kid"), entry.get("alg", ANY_RSA), entry.get("key_ops", ["verify"])
-    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig" or not isinstance(kid, str) or not kid:
-        return None
-    if not isinstance(alg, str) or (alg != ANY_RSA and alg not in ALGORITHMS):
+    """A key for signatures: RSA of 2048 bits or more, or of a curve that has an algorithm; None for any other."""
+    kid, operations = entry.get("kid"), entry.get("key_ops", ["verify"])
+    if entry.get("use", "sig") != "sig" or not isinstance(kid, str) or not kid:
         return None
     if not isinstance(operations, list) or "verify" not in operations:
         return None
+    if entry.get("kty") == "EC":
+        return _find_point(kid, entry)
+    alg = entry.get("alg", ANY_RSA)
+    if entry.get("kty") != "RSA" or not isinstance(alg, str) or (alg != ANY_RSA and alg not in ALGORITHMS):
+        return None
     public_key = _find_public_key(entry.get("n"), entry.get("e"))
     return None if public_key is None else VerifyKey(kid, alg, public_key)
+
+
+def _find_point(kid: str, entry: dict[str, Any]) -> VerifyKey | None:
+    """A key of a curve that has an algorithm, of the size that the curve has, on the curve (RFC 7518 section 6.2)."""
+    alg = _ALGORITHM_OF_CURVE.get(str(entry.get("crv")))
+    x, y = entry.get("x"), entry.get("y")
+    if alg is None or entry.get("alg", alg) != alg or not isinstance(x, str) or not isinstance(y, str):
+        return None
+    curve, _, size = CURVES[alg]
+    try:
+        point = _decode(x), _decode(y)
+        if any(len(part) != size for part in point):
+            return None
+        numbers = EllipticCurvePublicNumbers(int.from_bytes(point[0], "big"), int.from_bytes(point[1], "big"), curve)
+        return VerifyKey(kid, alg, numbers.public_key())
+    except (ValueError, binascii.Error):
+        return None
 
 
 def _find_public_key(modulus: object, exponent: object) -> RSAPublicKey | None:
@@ -231,5 +254,9 @@ def _find_public_key(modulus: object, exponent: object) -> RSAPublicKey | None:
         return None
 
 
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 def _decode_integer(text: str) -> int:
-    return int.from_bytes(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), "big")
+    return int.from_bytes(_decode(text), "big")

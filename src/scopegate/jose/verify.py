@@ -10,11 +10,20 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    SECP384R1,
+    SECP521R1,
+    EllipticCurve,
+    EllipticCurvePublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 from scopegate.base.limits import limit
@@ -24,7 +33,23 @@ ANY_RSA: Final = "RSA"
 """The `alg` of a key whose issuer names none: any algorithm of `ALGORITHMS` fits it."""
 
 ALGORITHMS: Final[Mapping[str, HashAlgorithm]] = {"RS256": SHA256(), "RS384": SHA384(), "RS512": SHA512()}
-"""Signature algorithms by JOSE name: RSASSA-PKCS1-v1_5 only, as Cognito signs and API Gateway accepts."""
+"""RSASSA-PKCS1-v1_5 by JOSE name: what Cognito signs with, and HTTP APIs accept."""
+
+
+class Curve(NamedTuple):
+    """An ECDSA algorithm. size_bytes: of each of the two numbers of a signature."""
+
+    curve: EllipticCurve
+    hash: HashAlgorithm
+    size_bytes: int
+
+
+CURVES: Final[Mapping[str, Curve]] = {
+    "ES256": Curve(SECP256R1(), SHA256(), 32),
+    "ES384": Curve(SECP384R1(), SHA384(), 48),
+    "ES512": Curve(SECP521R1(), SHA512(), 66),
+}
+"""ECDSA by JOSE name, for whoever says that it takes it: JWT authorizers of REST APIs. A key's curve names its one."""
 
 _PADDING: Final = PKCS1v15()
 _LATEST_TIME: Final = 100_000_000_000  # the year 5138: whatever is later was written in milliseconds
@@ -35,8 +60,8 @@ class VerifyKey:
     """A public key of an issuer; compared by identity, so that a replaced key invalidates what it verified."""
 
     kid: str
-    alg: str  # RS256, RS384, RS512 or ANY_RSA; the key decides the algorithm, never the token
-    public_key: RSAPublicKey
+    alg: str  # of ALGORITHMS or CURVES, or ANY_RSA; the key decides the algorithm, never the token
+    public_key: RSAPublicKey | EllipticCurvePublicKey
 
 
 KeySet = Mapping[str, VerifyKey]
@@ -132,7 +157,7 @@ def parse_token(token: str | bytes) -> ParsedToken:
     signature = _decode_segment(parts[2])
     # 4
     alg, kid, typ = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-    if not isinstance(alg, str) or alg not in ALGORITHMS:
+    if not isinstance(alg, str) or (alg not in ALGORITHMS and alg not in CURVES):
         plain = isinstance(alg, str) and len(alg) <= 32 and alg.isascii() and alg.isalnum()
         raise TokenError("algorithm", str(alg) if plain else "")
     if "crit" in header or "b64" in header:
@@ -207,10 +232,20 @@ class Verifier:
 
 def check_signature(parsed: ParsedToken, key: VerifyKey) -> None:
     """Raises TokenError: `algorithm` when the token's is not the key's, `signature` when it does not verify."""
-    if key.alg not in (parsed.alg, ANY_RSA):
-        raise TokenError("algorithm", parsed.alg)
+    public_key, alg = key.public_key, parsed.alg
+    if alg != key.alg and not (key.alg == ANY_RSA and alg in ALGORITHMS):
+        raise TokenError("algorithm", alg)
     try:
-        key.public_key.verify(parsed.signature, parsed.signing_input, _PADDING, ALGORITHMS[parsed.alg])
+        if isinstance(public_key, RSAPublicKey):
+            public_key.verify(parsed.signature, parsed.signing_input, _PADDING, ALGORITHMS[alg])
+            return
+        curve = CURVES[alg]
+        size = curve.size_bytes
+        if len(parsed.signature) != 2 * size:
+            raise TokenError("signature", "the signature is not two numbers of the curve's size")
+        # Two numbers side by side, never DER (RFC 7518 section 3.4).
+        r, s = (int.from_bytes(part, "big") for part in (parsed.signature[:size], parsed.signature[size:]))
+        public_key.verify(encode_dss_signature(r, s), parsed.signing_input, ECDSA(curve.hash))
     except InvalidSignature:
         raise TokenError("signature", "the signature is not that of the issuer's key") from None
 

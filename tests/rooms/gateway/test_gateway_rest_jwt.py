@@ -3,14 +3,16 @@
 Source: reference, control plane, section 3.4; botocore, JwtConfiguration.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.rooms.gateway.driver import Gateway, Pool, lambda_method
+from tests.rooms.jose.test_curves import ec_token, jwk
 from tests.server import Server, allow_gateway, make_function
-from tests.wire.gateways import Answer, RestApi, Web, serving_web
+from tests.wire.gateways import Answer, HttpApi, RestApi, Web, serving_web
 from tests.wire.test_gateway_issuers import Issuer
 
 POOL, OTHER = Pool("AAAAAAAAA"), Pool("BBBBBBBBB", kid="AAAAAAAAA-kid")
@@ -100,11 +102,11 @@ def test_an_algorithm_that_is_not_listed_is_refused() -> None:
     assert status(gateway, POOL.id_token()) == 401
 
 
-def test_algorithms_that_cannot_be_checked_close_the_method() -> None:
-    gateway = made(issuer_of(POOL.issuer), algorithms=("ES256",))
+def test_an_algorithm_of_no_name_closes_the_method() -> None:
+    gateway = made(issuer_of(POOL.issuer), algorithms=("HS256",))
 
     assert status(gateway, POOL.id_token()) == 500
-    assert gateway.view.api_by_id["api1234567"].stages["prod"].plans[0].closed == "algorithms ES256 are not built yet"
+    assert gateway.view.api_by_id["api1234567"].stages["prod"].plans[0].closed == "algorithms HS256 are not known"
 
 
 @pytest.mark.parametrize(
@@ -213,6 +215,32 @@ def test_keys_of_foreign_issuers_are_fetched(rest: RestApi, world: Web) -> None:
     assert three.fetched() == (0, 0)
     assert ask(rest, one.token(), "/read").status == 401
     assert ask(rest, one.token(scope="orders/read"), "/read").status == 200
+
+
+def test_a_curves_signature_passes_where_it_is_listed(rest: RestApi, server: Server, world: Web) -> None:
+    """HTTP APIs take RSA alone."""
+    issuer = Issuer(world, "curves")
+    issuer.answer(issuer.jwks, {"keys": [jwk("ES256"), jwk("ES384")]})
+    now = int(time.time())
+    payload = {"iss": issuer.url, "aud": "app", "exp": now + 600, "iat": now}
+    listed, http = RestApi(server), HttpApi(server)
+    authorizer = listed.client.create_authorizer(
+        restApiId=listed.id,
+        name="jwt",
+        type="JWT",
+        identitySource="method.request.header.Authorization",
+        jwtConfiguration={"issuers": [issuer_of(issuer.url, "app")], "defaultAlgorithms": ["ES256"]},
+    )
+    listed.web("GET", "/any", world.url, authorizationType="JWT", authorizerId=authorizer["id"])
+    listed.deploy()
+    http.web("GET /any", world.url, **http.jwt(issuer.url, "app"))
+
+    answers = [ask(listed, ec_token(alg, payload=payload).decode()).status for alg in ("ES256", "ES384")]
+    refused = http.call("GET", "/any", {"Authorization": ec_token("ES256", payload=payload).decode()})
+
+    assert answers == [200, 401]
+    assert refused.status == 401
+    assert 'error_description="signing method ES256 is invalid"' in (refused.header("www-authenticate") or "")
 
 
 def test_g11_a_new_key_is_fetched_and_a_forged_one_is_not_believed(rest: RestApi, world: Web) -> None:

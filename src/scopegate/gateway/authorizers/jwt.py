@@ -17,7 +17,7 @@ from scopegate.gateway.authorizers.tokens import Facts, check_now, facts_of, go_
 from scopegate.gateway.match import allows_any
 from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
 from scopegate.jose.remote import IssuerKeys, KeysUnavailable
-from scopegate.jose.verify import KeySet, Token, TokenError, parse_token
+from scopegate.jose.verify import CURVES, KeySet, Token, TokenError, parse_token
 from scopegate.ports import TrustedPool
 
 _SOURCE: Final = re.compile(r"\$request\.(?P<place>header|querystring)\.(?P<name>.+)")
@@ -80,7 +80,10 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
             note_issuer(call, got)
             return None
 
-        return call.edge.verifier.verify(value, choose_keys)
+        token = call.edge.verifier.verify(value, choose_keys)
+        if token.key.alg in CURVES:
+            raise TokenError("algorithm", token.key.alg)  # RSA alone (reference, "HTTP: JWT authorizer")
+        return token
 
     def note_issuer(call: ApiCall, got: object) -> None:
         call.record.facts["issuer_got"] = got if isinstance(got, str) else None

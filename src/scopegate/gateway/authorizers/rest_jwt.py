@@ -27,7 +27,7 @@ from scopegate.gateway.authorizers.tokens import (
 from scopegate.gateway.match import allows_any
 from scopegate.gateway.model import ApiCall, Authorizer, Closed, Document, RouteSpec, Step
 from scopegate.jose.remote import IssuerKeys, KeysUnavailable
-from scopegate.jose.verify import ALGORITHMS, KeySet, Token, TokenError, parse_token
+from scopegate.jose.verify import ALGORITHMS, CURVES, KeySet, Token, TokenError, parse_token
 from scopegate.ports import TrustedPool
 
 _SOURCE: Final = re.compile(r"method\.request\.header\.(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
@@ -69,8 +69,8 @@ def compile_authorizer(document: Document, scopes: tuple[str, ...], _spec: Route
     algorithms = frozenset(configuration.get("defaultAlgorithms") or ())
     if not issuers:
         raise Closed(f"authorizer {document.get('name')!r} has no issuer")
-    if not algorithms & ALGORITHMS.keys():
-        raise Closed(f"algorithms {', '.join(sorted(algorithms)) or 'of no name'} are not built yet")
+    if not algorithms <= ALGORITHMS.keys() | CURVES.keys() or not algorithms:
+        raise Closed(f"algorithms {', '.join(sorted(algorithms)) or 'of no name'} are not known")
     step = _compile_step(match["name"], issuers, algorithms, scopes)
     return Authorizer(
         step,

@@ -71,7 +71,7 @@ _MEMBERS: Final = (
 def create_authorizer(call: Call, request: Shape) -> Shape:
     """CreateAuthorizer. An unknown API is told as a concurrent modification, as on AWS.
 
-    Partly: discovery of a JWT authorizer's issuer is not tried; tokens signed by ES256, ES384 or ES512 are refused.
+    Partly: discovery of a JWT authorizer's issuer is not tried.
     """
     busy = conflict("Unable to complete operation due to concurrent modification. Please try again later.")
     api_id = api_of(call, request, busy)["id"]
