@@ -19,7 +19,7 @@ from scopegate.aws.policy import (
     compile_resource_policy,
     evaluate,
 )
-from scopegate.aws.rights import describe_caller
+from scopegate.aws.rights import describe_caller, describe_request
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.names import execute_api_arn
 from scopegate.gateway.model import ApiCall, Closed, Step
@@ -48,16 +48,9 @@ def _arn(call: ApiCall, account: str) -> str:
 
 
 def conditions(call: ApiCall) -> dict[str, list[str]]:
-    """The condition keys that the gateway knows of a call."""
-    found = {
-        "aws:sourceip": call.request.peer[0],
-        "aws:useragent": call.request.find_text(b"user-agent"),
-        "aws:referer": call.request.find_text(b"referer"),
-        "aws:securetransport": "true",
-        "aws:currenttime": str(call.started_at),
-        "aws:epochtime": str(int(call.started_at)),
-    }
-    known = {key: [value] for key, value in found.items() if value is not None}
+    """The condition keys that the gateway knows of a call. An API is spoken to by TLS alone, whatever is before it."""
+    known = describe_request(call.request, call.api.region, call.started_at)
+    known["aws:securetransport"] = ["true"]
     return known if call.caller is None else known | describe_caller(call.caller)
 
 

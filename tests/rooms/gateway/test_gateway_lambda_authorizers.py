@@ -199,6 +199,40 @@ def test_g2_what_is_remembered_ends_with_the_authorizer_that_asked() -> None:
     assert gateway.call("GET", "/prod/orders", TOKEN).status == 403
 
 
+@pytest.mark.parametrize(
+    ("resource", "condition", "status"),
+    [
+        (f"{ARN}/prod/*", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, 200),
+        (f"{ARN}/prod/*", {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}, 403),
+        (f"{ARN}/prod/*", {"StringLike": {"aws:UserAgent": "probe/*"}}, 200),
+        (f"{ARN}/prod/*", {"StringEquals": {"aws:UserAgent": "Probe/1"}}, 403),
+        (f"{ARN}/prod/*", {"StringLike": {"aws:Referer": "https://example.com/*"}}, 403),
+        (f"{ARN}/prod/*", {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, 200),
+        (f"{ARN}/prod/*", {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, 403),
+        (f"{ARN}/prod/*", {"NumericGreaterThan": {"aws:EpochTime": "1600000000"}}, 200),
+        (f"{ARN}/prod/*", {"Bool": {"aws:SecureTransport": "true"}}, 200),
+        (f"{ARN}/prod/*", {"StringEquals": {"aws:RequestedRegion": REGION}}, 200),
+        (f"{ARN}/prod/*", {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, 403),
+        (f"{ARN}/prod/*", {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}, 200),
+        (f"{ARN}/prod/*", {"StringEquals": {"aws:UserAgent": "${aws:UserAgent}"}}, 200),
+        ("arn:aws:execute-api:${aws:RequestedRegion}:*:api1234567/prod/GET/orders", {}, 200),
+        ("arn:aws:execute-api:${aws:PrincipalTag/region}:*:api1234567/prod/GET/orders", {}, 403),
+        ("arn:aws:execute-api:${aws:PrincipalTag/region, 'us-east-1'}:*:api1234567/prod/GET/orders", {}, 200),
+        (f"{ARN}/prod/GET/${{*}}", {}, 403),
+    ],
+)
+def test_conditions_and_variables_of_an_authorizers_policy(
+    resource: str, condition: dict[str, Any], status: int
+) -> None:
+    """What API Gateway knows of a call; a variable without a value makes its statement apply to nothing."""
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource, "Condition": condition}
+    answer = {"principalId": "user", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+
+    called = rest(answer).call("GET", "/prod/orders", {**TOKEN, "User-Agent": "probe/1"})
+
+    assert called.status == status
+
+
 HEADER, QUERY = "method.request.header.Authorization", "method.request.querystring.q"
 
 
