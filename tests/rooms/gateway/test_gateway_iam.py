@@ -276,6 +276,44 @@ def test_a_session_may_what_its_role_allows(server: Server, rest: RestApi, http:
     assert signed(http, session, "GET", "/old").body == b'{"message":"Forbidden"}'
 
 
+def test_an_iam_user_may_what_its_policies_allow(server: Server, rest: RestApi) -> None:
+    iam, name = server.aws("iam"), f"caller-{rest.id}"
+    iam.create_user(UserName=name)
+    policy = {"Version": "2012-10-17", "Statement": [allow(arn(rest, "prod/GET/o"))]}
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    user = Signer(key["AccessKeyId"], key["SecretAccessKey"])
+
+    allowed = signed(rest, user, "GET", "/prod/o")
+    denied = signed(rest, user, "POST", "/prod/o")
+    iam.delete_user_policy(UserName=name, PolicyName="own")
+
+    assert allowed.json["requestContext"]["identity"]["userArn"] == f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    assert (denied.status, signed(rest, user, "GET", "/prod/o").status) == (403, 403)
+    iam.update_access_key(UserName=name, AccessKeyId=user.key_id, Status="Inactive")
+    assert rest_refusal(signed(rest, user, "GET", "/prod/o")) == (403, INVALID, "UnrecognizedClientException")
+
+
+def test_an_assumed_roles_session_may_what_the_role_allows(server: Server, rest: RestApi) -> None:
+    iam, name = server.aws("iam"), f"assumed-{rest.id}"
+    account = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [account]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    policy = {"Version": "2012-10-17", "Statement": [allow(arn(rest, "prod/*"))]}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    within = json.dumps({"Version": "2012-10-17", "Statement": [allow(arn(rest, "prod/GET/*"))]})
+    given = server.aws("sts").assume_role(RoleArn=role, RoleSessionName="ada", Policy=within)["Credentials"]
+    session = Signer(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+    answers = [signed(rest, session, verb, "/prod/o") for verb in ("GET", "POST")]
+
+    assert [answer.status for answer in answers] == [200, 403]
+    presigned = session.target("GET", rest.host, "/prod/o")
+    assert call(server, "GET", presigned, host=rest.host).status == 200
+    user_arn = answers[0].json["requestContext"]["identity"]["userArn"]
+    assert user_arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/ada"
+
+
 def test_an_explicit_deny_wins(server: Server, rest: RestApi) -> None:
     session = session_of(server, f"iam-denied-{rest.id}", allow(arn(rest, "*")), allow(arn(rest, "prod/GET/o"), "Deny"))
 

@@ -3,17 +3,19 @@
 Source: reference, "REST: API keys and usage plans"; control plane, section 5.4; attack rows G21, U3.
 """
 
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.operators import wait_until
-from tests.server import Server, allow_gateway, make_function, start
-from tests.wire.gateways import Answer, RestApi
+from tests.operators import scopegate, wait_until
+from tests.server import REGION, Server, allow_gateway, make_function, start
+from tests.wire.gateways import Answer, RestApi, call
 
 MOCK = {"type": "MOCK", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
 
@@ -247,6 +249,48 @@ def test_a_refused_key_may_be_told_in_a_gateway_response(planned: Planned) -> No
     assert (answer.status, answer.json) == (418, {"type": "INVALID_API_KEY"})
 
 
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: Prod
+      Auth:
+        ApiKeyRequired: true
+        UsagePlan: {CreateUsagePlan: PER_API, Quota: {Limit: 1, Period: DAY}}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context):
+            return {"statusCode": 200, "body": event["requestContext"]["identity"]["apiKeyId"]}
+      Events:
+        Get: {Type: Api, Properties: {Path: /o, Method: get, RestApiId: !Ref Api}}
+Outputs:
+  Api: {Value: !Ref Api}
+  Key: {Value: !Ref ApiApiKey}
+"""
+
+
+def test_sams_usage_plan_works(server: Server, tmp_path: Path) -> None:
+    """`ApiKeyRequired` and `UsagePlan: PER_API` make a plan, a key and their link."""
+    (tmp_path / "template.yaml").write_text(SAM)
+    done = scopegate("deploy", str(tmp_path / "template.yaml"), "--name", "sam-usage", "--endpoint", server.url)
+    assert done.returncode == 0, done.stderr + done.stdout
+    printed = scopegate("outputs", "sam-usage", "--endpoint", server.url).stdout
+    outputs = dict(re.findall(r"(Api|Key) = (\w+)", printed))
+    value = server.aws("apigateway").get_api_key(apiKey=outputs["Key"], includeValue=True)["value"]
+    host = f"{outputs['Api']}.execute-api.{REGION}.amazonaws.com"
+
+    answers = [call(server, "GET", "/Prod/o", {"x-api-key": key}, host=host) for key in ("u" * 40, value, value)]
+
+    assert [answer.status for answer in answers] == [403, 200, 429]
+    assert answers[1].body.decode() == outputs["Key"]
+
+
 # rates
 
 
@@ -421,6 +465,18 @@ def test_usage_is_told_of_all_keys_and_of_none_that_never_called(server: Server)
         return answer["items"]
 
     assert wait_until(lambda: items() == {one: [[1, 8]], two: [[0, 9]]})
+
+
+def test_usage_comes_in_pages(planned: Planned) -> None:
+    keys = {planned.key()[0] for _ in range(3)}
+    today = today_of(planned.server).isoformat()
+    seen, more = set(), {}
+    for _ in range(3):
+        page = planned.client.get_usage(usagePlanId=planned.plan_id, startDate=today, endDate=today, limit=1, **more)
+        seen |= page["items"].keys()
+        more = {"position": page["position"]} if "position" in page else {}
+
+    assert (seen, more) == (keys, {})
 
 
 # durability, several processes
