@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from scopegate.stacks.read import FOR_EACH, Path, Template, check_resources
-from scopegate.stacks.resolve import Scope, Undecided, function_of, is_unknown, resolve
+from scopegate.stacks.resolve import Scope, Undecided, is_unknown, resolve
 
 _SECTIONS: Final = ("Conditions", "Outputs", "Resources")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9]+")
@@ -66,8 +66,9 @@ class _Writer:
             return [self.value(item, (*new, at), (*old, at), variables) for at, item in enumerate(value)]
         if not isinstance(value, dict):
             return value
-        if function_of(value) == "Ref" and value["Ref"] in variables:
-            return variables[value["Ref"]]
+        match value:
+            case {"Ref": str(name)} if len(value) == 1 and name in variables:
+                return variables[name]
         written: dict[str, Any] = {}
         for key, item in value.items():
             if key.startswith(FOR_EACH):
