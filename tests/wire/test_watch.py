@@ -260,6 +260,36 @@ def test_a_folder_that_the_template_comes_to_name_is_watched_from_then_on(words:
     assert not any("project/code/" in line for line in words.lines)
 
 
+def test_nested_and_included_files_are_part_of_it(up: Up) -> None:
+    outer = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: inner/template.yaml}}
+Outputs:
+  Fn::Transform: {Name: AWS::Include, Parameters: {Location: outputs.yaml}}
+"""
+    watched = up(
+        {
+            "inner/template.yaml": TEMPLATE,
+            "inner/code/app.py": APP,
+            "inner/code/words.py": "TEXT = 'first'\n",
+            "outputs.yaml": "Inner: {Value: !Ref Inner}\n",
+        },
+        outer,
+    )
+    assert watched.get().text == "first"
+
+    watched.save("inner/code/words.py", "TEXT = 'second'\n")
+    assert re.match(r"deployed \S*inner/code/words\.py → .*\bInner.Fn\b", watched.reload())
+    assert watched.get().text == "second"
+    watched.save("inner/template.yaml", TEMPLATE.replace("Path: /words", "Path: /others"))
+    assert re.match(r"deployed \S*inner/template\.yaml → ", watched.reload())
+    assert watched.get("/others").text == "second"
+    watched.save("outputs.yaml", "Inner: {Value: !Ref Nowhere}\n")
+    assert watched.reload().startswith("not deployed")
+    assert re.search(r"^error: \S*outputs\.yaml:1: .*Nowhere", watched.said(), re.MULTILINE), watched.said()
+
+
 def test_layers_and_requirements_are_part_of_it(up: Up) -> None:
     layer = """
       Layers: [!Ref Layer]

@@ -16,7 +16,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -145,12 +145,13 @@ def package(
     Raises TemplateError for code that is not there or cannot be built.
     """
     uploaded: dict[str, dict[str, Any]] = {}
+    shared: dict[str, Packed] = {}  # functions of one folder, each with a handler of its own
     for code in local_code(template):
         place = (template.file, code.logical_id)
         signature = "" if remembered is None else _signature(code)
         packed = None if remembered is None else remembered.get(place)
         if packed is None or not signature or (packed.code, packed.signature) != (code, signature):
-            packed = None
+            packed = shared.get(_made_of(code))
         if packed is None or not _is_held(client, packed.key):
             with tempfile.TemporaryFile() as file:
                 properties = _pack(template, code, builder, file)
@@ -159,10 +160,18 @@ def package(
                 if client is not None and not _is_held(client, packed.key):
                     file.seek(0)
                     client.own("PUT", f"artifacts/{packed.key}", file)
+        packed = shared[_made_of(code)] = replace(packed, code=code)
         if remembered is not None:
             remembered[place] = packed
         uploaded[code.logical_id] = {**packed.properties, code.member: code.location(packed.key)}
     return uploaded
+
+
+def _made_of(code: Code) -> str:
+    """Equal for code of which equal packages are made."""
+    own = code.source.method in ("esbuild", "makefile")  # these look at the resource's name and handler as well
+    source = code.source if own else replace(code.source, logical_id="", handler="")
+    return repr((code.path, source))
 
 
 def _is_held(client: Uploader | None, key: str) -> bool:
@@ -209,12 +218,21 @@ def _after_esbuild(template: Template, code: Code, built: Collection[str]) -> di
     if dot and module not in stems and base in stems:
         changed["Handler"] = f"{base}.{function}"
     if code.source.options.get("Sourcemap") is True:
-        own = template.resources[code.logical_id].get("Properties") or {}
-        shared = (template.document.get("Globals") or {}).get("Function") or {}
-        variables = (own.get("Environment") or {}).get("Variables") or {}
-        if "NODE_OPTIONS" not in {**((shared.get("Environment") or {}).get("Variables") or {}), **variables}:
-            changed["Environment"] = {"Variables": {**variables, "NODE_OPTIONS": "--enable-source-maps"}}
+        own = _variables(template.resources[code.logical_id].get("Properties"))
+        shared = _variables((template.document.get("Globals") or {}).get("Function"))
+        if own is not None and shared is not None and "NODE_OPTIONS" not in {**shared, **own}:
+            changed["Environment"] = {"Variables": {**own, "NODE_OPTIONS": "--enable-source-maps"}}
     return changed
+
+
+def _variables(properties: Any) -> dict[str, Any] | None:
+    """The variables of a function as they are written; None where only a deployment knows them."""
+    environment = (properties or {}).get("Environment") or {}
+    if not isinstance(environment, dict) or not environment.keys() <= {"Variables"}:
+        return None
+    variables = environment.get("Variables") or {}
+    written = isinstance(variables, dict) and not any(name.startswith("Fn::") for name in variables)
+    return variables if written else None
 
 
 def _pack_file(path: Path, file: BinaryIO) -> None:

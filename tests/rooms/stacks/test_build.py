@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from scopegate.stacks.build import package
 from scopegate.stacks.read import read_template
 from tests.node import bin_directory
-from tests.operators import scopegate
+from tests.operators import Production, scopegate
 from tests.server import ACCOUNT, ROLE, Server, zipped
 
 ESBUILD = Path(__file__).parents[2] / "wire" / "node" / "node_modules" / ".bin"
@@ -512,6 +512,43 @@ def test_a_package_beyond_the_limit_of_a_direct_upload_goes_up(project: Project)
     project.deploy()
 
     assert project.call() == 60_000_000
+
+
+def test_a_large_package_reaches_a_server_of_several_processes(production: Production, tmp_path: Path) -> None:
+    """In production mode an edge hands it to control, with its signature, and the runner has it from the store."""
+    project = Project(production.server, tmp_path / "project", "large-in-production")
+    project.environment |= production.key.environment
+    project.write({"code/app.py": python("os.path.getsize(__file__.replace('app.py', 'data'))")})
+    project.write({"code/data": os.urandom(90_000_000)})
+    project.template("Runtime: python3.12, CodeUri: code")
+
+    project.deploy()
+
+    functions = production.aws("lambda")
+    (name,) = [
+        each["FunctionName"]
+        for each in functions.list_functions()["Functions"]
+        if each["FunctionName"].startswith("large-in-production")
+    ]
+    assert json.loads(functions.invoke(FunctionName=name)["Payload"].read()) == 90_000_000
+
+
+def test_functions_of_one_folder_have_one_package(project: Project) -> None:
+    project.write({"code/app.py": python("'one'"), "code/other.py": python("'two'")})
+    project.template(
+        "Runtime: python3.12, CodeUri: code",
+        more="  Other:\n    Type: AWS::Serverless::Function\n"
+        "    Properties: {Runtime: python3.12, CodeUri: code, Handler: other.handler}",
+    )
+
+    project.deploy()
+
+    functions = project.server.aws("lambda")
+    names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+    ours = sorted(name for name in names if name.startswith(project.name))
+    answers = [functions.invoke(FunctionName=name)["Payload"].read() for name in ours]
+    digests = {functions.get_function(FunctionName=name)["Configuration"]["CodeSha256"] for name in ours}
+    assert (answers, len(digests)) == ([b'"one"', b'"two"'], 1)
 
 
 def test_what_unpacks_to_more_than_lambda_takes_is_refused(project: Project) -> None:
