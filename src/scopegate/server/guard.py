@@ -4,6 +4,7 @@ data      token endpoint, users' APIs, discovery, health: anyone who reaches the
 unsigned  operations that the model marks unsigned, GetClientToken, GetDerivedToken: anyone; browsers of any origin
 control   every other AWS operation and `/_scopegate/api`: no browser; in development mode a SigV4-shaped header that
           names the service and no proxy in between, in production mode a valid signature of a known key
+tickets   `/_scopegate/code` and `/_scopegate/responses`: whoever was given the URL, which is the right itself
 admin     control and the console
 
 Verifying the signature itself is `aws/sigv4.py`; the Host is judged in `hosts.py`. What is refused here is 403, except
