@@ -103,9 +103,10 @@ _Value = Callable[[Context], str]
 
 @dataclass(frozen=True, slots=True)
 class _Principals:
-    """The Principal of a statement."""
+    """The Principal of a statement. everyone: nobodies too; anything: services as well."""
 
     everyone: bool
+    anything: bool
     arns: frozenset[str]
     accounts: frozenset[str]
     services: frozenset[str]
@@ -113,7 +114,7 @@ class _Principals:
     def names(self, principal: Principal) -> bool:
         """Whether the statement is about this one itself, not only about its account."""
         if principal.service:
-            return principal.service in self.services
+            return self.anything or principal.service in self.services
         return self.everyone or not self.arns.isdisjoint(principal.arns)
 
     def covers(self, principal: Principal) -> bool:
@@ -244,7 +245,8 @@ def _compile_principals(statement: Any) -> _Principals:
     if "NotPrincipal" in statement or "Principal" not in statement:
         raise InvalidPolicy("a Statement of a resource policy needs Principal; NotPrincipal is not evaluated")
     principal = statement["Principal"]
-    if principal == "*":
+    anything = principal == "*"
+    if anything:
         principal = {"AWS": "*"}
     if not isinstance(principal, dict) or not principal.keys() <= {"AWS", "Service", "Federated", "CanonicalUser"}:
         raise InvalidPolicy("a Statement has a Principal that is not understood")
@@ -259,7 +261,8 @@ def _compile_principals(statement: Any) -> _Principals:
             accounts.add(account)
         # The root user is named by the ARN that stands for its account.
         arns.add(f"arn:aws:iam::{account}:root" if account else name)
-    return _Principals("*" in arns, frozenset(arns), frozenset(accounts), frozenset(names.get("Service", [])))
+    services = frozenset(names.get("Service", []))
+    return _Principals("*" in arns, anything, frozenset(arns), frozenset(accounts), services)
 
 
 def _statements_of(document: Any) -> list[Any]:
@@ -500,15 +503,19 @@ def _like(value: str, variables: bool) -> _MatchIn:
 def _arn_like(value: str, variables: bool) -> _MatchIn:
     """The six parts of an ARN are matched one by one."""
     wanted = _compile_value(value, _glob, _glob_exactly, variables=variables)
+    if not isinstance(wanted, str):
+        return lambda got, context: _match_parts(_compile_parts(wanted(context)), got)
+    matches = _compile_parts(wanted)
+    return lambda got, _: _match_parts(matches, got)
 
-    def match(got: str, context: Context) -> bool:
-        patterns = (wanted if isinstance(wanted, str) else wanted(context)).split(":", 5)
-        parts = got.split(":", 5)
-        return len(parts) == len(patterns) == 6 and all(
-            _compile_glob(pattern)(part) for pattern, part in zip(patterns, parts, strict=True)
-        )
 
-    return match
+def _compile_parts(glob: str) -> list[_Match]:
+    return [_compile_glob(part) for part in glob.split(":", 5)]
+
+
+def _match_parts(matches: list[_Match], got: str) -> bool:
+    parts = got.split(":", 5)
+    return len(parts) == len(matches) == 6 and all(match(part) for match, part in zip(matches, parts, strict=True))
 
 
 def _fixed(compile_value: Callable[[str], _Match]) -> Callable[[str, bool], _MatchIn]:

@@ -16,6 +16,7 @@ from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.limits import limit
 from scopegate.functions.code import CodeDirectory
 from scopegate.functions.model import Definition, Outcome, Work, code_digest
+from scopegate.functions.permissions import allows_service
 from scopegate.functions.references import LATEST, FunctionRef, find_reference, not_found
 from scopegate.functions.view import Function, Version, View
 from scopegate.ports import Invocation, InvocationAnswer, MintSession
@@ -222,8 +223,6 @@ def _choose_version(function: Function, ref: FunctionRef) -> Version:
 
 def _allows(function: Function, ref: FunctionRef, invocation: Invocation) -> bool:
     """Whether the policy of exactly what is addressed lets a service in; a version does not inherit."""
-    statements = function.policies.get("" if ref.qualifier in (None, LATEST) else str(ref.qualifier), ())
-    principal = str(invocation.principal)
-    source = invocation.source_arn
-    account = ref.account if source is None else (source.split(":") + [""] * 5)[4]
-    return any(statement.allows(principal, ACTION, source, account) for statement in statements)
+    policy = function.policies.get("" if ref.qualifier in (None, LATEST) else str(ref.qualifier))
+    service = str(invocation.principal)
+    return policy is not None and allows_service(policy, service, ACTION, invocation.source_arn, ref.account)

@@ -1,65 +1,36 @@
-"""A function's resource policy: which service may invoke it, for what.
+"""A function's resource policy: its statements, and what of them decides which service may invoke it, for what.
 
 Source: reference, Lambda, "Permissions": rendering and evaluation for services.
 """
 
-import fnmatch
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """An Allow statement, ready to ask. principal: a service's name or `*`. source_arn: per ARN part, a pattern."""
-
-    principal: str
-    action: re.Pattern[str]
-    source_arn: tuple[re.Pattern[str], ...] | None
-    source_account: str | None
-    unanswerable: bool  # has a condition that no service of ours can meet
-
-    def allows(self, principal: str, action: str, source_arn: str | None, source_account: str) -> bool:
-        if self.unanswerable or self.principal not in (principal, "*") or not self.action.fullmatch(action):
-            return False
-        if self.source_account is not None and self.source_account != source_account:
-            return False
-        if self.source_arn is None:
-            return True
-        if source_arn is None:
-            return False
-        parts = source_arn.split(":", 5)
-        return len(parts) == len(self.source_arn) and all(
-            pattern.fullmatch(part) for pattern, part in zip(self.source_arn, parts, strict=True)
-        )
+from scopegate.aws.policy import InvalidPolicy, Policy, Principal, Verdict, compile_resource_policy, evaluate
 
 
-def compile_statements(statements: Sequence[Mapping[str, Any]]) -> tuple[Statement, ...]:
-    """The statements of a stored policy, in order."""
-    return tuple(_compile(statement) for statement in statements)
+def compile_statements(statements: Sequence[Mapping[str, Any]]) -> Policy:
+    """The stored policy of a function, or of what is addressed of it: that is the one resource of its statements.
+
+    They only allow; one that cannot be evaluated allows nothing.
+    """
+    policies = []
+    for statement in statements:
+        # Without a Version `${` is text: what a service calls for has no variables.
+        document = {"Statement": {**statement, "Resource": "*"}}
+        with contextlib.suppress(InvalidPolicy):
+            policies.append(compile_resource_policy(document))
+    return Policy(tuple(statement for policy in policies for statement in policy.statements))
 
 
-def _compile(statement: Mapping[str, Any]) -> Statement:
-    principal = statement["Principal"]
-    name = principal if isinstance(principal, str) else principal.get("Service", "")
-    conditions: Mapping[str, Mapping[str, str]] = statement.get("Condition", {})
-    arn = conditions.get("ArnLike", {}).get("AWS:SourceArn")
-    account = conditions.get("StringEquals", {}).get("AWS:SourceAccount")
-    known = {("ArnLike", "AWS:SourceArn"), ("StringEquals", "AWS:SourceAccount")}
-    others = {(operator, key) for operator, keys in conditions.items() for key in keys} - known
-    return Statement(
-        name,
-        re.compile(_like(statement["Action"]).pattern, re.IGNORECASE),  # actions are told apart without case
-        None if arn is None else tuple(_like(part) for part in arn.split(":", 5)),
-        account,
-        bool(others),
-    )
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    """`*` and `?` as IAM means them; everything else is itself."""
-    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
+def allows_service(policy: Policy, service: str, action: str, source_arn: str | None, account: str) -> bool:
+    """Whether a service may call; source_arn: what it calls for; account: of the function."""
+    context = {"aws:sourceaccount": [account]}
+    if source_arn is not None:
+        context = {"aws:sourceaccount": source_arn.split(":", 5)[4:5], "aws:sourcearn": [source_arn]}
+    return evaluate((policy,), action, "", context, Principal(service=service)) is Verdict.ALLOW
 
 
 def render_statement(request: Mapping[str, Any], resource: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scopegate.functions.permissions import Statement
+from scopegate.aws.policy import Policy
 from scopegate.functions.references import LATEST, FunctionRef, find_reference
 
 Key = tuple[str, str, str]  # account, region, name
@@ -34,7 +34,7 @@ class Function:
     ref: FunctionRef
     versions: Mapping[str, Version]
     aliases: Mapping[str, Alias]
-    policies: Mapping[str, tuple[Statement, ...]]
+    policies: Mapping[str, Policy]
     reserved_concurrency: int | None
 
     @property

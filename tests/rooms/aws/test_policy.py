@@ -294,7 +294,7 @@ GATEWAY = Principal(service="apigateway.amazonaws.com")
 @pytest.mark.parametrize(
     ("named", "allowed", "delegated"),
     [
-        ("*", {"nobody", "ada", "root", "worker"}, set()),
+        ("*", {"nobody", "ada", "root", "worker", "gateway"}, set()),
         ({"AWS": "*"}, {"nobody", "ada", "root", "worker"}, set()),
         ({"AWS": f"{IAM}:user/ada"}, {"ada"}, set()),
         ({"AWS": [f"{IAM}:user/bob", f"{IAM}:user/ada"]}, {"ada"}, set()),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scopegate.functions.permissions import compile_statements, render_statement
+from scopegate.functions.permissions import allows_service, compile_statements, render_statement
 from tests.rooms.functions_operations.driver import ACCOUNT, Client, arn, refusal
 
 INVOKE = "lambda:InvokeFunction"
@@ -277,8 +277,8 @@ def test_no_policy_is_no_resource(made: Client, name: str) -> None:
 
 def allows(source: str | None, principal: str = GATEWAY, action: str = INVOKE, **members: Any) -> bool:
     request = {"StatementId": "s", "Action": INVOKE, "Principal": GATEWAY, **members}
-    (statement,) = compile_statements([render_statement(request, arn())])
-    return statement.allows(principal, action, source, ACCOUNT)
+    policy = compile_statements([render_statement(request, arn())])
+    return allows_service(policy, principal, action, source, ACCOUNT)
 
 
 @pytest.mark.parametrize(
