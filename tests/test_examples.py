@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scopegate.cli.client import Client
 from tests.node import bin_directory
 from tests.server import Server
 from tests.wire.gateways import Web, serving_web
@@ -125,9 +126,25 @@ def test_an_openapi_document_alone(up: Up, web: Web, tmp_path: Path) -> None:
         assert [seen.target for seen in web.seen] == ["/health", "/orders"]
 
 
+def test_a_nested_stack_that_guards_its_parents_api(up: Up) -> None:
+    example = up(EXAMPLES / "nested/template.yaml", "--name", "shop")
+    token = example.token()
+
+    answers = [
+        example.call("GET", "/orders", token),
+        example.call("GET", "/orders"),
+        example.call("POST", "/orders", token),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 401, 403]
+    assert answers[0].json()["for"] == example.outputs["ClientId"]
+    stacks = Client(example.server.url).own("GET", "stacks")["stacks"]
+    assert [each["parent"] for each in stacks] == ["", "shop"]
+
+
 def test_every_example_has_a_readme_and_is_tested() -> None:
     """Here, or in a module of its own: `test_third_party_idp`."""
     folders = {folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()}
 
-    assert folders == {"dependencies", "openapi", "orders", "orders-node", "proxy", "third-party-idp"}
+    assert folders == {"dependencies", "nested", "openapi", "orders", "orders-node", "proxy", "third-party-idp"}
     assert [name for name in folders if not (EXAMPLES / name / "README.md").is_file()] == []
