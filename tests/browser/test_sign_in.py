@@ -1,6 +1,7 @@
 """People sign in with a real browser: every way through the pages, to tokens."""
 
 import base64
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import chromium
@@ -335,3 +337,26 @@ def test_the_pages_work_by_the_host_of_the_domain(shop: Shop, page: Page) -> Non
     sign_in(page, "ada")
 
     assert tokens_of(shop, page)["id_token"]
+
+
+def test_a_pool_has_colours_and_a_logo_of_its_own(shop: Shop, page: Page) -> None:
+    """SetUICustomization, under the pages' own policy (which the fixture watches)."""
+    idp = shop.server.aws("cognito-idp")
+    idp.create_user_pool_domain(Domain=shop.pool_id.split("_")[1].lower() + "-look", UserPoolId=shop.pool_id)
+    logo = io.BytesIO()
+    Image.new("RGB", (120, 40), "#0b6b50").save(logo, "PNG")
+    css = (
+        ".submitButton-customizable { background-color: #0b6b50; }"
+        ".submitButton-customizable:hover { background-color: #084f3b; }"
+        ".background-customizable { background-color: #e9f3ef; }"
+    )
+    made = idp.set_ui_customization(UserPoolId=shop.pool_id, CSS=css, ImageFile=logo.getvalue())["UICustomization"]
+
+    page.goto(shop.url())
+
+    button = page.get_by_role("button", name="Sign in")
+    expect(button).to_have_css("background-color", "rgb(11, 107, 80)")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(233, 243, 239)")
+    expect(page.get_by_role("img", name="Orders")).to_have_js_property("naturalWidth", 120)
+    answer = page.request.get(made["ImageUrl"])
+    assert (answer.status, answer.headers["content-type"], answer.body()) == (200, "image/png", logo.getvalue())

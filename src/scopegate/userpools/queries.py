@@ -3,7 +3,8 @@
 Documents are wire shapes of the service model:
 
 pool: UserPoolType without what is counted or looked up (`EstimatedNumberOfUsers`, `Domain`, `CustomDomain`); the
-answers of GetUserPoolMfaConfig lie beside it under `MfaConfig`, which no answer shows as it stands.
+answers of GetUserPoolMfaConfig lie beside it under `MfaConfig`, those of SetUICustomization under `UICustomization`;
+neither is shown as it stands.
 domain: DomainDescriptionType. client: UserPoolClientType without ClientSecret. resource server: ResourceServerType.
 
 A pool is found by account, region and id together, so nothing of one account or region is reached from another; what
@@ -16,9 +17,11 @@ Each write says `changed`: `user_pool` (pool id; its keys with it), `user_pool_d
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
+from scopegate.base.limits import limit
 from scopegate.store import documents
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
@@ -29,7 +32,13 @@ from scopegate.store.tables import (
     user_pool_domains,
     user_pool_keys,
     user_pools,
+    users,
 )
+
+_NOBODY: Final = ""
+"""The account of a pool that is deleted while some of its users still are there."""
+
+_DELETED_AT_ONCE: Final = limit("userpools.users_deleted_at_once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +118,45 @@ def put_pool(tx: Tx, account: str, region: str, pool_id: str, document: Document
 
 
 def delete_pool(tx: Tx, pool_id: str) -> bool:
-    """The pool and all that hangs on it but its domains: a pool that has one is not deleted."""
+    """The pool and all that hangs on it but its domains: a pool that has one is not deleted.
+
+    Many users are not deleted in one write, which would hold up every other for minutes: the pool is nobody's then, and
+    `delete_left_users` has to go on with it.
+    """
     for client_id, _ in list_clients(tx, pool_id):
         delete_client(tx, pool_id, client_id)
     documents.remove(tx, resource_servers, pool_id=pool_id)
     documents.remove(tx, user_pool_keys, pool_id=pool_id)
-    removed = documents.remove(tx, user_pools, pool_id=pool_id)
+    if _has_many_users(tx, pool_id):
+        nobodys = {"account": _NOBODY, "region": _NOBODY, "document": {}}
+        removed = tx.sql.execute(update(user_pools).where(user_pools.c.pool_id == pool_id).values(**nobodys)).rowcount
+    else:
+        removed = documents.remove(tx, user_pools, pool_id=pool_id)
     tx.changed("resource_server", pool_id)
     tx.changed("user_pool", pool_id)
     return removed > 0
+
+
+def _has_many_users(tx: Tx, pool_id: str) -> bool:
+    query = select(users.c.name_key).where(users.c.pool_id == pool_id).limit(1).offset(_DELETED_AT_ONCE)
+    return tx.sql.execute(query).first() is not None
+
+
+def delete_left_users(tx: Tx) -> bool:
+    """Delete some users of a pool that is deleted already, at last what is left of the pool; False when all is done."""
+    pool = tx.sql.execute(select(user_pools.c.pool_id).where(user_pools.c.account == _NOBODY).limit(1)).first()
+    if pool is None:
+        return False
+    of_pool = users.c.pool_id == pool.pool_id
+    some = select(users.c.name_key).where(of_pool).order_by(users.c.name_key).limit(_DELETED_AT_ONCE)
+    if tx.sql.execute(delete(users).where(of_pool, users.c.name_key.in_(some))).rowcount == 0:
+        documents.remove(tx, user_pools, pool_id=pool.pool_id)
+    return True
+
+
+def pool_id_is_taken(tx: Tx, pool_id: str) -> bool:
+    """Whether a pool has this id, be it one that is deleted and not gone yet."""
+    return tx.sql.execute(select(user_pools.c.pool_id).where(user_pools.c.pool_id == pool_id)).first() is not None
 
 
 def list_pools(
@@ -133,16 +172,18 @@ def count_pools(tx: Tx, account: str, region: str) -> int:
 
 
 def find_pool_owner(tx: Tx, pool_id: str) -> PoolRow | None:
-    """A pool whoever owns it: for compilation and id collisions."""
+    """A pool whoever owns it: for compilation."""
     table = user_pools.c
     query = select(table.pool_id, table.account, table.region, table.document).where(table.pool_id == pool_id)
-    row = tx.sql.execute(query).first()
+    row = tx.sql.execute(query.where(table.account != _NOBODY)).first()
     return None if row is None else PoolRow(*row)
 
 
 def all_pool_ids(tx: Tx) -> Sequence[str]:
     """Of every account and region: for compilation."""
-    return [row[0] for row in tx.sql.execute(select(user_pools.c.pool_id).order_by(user_pools.c.pool_id))]
+    table = user_pools.c
+    query = select(table.pool_id).where(table.account != _NOBODY).order_by(table.pool_id)
+    return [row[0] for row in tx.sql.execute(query)]
 
 
 # Signing keys

@@ -95,3 +95,41 @@ def test_what_would_guard_or_open_a_sign_in_is_refused(stack: Stack, kind: str) 
     text = f"Resources:\n  Thing: {{Type: AWS::Cognito::{kind}, Properties: {{UserPoolId: a}}}}\n"
 
     assert f"Types that are not supported yet: AWS::Cognito::{kind}" in stack.refused(text)
+
+
+LOOK = """
+Resources:
+  Pool: {Type: AWS::Cognito::UserPool, Properties: {UserPoolName: look}}
+  Domain:
+    Type: AWS::Cognito::UserPoolDomain
+    Properties: {UserPoolId: !Ref Pool, Domain: $DOMAIN}
+$LOOK
+Outputs:
+  Pool: {Value: !Ref Pool}
+"""
+ATTACHMENT = """
+  Look:
+    Type: AWS::Cognito::UserPoolUICustomizationAttachment
+    DependsOn: Domain
+    Properties: {UserPoolId: !Ref Pool, ClientId: ALL, CSS: "$CSS"}
+"""
+
+
+def test_the_look_of_the_pages_follows_its_template(stack: Stack) -> None:
+    def look(css: str) -> str:
+        attachment = ATTACHMENT.replace("$CSS", css) if css else ""
+        return LOOK.replace("$DOMAIN", stack.name).replace("$LOOK", attachment)
+
+    made = stack.deploy(look(".label-customizable{color:red}"))
+    idp = stack.server.aws("cognito-idp")
+
+    def css() -> str | None:
+        found = idp.get_ui_customization(UserPoolId=made["Pool"])["UICustomization"]
+        return found.get("CSS")
+
+    assert css() == ".label-customizable{color:red}"
+    stack.deploy(look(".label-customizable{color:blue}"))
+    assert stack.changed() == {"Look": "Update"}
+    assert css() == ".label-customizable{color:blue}"
+    stack.deploy(look(""))
+    assert css() is None

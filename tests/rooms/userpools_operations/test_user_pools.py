@@ -512,7 +512,6 @@ def test_pools_per_account_are_a_quota(client: Client, monkeypatch: pytest.Monke
 def test_features_that_no_pool_has_answer_empty(pool: Pool) -> None:
     """Deployment tools ask after they made a pool."""
     assert pool.client.list_identity_providers(UserPoolId=pool.id) == {"Providers": []}
-    assert pool.client.get_ui_customization(UserPoolId=pool.id) == {"UICustomization": {}}
     assert pool.client.list_user_pool_replicas(UserPoolId=pool.id) == {"UserPoolReplicas": []}
     assert pool.client.get_log_delivery_configuration(UserPoolId=pool.id) == {
         "LogDeliveryConfiguration": {"UserPoolId": pool.id, "LogConfigurations": []}

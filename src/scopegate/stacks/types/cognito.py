@@ -183,6 +183,19 @@ async def _delete_membership(aws: Aws, physical: Physical, properties: Propertie
     await aws.call(_IDP, "AdminRemoveUserFromGroup", properties)
 
 
+async def _customize(aws: Aws, logical_id: str, properties: Properties) -> Physical:
+    physical = Physical("UserPoolUICustomizationAttachment-{UserPoolId}-{ClientId}".format_map(properties), {})
+    return await aws.make(_IDP, "SetUICustomization", properties, lambda _: physical)
+
+
+async def _customize_anew(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
+    return await _customize(aws, "", new)
+
+
+async def _customize_no_more(aws: Aws, physical: Physical, properties: Properties) -> None:
+    await aws.call(_IDP, "SetUICustomization", without(properties, "CSS"))
+
+
 # A user, or a pool, that is gone has taken what hung on it along.
 _GONE: Final = frozenset({"ResourceNotFoundException", "UserNotFoundException"})
 
@@ -264,6 +277,16 @@ TYPES: Final = {
         replaces=words("Identifier UserPoolId"),
         ref="the identifier",
         operations=words("CreateResourceServer DeleteResourceServer UpdateResourceServer"),
+    ),
+    "AWS::Cognito::UserPoolUICustomizationAttachment": ResourceType(
+        _customize,
+        _customize_no_more,
+        _customize_anew,
+        properties=words("CSS ClientId UserPoolId"),
+        required=("ClientId", "UserPoolId"),
+        replaces=words("ClientId UserPoolId"),
+        ref="an id of its own",
+        operations=words("SetUICustomization"),
     ),
     "AWS::Cognito::UserPoolUser": ResourceType(
         _create_user,

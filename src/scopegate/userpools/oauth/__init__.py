@@ -25,7 +25,8 @@ from scopegate.userpools.oauth.sign_up import answer_confirm, answer_sign_up
 from scopegate.userpools.oauth.token import answer_token
 from scopegate.userpools.oauth.userinfo import answer_userinfo
 from scopegate.userpools.oauth.visit import StaleForm, Visit, begin
-from scopegate.userpools.pages.render import find_asset
+from scopegate.userpools.pages.branding import EVERY_CLIENT, client_of_asset, find_look_asset
+from scopegate.userpools.pages.render import Asset, find_asset
 
 Answer = Response | Awaitable[Response]
 Endpoint = Callable[[Request, PoolView | None, View, Edge], Answer]
@@ -81,11 +82,22 @@ def answer(request: Request, path: str, pool: PoolView | None, view: View, edge:
         text = f"{_MACHINE_PATHS[path]} is not built yet."
         refusal = OAuthError("unsupported_operation", text, status=501)
         return responses.render_error(refusal, clock.request_uuid())
-    if path.startswith(_ASSETS) and (asset := find_asset(path.removeprefix(_ASSETS))) is not None:
+    if path.startswith(_ASSETS) and (asset := _find_asset(path.removeprefix(_ASSETS), pool, view)) is not None:
         return responses.render_asset(asset.content_type, asset.body)
     # Cognito answers 400 where a document of the issuer is asked for, which is at /{pool id}/.well-known/….
     status = 400 if path.startswith("/.well-known/") else 404
     return begin(request, path, pool, view, edge).error_page("invalid_request", status)
+
+
+def _find_asset(name: str, pool: PoolView | None, view: View) -> Asset | None:
+    """A file of all pages, or of a client's own look."""
+    client_id = client_of_asset(name)
+    if client_id is None:
+        return find_asset(name)
+    if client_id == EVERY_CLIENT:
+        return None if pool is None else find_look_asset(pool.document, EVERY_CLIENT, name)
+    found = view.find_client(client_id, pool)
+    return find_look_asset(found[1].document, client_id, name) if found is not None else find_asset(name)
 
 
 async def _answer_page(page: Page, visit: Visit) -> Response:

@@ -23,7 +23,8 @@ from scopegate.store.sealing import Sealer
 from scopegate.userpools.model import AppClient, PoolView, View
 from scopegate.userpools.oauth import responses
 from scopegate.userpools.oauth.authorization import Authorization, NoRedirect, read_authorization, read_query
-from scopegate.userpools.pages.render import Scene, render_page
+from scopegate.userpools.pages.branding import look_of
+from scopegate.userpools.pages.render import Look, Scene, render_page
 from scopegate.userpools.pages.words import LANGUAGES, choose_language, say
 from scopegate.userpools.signin.model import new_secret
 
@@ -95,6 +96,7 @@ class Visit:
         scene = Scene(
             self.base,
             self.language,
+            look=self._look(),
             client_name=self.client.name if self.client else "",
             query=asked.query if asked else "",
             csrf=self._csrf_token(),
@@ -140,6 +142,11 @@ class Visit:
         if secure:
             parts.append("Secure")
         self._set[name] = "; ".join(parts).encode("ascii")
+
+    def _look(self) -> Look:
+        if self.client is None:
+            return Look()
+        return look_of(self.view.pool_by_id[self.client.pool_id].document, self.client.client_id)
 
     def _csrf_token(self) -> str:
         """What a form must bring back beside the cookie that holds the same."""

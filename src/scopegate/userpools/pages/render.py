@@ -96,7 +96,7 @@ def find_asset(name: str) -> Asset | None:
 @lru_cache(maxsize=1)
 def style_name() -> str:
     """The stylesheet's name, by content, so that browsers may keep it for good."""
-    return f"style-{blake2b(_read('style.css'), digest_size=8).hexdigest()}.css"
+    return f"style.{blake2b(_read('style.css'), digest_size=8).hexdigest()}.css"
 
 
 @lru_cache(maxsize=2)

@@ -108,9 +108,6 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="ClientId UserPoolId",
         says=_LOOKS,
     ),
-    "AWS::Cognito::UserPoolUICustomizationAttachment": Recorded(
-        "UserPoolUICustomizationAttachment-{UserPoolId}-{ClientId}", replaces="ClientId UserPoolId", says=_LOOKS
-    ),
     "AWS::Cognito::LogDeliveryConfiguration": Recorded(
         "{UserPoolId}-LogDeliveryConfiguration",
         {"Id": "{UserPoolId}-LogDeliveryConfiguration"},

@@ -2,13 +2,13 @@
 
 Deployment tools ask for these after they made a pool. The operations that would set them answer that they are not
 built, so the empty answer is true.
-Source: reference, "All 141 operations"; the answers of a pool without providers, style, logs or replicas.
+Source: reference, "All 141 operations"; the answers of a pool without providers, logs or replicas.
 """
 
 from scopegate.aws.operations import Shape
 from scopegate.ports import Call
 from scopegate.userpools.operations.cognito_idp import refusals
-from scopegate.userpools.operations.cognito_idp.lookup import get_client, get_pool
+from scopegate.userpools.operations.cognito_idp.lookup import get_pool
 
 
 def _check_first_page(request: Shape) -> None:
@@ -21,14 +21,6 @@ def list_identity_providers(call: Call, request: Shape) -> Shape:
     get_pool(call, request["UserPoolId"])
     _check_first_page(request)
     return {"Providers": []}
-
-
-def get_ui_customization(call: Call, request: Shape) -> Shape:
-    """GetUICustomization."""
-    pool_id = get_pool(call, request["UserPoolId"])["Id"]
-    if request.get("ClientId", "ALL") != "ALL":
-        get_client(call, pool_id, request["ClientId"])
-    return {"UICustomization": {}}
 
 
 def get_log_delivery_configuration(call: Call, request: Shape) -> Shape:

@@ -15,6 +15,7 @@ from scopegate.ports import Call
 from scopegate.store.documents import Document
 from scopegate.store.port import Tx
 from scopegate.userpools import queries
+from scopegate.userpools.deletion import delete_left_users
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.operations.cognito_idp.lookup import get_pool, moment
 from scopegate.userpools.operations.cognito_idp.mfa import has_factor
@@ -28,7 +29,7 @@ CUSTOM_ID_TAG: Final = "_custom_id_"
 
 _LIST_SIZE: Final = 60
 _CREATE_ONLY: Final = ("AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
-_KEPT: Final = ("Id", "Name", "Arn", "CreationDate", "SchemaAttributes", "MfaConfig", *_CREATE_ONLY)
+_KEPT: Final = ("Id", "Name", "Arn", "CreationDate", "SchemaAttributes", "MfaConfig", "UICustomization", *_CREATE_ONLY)
 
 
 async def create_user_pool(call: Call, request: Shape) -> Shape:
@@ -71,7 +72,7 @@ def _choose_id(call: Call, tx: Tx, tags: dict[str, str]) -> str:
         re.escape(call.region) + "_[0-9a-zA-Z]+", pinned
     ):
         raise refusals.invalid(f"The tag {CUSTOM_ID_TAG} must name a user pool id of this region: {call.region}_...")
-    if queries.find_pool_owner(tx, pinned) is not None:
+    if queries.pool_id_is_taken(tx, pinned):
         raise refusals.invalid(f"The tag {CUSTOM_ID_TAG} names a user pool that exists already.")
     return pinned
 
@@ -103,15 +104,23 @@ def update_user_pool(call: Call, request: Shape) -> Shape:
     return {}
 
 
-def delete_user_pool(call: Call, request: Shape) -> Shape:
-    """DeleteUserPool, with its clients, resource servers and keys; refused while it is protected or has a domain."""
-    pool = get_pool(call, request["UserPoolId"])
+async def delete_user_pool(call: Call, request: Shape) -> Shape:
+    """DeleteUserPool, with all that is in it; refused while it is protected or has a domain. It is gone at once, though
+    many users take their time."""
+    if await call.write(lambda tx: _delete_pool(call, tx, request["UserPoolId"])):
+        call.ports.beside(delete_left_users(call.store))
+    return {}
+
+
+def _delete_pool(call: Call, tx: Tx, pool_id: str) -> bool:
+    """Whether users are left to be deleted."""
+    pool = get_pool(call, pool_id, tx)
     if pool["DeletionProtection"] == "ACTIVE":
         raise refusals.pool_is_protected()
-    if queries.list_domains(call.tx, pool["Id"]):
+    if queries.list_domains(tx, pool_id):
         raise refusals.pool_has_domain()
-    queries.delete_pool(call.tx, pool["Id"])
-    return {}
+    queries.delete_pool(tx, pool_id)
+    return queries.pool_id_is_taken(tx, pool_id)
 
 
 def list_user_pools(call: Call, request: Shape) -> Shape:
