@@ -45,7 +45,7 @@ def with_answer(text: str, answer: str) -> str:
 def test_a_first_deployment_that_fails_leaves_nothing_and_shows_the_first_cause(stack: Stack) -> None:
     message = stack.refused(WHOLE + BROKEN)
 
-    line = (WHOLE + BROKEN).splitlines().index("      AliasAttributes: [email]") + 1
+    line = (WHOLE + BROKEN).splitlines().index("      UsernameAttributes: [email]") + 1
     assert message.startswith(f"template.yaml:{line}: Broken (AWS::Cognito::UserPool): InvalidParameterException")
     assert stack.everything() == NOTHING
     stacks = Client(stack.server.url).own("GET", "stacks")["stacks"]
