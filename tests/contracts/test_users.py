@@ -141,6 +141,31 @@ def test_a_deleted_pool_leaves_nothing(crowd: Driver) -> None:
     assert crowd.read(lambda tx: messages.list_messages(tx, SEAL, "1", "us-east-1")) == []
 
 
+def test_a_deleted_pool_with_many_users_is_gone_at_once_and_they_follow(
+    crowd: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool of a million users would hold up every other write for minutes."""
+    monkeypatch.setattr(pools, "_DELETED_AT_ONCE", 3)
+
+    crowd.write(lambda tx: pools.delete_pool(tx, POOL))
+
+    def look(tx: Tx) -> tuple[Any, ...]:
+        return (
+            pools.find_pool(tx, "1", "us-east-1", POOL),
+            pools.find_pool_owner(tx, POOL),
+            pools.all_pool_ids(tx),
+            pools.list_pools(tx, "1", "us-east-1"),
+            pools.pool_id_is_taken(tx, POOL),
+        )
+
+    assert crowd.read(look) == (None, None, [], [], True)
+    left = [(crowd.write(pools.delete_left_users).result, crowd.read(lambda tx: queries.count_users(tx, POOL)))]
+    while left[-1][0]:
+        left.append((crowd.write(pools.delete_left_users).result, crowd.read(lambda tx: queries.count_users(tx, POOL))))
+    assert left == [(True, 4), (True, 1), (True, 0), (True, 0), (False, 0)]
+    assert crowd.read(look)[-1] is False
+
+
 def put_code(code: str) -> Callable[[Tx], bool]:
     return lambda tx: messages.put_code(
         tx, SEAL, POOL, "ada", "sign_up", code, now=0.0, expires_at=HOUR, most=5, window_s=HOUR

@@ -152,6 +152,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.password_changes_per_hour": _hard(5, "tries", "Cognito: ChangePassword of one user"),
     "userpools.groups": _quota(10_000, "per pool", "Cognito: groups"),
     "userpools.groups_of_user": _quota(100, "per user", "Cognito: groups of one user"),
+    "userpools.users_deleted_at_once": _hard(500, "users", "ours: of a pool that is deleted, in one write"),
     # account
     "account.session_s": _hard(43_200, "seconds", "IAM: longest session of a role"),
     "account.iam.session_policies": _hard(10, "items", "STS: managed policies of a session"),

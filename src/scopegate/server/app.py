@@ -51,6 +51,7 @@ from scopegate.server.world import World, WorldHolder
 from scopegate.store import open_migrated, open_sealer, open_store
 from scopegate.store.port import Store, StoreUnavailable
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.deletion import delete_left_users
 from scopegate.userpools.messages.post import open_mail
 from scopegate.userpools.signin.queries import sweep
 from scopegate.userpools.users.passwords import Passwords
@@ -355,11 +356,12 @@ async def _begin_control(
 
 
 async def _sweep_sign_ins(store: Store) -> None:
-    """Delete what of sign-ins has expired, now and then."""
+    """Delete what of sign-ins has expired, and what is left of deleted pools, now and then."""
     while True:
         await asyncio.sleep(_SWEEP_S)
         with contextlib.suppress(StoreUnavailable):
             await store.write(lambda tx: sweep(tx, clock.now()))
+            await delete_left_users(store)
 
 
 async def _warn_of_runtimes(world: World) -> None:

@@ -195,15 +195,20 @@ def list_users(
         )
     else:
         query = query.where(users.c.pool_id == pool_id)
-    if attribute is not None:
-        query = query.where(_matching(searched, wanted, by_prefix=by_prefix))
     # An exact search has one value; a search by prefix goes from value to value.
     from_value_to_value = by_prefix and attribute is not None and searched is not name
     query = query.order_by(searched, name) if from_value_to_value else query.order_by(name)
-    if after is not None:
-        query = query.where(
-            tuple_(searched, name) > tuple_(*json.loads(after)) if from_value_to_value else name > after
-        )
+    least = wanted
+    if after is not None and from_value_to_value:
+        least, last = json.loads(after)
+        query = query.where(tuple_(searched, name) > tuple_(least, last))
+    elif after is not None:
+        query = query.where(name > after)
+    if attribute is not None and by_prefix:
+        # A range, so that an index serves it and no character of the prefix is a wildcard; it begins where one is.
+        query = query.where(searched >= least, searched < wanted + "\U0010ffff")
+    elif attribute is not None:
+        query = query.where(searched == wanted)
     found = []
     for row in tx.sql.execute(query).mappings():
         user = _user_of(row, seal)
@@ -214,13 +219,6 @@ def list_users(
 
 
 _COLUMNS: Final = {"username": "name_key", "sub": "sub", "cognito:user_status": "status"}
-
-
-def _matching(column: Any, value: Any, *, by_prefix: bool) -> Any:
-    """A prefix is a range, so that an index serves it and no character of it is a wildcard."""
-    if not by_prefix:
-        return column == value
-    return (column >= value) & (column < value + "\U0010ffff")
 
 
 def _put_search(tx: Tx, user: User) -> None:
