@@ -229,7 +229,7 @@ def as_sarif(reports: Sequence[Report]) -> str:
         "semanticVersion": scopegate.__version__,
         "rules": rules,
     }
-    base = {"%SRCROOT%": {"uri": Path.cwd().as_uri() + "/"}}
+    base = {"%SRCROOT%": {"description": {"text": "The folder in which the command ran."}}}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",

@@ -115,8 +115,14 @@ class Places:
     def owners_of(self, path: Path) -> tuple[str, ...]:
         return (str(path[1]),) if len(path) > 1 and path[0] == "Resources" else ()
 
-    def snippet(self, path: Path, value: Any) -> str:
-        """YAML that says `value` at `path`, from the top of the user's file; lists on the way are shown whole."""
+    def snippet(self, path: Path, value: Any, *more: tuple[Path, Any]) -> str:
+        """YAML that says `value` at `path`, and so on, from the top of the user's file; lists are shown whole."""
+        whole: dict[str, Any] = {}
+        for at, said in ((path, value), *more):
+            _merge(whole, self._nested(at, said))
+        return render_yaml(whole)
+
+    def _nested(self, path: Path, value: Any) -> Any:
         top = len(_BODY) if self.is_document and path[: len(_BODY)] == _BODY else 0
         for index in range(len(path) - 1, top - 1, -1):
             step = path[index]
@@ -125,7 +131,7 @@ class Places:
                 value = [value if at == step else item for at, item in enumerate(listed)]
             else:
                 value = {step: value}
-        return render_yaml(value)
+        return value
 
     def _written(self, logical_id: str) -> str:
         """The user's own name of a resource: its own, or the longest that a name of SAM's making begins with."""
@@ -196,6 +202,14 @@ def _pairs(value: Any) -> Iterator[tuple[tuple[str, str], Any]]:
     for first, inner in _items(value):
         for second, item in _items(inner):
             yield (first, second), item
+
+
+def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    for key, value in part.items():
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            _merge(whole[key], value)
+        else:
+            whole[key] = value
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -6,65 +6,70 @@ from typing import Any
 from scopegate.ports import Plan
 from scopegate.stacks.checks.look import USER_POOL, Api, Look, Pool, name_of, type_of
 from scopegate.stacks.checks.places import Place
+from scopegate.stacks.read import Path
 
 
 def guarded(look: Look, api: Api, place: Place, scopes: Sequence[str], authorizer_id: str = "") -> str:
-    """What asks for scopes at the place of a route. authorizer_id: of the route's own authorizer, "" takes any."""
-    name, reference = _authorizer(look, api, authorizer_id)
+    """What asks for scopes at the place of a route, with an authorizer where the API has none that takes them.
+
+    authorizer_id: of the route's own authorizer, "" takes any.
+    """
+    found = _authorizer(look, api, authorizer_id)
+    name, reference = found or ("pool", {"Ref": "Authorizer"})
+    more = () if found else (_new_authorizer(look, api, place),)
     wanted = list(scopes)
-    kind = "JWT" if api.kind == "HTTP" else "COGNITO_USER_POOLS"
     match place.form:
-        case "event":
-            said: Any = {"Auth": {"Authorizer": name, "AuthorizationScopes": wanted}}
-            return look.places.snippet((*place.path, "Properties"), said)
+        case "event" if found:
+            said: Any = {"Authorizer": name, "AuthorizationScopes": wanted}
+            return look.places.snippet((*place.path, "Properties", "Auth"), said)
         case "method" | "route":
+            kind = "JWT" if api.kind == "HTTP" else "COGNITO_USER_POOLS"
             said = {"AuthorizationType": kind, "AuthorizerId": reference, "AuthorizationScopes": wanted}
-            return look.places.snippet((*place.path, "Properties"), said)
+            return look.places.snippet((*place.path, "Properties"), said, *more)
         case "operation":
-            return look.places.snippet((*place.path, "security"), [{name: wanted}])
+            return look.places.snippet((*place.path, "security"), [{name: wanted}], *more)
     return api_guarded(look, api)
 
 
 def api_guarded(look: Look, api: Api) -> str:
     """What guards an API as a whole, in the words of its type."""
-    place = look.places.of_resource(api.logical_id)
-    owner = place.owners[0]
-    scopes = some_scope(look, api)
+    return look.places.snippet(*_new_authorizer(look, api, look.places.of_resource(api.logical_id)))
+
+
+def _new_authorizer(look: Look, api: Api, place: Place) -> tuple[Path, Any]:
+    """An authorizer that takes scopes: where it goes, and what is said there. place: of what it is to guard."""
+    owner = look.places.of_resource(api.logical_id).owners[0]
     pool = _first(look, USER_POOL) or "UserPool"
     arn = {"Fn::GetAtt": f"{pool}.Arn"}
     issuer = {"Fn::Sub": f"https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool}}}"}
     audience = [{"Ref": _first(look, "AWS::Cognito::UserPoolClient") or "AppClient"}]
+    jwt = {"issuer": issuer, "audience": audience}
     source = "$request.header.Authorization"
+    is_http = api.kind == "HTTP"
+    if place.form == "operation":
+        scheme: dict[str, Any] = {"type": "apiKey", "name": "Authorization", "in": "header"}
+        extension: dict[str, Any] = {"type": "cognito_user_pools", "providerARNs": [arn]}
+        if is_http:
+            scheme, extension = {"type": "oauth2"}, {"type": "jwt", "identitySource": source, "jwtConfiguration": jwt}
+        else:
+            scheme["x-amazon-apigateway-authtype"] = "cognito_user_pools"
+        document = place.path[: place.path.index("paths")]
+        at = (*document, "components", "securitySchemes", "pool")
+        return at, {**scheme, "x-amazon-apigateway-authorizer": extension}
     if look.places.kind(owner) in ("", "AWS::Serverless::Api", "AWS::Serverless::HttpApi"):
-        authorizer: dict[str, Any] = {"UserPoolArn": arn}
-        if api.kind == "HTTP":
-            jwt = {"issuer": issuer, "audience": audience}
-            authorizer = {"IdentitySource": source, "JwtConfiguration": jwt}
-        auth = {
-            "DefaultAuthorizer": "Pool",
-            "Authorizers": {"Pool": {**authorizer, "AuthorizationScopes": scopes}},
-        }
-        where = ("Resources", owner, "Properties") if owner else ("Globals", "HttpApi" if api.kind == "HTTP" else "Api")
-        return look.places.snippet((*where, "Auth"), auth)
-    if api.kind == "HTTP":
-        properties: dict[str, Any] = {
-            "ApiId": {"Ref": api.logical_id},
-            "Name": "pool",
-            "AuthorizerType": "JWT",
-            "IdentitySource": [source],
-            "JwtConfiguration": {"Issuer": issuer, "Audience": audience},
-        }
-        made = {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": properties}
-        return look.places.snippet(("Resources", "Authorizer"), made)
-    properties = {
-        "RestApiId": {"Ref": api.logical_id},
-        "Name": "pool",
-        "Type": "COGNITO_USER_POOLS",
-        "IdentitySource": "method.request.header.Authorization",
-        "ProviderARNs": [arn],
-    }
-    made = {"Type": "AWS::ApiGateway::Authorizer", "Properties": properties}
-    return look.places.snippet(("Resources", "Authorizer"), made)
+        authorizer: Any = {"IdentitySource": source, "JwtConfiguration": jwt} if is_http else {"UserPoolArn": arn}
+        authorizer["AuthorizationScopes"] = some_scope(look, api)
+        where = ("Resources", owner, "Properties") if owner else ("Globals", "HttpApi" if is_http else "Api")
+        return (*where, "Auth"), {"DefaultAuthorizer": "Pool", "Authorizers": {"Pool": authorizer}}
+    properties: dict[str, Any] = {"Name": "pool"}
+    if is_http:
+        properties |= {"ApiId": {"Ref": api.logical_id}, "AuthorizerType": "JWT", "IdentitySource": [source]}
+        properties["JwtConfiguration"] = {"Issuer": issuer, "Audience": audience}
+    else:
+        properties |= {"RestApiId": {"Ref": api.logical_id}, "Type": "COGNITO_USER_POOLS"}
+        properties |= {"IdentitySource": "method.request.header.Authorization", "ProviderARNs": [arn]}
+    kind = "AWS::ApiGatewayV2::Authorizer" if is_http else "AWS::ApiGateway::Authorizer"
+    return ("Resources", "Authorizer"), {"Type": kind, "Properties": properties}
 
 
 def scoped_authorizer(look: Look, api: Api, authorizer_id: str) -> str:
@@ -75,18 +80,12 @@ def scoped_authorizer(look: Look, api: Api, authorizer_id: str) -> str:
     return look.places.snippet((*place.path, "AuthorizationScopes"), some_scope(look, api))
 
 
-def _authorizer(look: Look, api: Api, authorizer_id: str = "") -> tuple[str, Any]:
-    """An authorizer of the API: its name, and how a method refers to it."""
-    takes_scopes = ("COGNITO_USER_POOLS", "JWT")
-    fitting = [
-        (found, each)
-        for found, each in sorted(api.authorizers.items(), key=lambda pair: str(pair[1].get("name")))
-        if found == authorizer_id or (not authorizer_id and type_of(each) in takes_scopes)
-    ]
-    if not fitting:
-        return "Authorizer", {"Ref": "Authorizer"}
-    found, document = fitting[0]
-    return name_of(document), {"Ref": look.places.logical_id(found) or "Authorizer"}
+def _authorizer(look: Look, api: Api, authorizer_id: str) -> tuple[str, Any] | None:
+    """An authorizer of the API that takes scopes: its name, and how a method refers to it."""
+    for found, document in sorted(api.authorizers.items(), key=lambda pair: name_of(pair[1])):
+        if found == authorizer_id or (not authorizer_id and type_of(document) in ("COGNITO_USER_POOLS", "JWT")):
+            return name_of(document), {"Ref": look.places.logical_id(found) or "Authorizer"}
+    return None
 
 
 def _first(look: Look, kind: str) -> str:

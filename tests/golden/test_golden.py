@@ -1,0 +1,115 @@
+"""Golden files: a template, a line of dashes, and what the command line says of it.
+
+`broken/`: what a person needs to mend it; `check/`: routes and suspicions; `plan/`: what a deployment would do.
+After a line `==== NAME` follows a file beside the template; `@PATH` stands for a template of this repository.
+`pytest tests/golden --rewrite-golden` writes what is said now; read the diff.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.operators import scopegate
+from tests.server import Server
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+_DASHES = "----------\n"
+
+
+class Golden:
+    """One golden file, its input laid out in a folder of its own."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.input, _, self.expected = file.read_text().partition(_DASHES)
+
+    def lay_out(self, folder: Path) -> Path:
+        """The template, and what stands beside it."""
+        if self.input.startswith("@"):
+            original = ROOT / self.input[1:].strip()
+            shutil.copytree(original.parent, folder)
+            return folder / original.name
+        folder.mkdir()
+        first, *others = self.input.split("\n==== ")
+        template = folder / ("template.json" if first.startswith("{") else "template.yaml")
+        template.write_text(first)
+        for other in others:
+            name, _, text = other.partition("\n")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return template
+
+
+def goldens(folder: str) -> Any:
+    files = sorted((HERE / folder).glob("*.golden"))
+    return pytest.mark.parametrize("golden", [Golden(file) for file in files], ids=lambda golden: golden.file.stem)
+
+
+@pytest.fixture(scope="module")
+def compare(request: pytest.FixtureRequest) -> Callable[[Golden, str], None]:
+    """Hold what was said against what is expected; or write it down, when that is asked for."""
+
+    def hold(golden: Golden, said: str) -> None:
+        if request.config.getoption("--rewrite-golden"):
+            golden.file.write_text(golden.input + _DASHES + said)
+            return
+        assert said == golden.expected
+
+    return hold
+
+
+@pytest.fixture(scope="module")
+def said_of_broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Name of a golden file → its findings, as lines; all are checked in one run, each by itself."""
+    base = tmp_path_factory.mktemp("broken")
+    files = sorted((HERE / "broken").glob("*.golden"))
+    templates = [Golden(file).lay_out(base / file.stem).relative_to(base) for file in files]
+    done = scopegate("check", "--json", *map(str, templates), cwd=base, timeout=600)
+    assert done.returncode == 1, done.stderr
+    said: dict[str, str] = {file.stem: "" for file in files}
+    for finding in json.loads(done.stdout)["findings"]:
+        name, _, file = finding["file"].partition("/")
+        line = f":{finding['line']}" if finding["line"] is not None else ""
+        said[name] += f"{file}{line}: {finding['severity']}: {finding['message']} [{finding['rule']}]\n"
+    return said
+
+
+@pytest.mark.timeout(600)
+@goldens("broken")
+def test_broken_templates(
+    golden: Golden, said_of_broken: dict[str, str], compare: Callable[[Golden, str], None]
+) -> None:
+    said = said_of_broken[golden.file.stem]
+
+    assert ": error: " in said
+    compare(golden, said)
+
+
+@goldens("check")
+def test_checked_templates(golden: Golden, tmp_path: Path, compare: Callable[[Golden, str], None]) -> None:
+    template = golden.lay_out(tmp_path / "app")
+
+    done = scopegate("check", template.name, cwd=template.parent)
+
+    assert (done.returncode, done.stderr) == (int(": error: " in done.stdout), "")
+    compare(golden, done.stdout)
+
+
+@goldens("plan")
+def test_planned_templates(
+    golden: Golden, tmp_path: Path, server: Server, compare: Callable[[Golden, str], None]
+) -> None:
+    template = golden.lay_out(tmp_path / "app")
+    name = f"golden-{golden.file.stem}"
+
+    done = scopegate(
+        "deploy", template.name, "--dry-run", "--name", name, "--endpoint", server.url, cwd=template.parent
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    compare(golden, done.stdout)
