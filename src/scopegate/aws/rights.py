@@ -9,7 +9,7 @@ control plane 3.1 (texts).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -69,8 +69,9 @@ def authorise(allows: Allows, caller: Caller, operation: Operation, members: Map
     if not is_limited(caller) or (operation.service.name, operation.name) in _OPEN:
         return
     asked = _Asked(operation, members, known["aws:requestedregion"][0], caller)
-    action, resource = _action(asked), _printable(_resource(asked))
-    check(allows, caller, action, resource, {**known, **_describe_members(asked)})
+    context = {**known, **_describe_members(asked)}
+    for action, resource in ((_action(asked), _resource(asked)), *_asked_beside(asked)):
+        check(allows, caller, action, resource, context)
 
 
 def is_limited(caller: Caller) -> bool:
@@ -86,8 +87,9 @@ def check(allows: Allows, caller: Caller, action: str, resource: str, context: C
 
 
 def denial(caller: Caller, action: str, resource: str, decision: Decision) -> str:
-    """IAM's sentence."""
-    return f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {decision.reason}"
+    """IAM's sentence, printable whatever a caller wrote."""
+    shown = _printable(resource)
+    return f"User: {caller.arn} is not authorized to perform: {action} on resource: {shown} {decision.reason}"
 
 
 def check_pass_role(call: CallContext[Any], role_arn: str, service: str) -> None:
@@ -99,7 +101,7 @@ def check_pass_role(call: CallContext[Any], role_arn: str, service: str) -> None
         return
     decision = call.ports.allows(call.caller, "iam:PassRole", role_arn, {"iam:passedtoservice": [service]})
     if decision.verdict is not Verdict.ALLOW:
-        message = denial(call.caller, "iam:PassRole", _printable(role_arn), decision)
+        message = denial(call.caller, "iam:PassRole", role_arn, decision)
         raise AwsError("AccessDeniedException", message, status=403)
 
 
@@ -169,6 +171,24 @@ def _action(asked: _Asked) -> str:
     if service in ("apigateway", "apigatewayv2"):
         return f"apigateway:{asked.operation.model.http['method']}"
     return f"{service}:{_ACTIONS.get((service, name), name)}"
+
+
+def _asked_beside(asked: _Asked) -> Iterator[tuple[str, str]]:
+    """What some operations need beside their own action: who may change an API need not be who says for whom it is,
+    and a layer is read by the function that has it."""
+    name, members = asked.operation.name, asked.members
+    if asked.operation.service.name == "apigateway":
+        operations = members.get("patchOperations")
+        paths = [one.get("path") for one in operations if isinstance(one, dict)] if isinstance(operations, list) else []
+        patched = name == "UpdateRestApi" and any(str(path).startswith("/policy") for path in paths)
+        body = members.get("body")
+        # Escapes could spell the extension otherwise.
+        imported = isinstance(body, bytes) and (b"apigateway-policy" in body or b"\\" in body)
+        if patched or imported or (name == "CreateRestApi" and "policy" in members):
+            yield "apigateway:UpdateRestApiPolicy", _resource(asked)
+    layers = members.get("Layers")
+    if asked.operation.service.name == "lambda" and isinstance(layers, list):
+        yield from (("lambda:GetLayerVersion", layer) for layer in layers if isinstance(layer, str))
 
 
 # The resource of an operation, by its service
