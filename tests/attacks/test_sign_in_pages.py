@@ -1,4 +1,4 @@
-"""Attack rows O1, O2, O4, O6, O7, O8, O12, O17, O18, O23, O24 and U1 at the pages by which people sign in."""
+"""Attack rows O1, O2, O4, O6, O7, O8, O12, O15, O17, O18, O23, O24 and U1 at the pages by which people sign in."""
 
 import base64
 import hashlib
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pyotp
 import pytest
 
+from scopegate.base.limits import limit
 from scopegate.http.message import Request
 from scopegate.userpools import oauth
 from scopegate.userpools import queries as pool_queries
@@ -161,6 +162,47 @@ def test_o2_the_verifier_of_another_request_is_refused(world: SignInWorld, brows
 
 def test_o4_no_issuer_is_told_as_cognito_tells_none(browser: Browser) -> None:
     assert set(sign_in(browser).query) == {"code", "state"}
+
+
+@pytest.mark.parametrize("response_type", ["code", "token"])
+def test_o4_strictly_every_answer_says_who_gave_it(response_type: str) -> None:
+    """RFC 9207, and what discovery announces."""
+    world = SignInWorld(strict_oauth=True)
+    world.user("ada")
+    browser = world.browser()
+    issuer = world.view.pool_by_id[POOL].issuer
+    pkce = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+    done = sign_in(browser, response_type=response_type, **pkce)
+    refused = browser.get("/oauth2/authorize", asked(response_type=response_type, scope="unknown"))
+    document = world.document(POOL, "openid-configuration").json
+
+    assert {**done.query, **done.fragment}["iss"] == issuer
+    assert {**refused.query, **refused.fragment}["iss"] == issuer
+    assert (document["issuer"], document["authorization_response_iss_parameter_supported"]) == (issuer, True)
+    assert document["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_o2_strictly_a_public_client_has_to_use_pkce() -> None:
+    """RFC 9700 section 2.1.1."""
+    page = SignInWorld(strict_oauth=True).browser().get("/oauth2/authorize", asked())
+
+    assert page.query["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("resource", ["https://unknown.example", "orders/", "ORDERS", "/api", "https://a/#f", ""])
+def test_o12_strictly_a_resource_has_to_be_there(resource: str) -> None:
+    """RFC 8707 section 2."""
+    world = SignInWorld(strict_oauth=True)
+    world.resource_server(POOL, "https://api.example", ("read",))
+    pkce = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+    def ask(wanted: str) -> Page:
+        query = urlencode({**asked(**pkce), "resource": wanted})
+        return world.browser().get(f"/oauth2/authorize?{query}")
+
+    assert ask(resource).query["error"] == "invalid_target"
+    assert ask("https://api.example").status == 200
 
 
 # O6: a flow that is off
@@ -383,6 +425,35 @@ def test_o17_an_unknown_user_and_a_wrong_password_look_the_same() -> None:
         return page.status, re.sub(r'value="[^"]*"', "", page.html)
 
     assert shown("ada") == shown("nobody")
+
+
+# O15: guessing
+
+
+def test_o15_an_address_that_guesses_is_stopped_and_others_are_not() -> None:
+    """Passwords sprayed over many users; each attempt costs the guesser, none costs another address."""
+    world = SignInWorld(development=False)
+    world.user("ada")
+    browser = world.browser()
+    for number in range(limit("oauth.failed_sign_ins")):
+        browser.get("/login", asked()).submit(username=f"user-{number}", password=PASSWORD)
+
+    stopped = browser.get("/login", asked()).submit(username="ada", password=PASSWORD)
+    elsewhere = world.browser(peer="203.0.113.9")
+
+    assert "Too many attempts." in stopped.text
+    assert "code" in elsewhere.get("/login", asked()).submit(username="ada", password=PASSWORD).query
+
+
+def test_o15_a_user_is_locked_wherever_the_guesses_come_from() -> None:
+    world = SignInWorld(development=False)
+    world.user("ada")
+    for number in range(limit("userpools.password_failures")):
+        world.browser(peer=f"203.0.113.{number}").get("/login", asked()).submit(username="ada", password="Wrong-9-x")
+
+    page = world.browser(peer="198.51.100.1").get("/login", asked()).submit(username="ada", password=PASSWORD)
+
+    assert "Too many attempts." in page.text
 
 
 # O18: the Host header

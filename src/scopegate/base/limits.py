@@ -49,6 +49,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     # bodies, by plane
     "oauth.body_bytes": _hard(65_536, "bytes", "ours"),
     "oauth.code_s": _hard(300, "seconds", "Cognito: an authorization code"),
+    "oauth.failed_sign_ins": _hard(100, "failures in a row", "ours: wrong passwords at pages, per client and address"),
+    "oauth.failed_sign_in_s": _hard(3, "seconds", "ours: until one more failure is allowed"),
     "oauth.session_s": _hard(3_600, "seconds", "Cognito: a browser's session, from its sign-in"),
     "gateway.body_bytes": _hard(10_485_760, "bytes", "API Gateway: payload size"),
     "aws.body_bytes": _hard(10_485_760, "bytes", "ours: AWS operations other than function code"),
@@ -131,6 +133,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.client_credentials_rate": _quota(150, "per second", "Cognito: ClientAuthentication"),
     "userpools.password_failures": _hard(5, "failures in a row", "Cognito: wrong passwords before a user is locked"),
     "userpools.longest_lock_s": _hard(900, "seconds", "Cognito: the longest lock after wrong passwords"),
+    "userpools.address_failures": _hard(50, "failures in a row", "ours: wrong passwords of a pool from one address"),
+    "userpools.address_failure_s": _hard(6, "seconds", "ours: until one more failure from there is allowed"),
     "userpools.challenge_tries": _hard(5, "tries", "Cognito: wrong codes of one challenge"),
     "userpools.authorization_code_s": _hard(300, "seconds", "Cognito: life of an authorization code"),
     "userpools.password_threads": _hard(2, "threads", "ours: hashes of passwords at the same time, per process"),

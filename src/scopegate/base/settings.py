@@ -114,6 +114,13 @@ class Settings:
         flag="--aws-revocation",
         env="SCOPEGATE_AWS_REVOCATION",
     )
+    strict_oauth: bool = _setting(
+        False,
+        "Be stricter than Cognito where people sign in: PKCE of public clients, `iss` in answers (RFC 9207), "
+        "`invalid_target` for a resource that no resource server is.",
+        flag="--strict-oauth",
+        env="SCOPEGATE_STRICT_OAUTH",
+    )
     password_memory_kib: int = _setting(
         19_456,
         "Memory that one hash of a user's password takes (argon2id), KiB; more makes stolen hashes harder to guess.",

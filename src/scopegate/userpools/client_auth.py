@@ -109,7 +109,7 @@ def _count_against_quota(pool: PoolView, rates: Rates) -> None:
 
 def _check_secret_sparingly(client: AppClient, credentials: Credentials, address: str, rates: Rates) -> None:
     """Let one address try wrong secrets of one client only so often; others, and other clients, do not notice."""
-    key = ("client secret", client.client_id, _guesser(address))
+    key = ("client secret", client.client_id, guesser_of(address))
     if rates.is_empty(key, per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES):
         raise _too_many("too many wrong secrets for this client from this address")
     try:
@@ -119,7 +119,7 @@ def _check_secret_sparingly(client: AppClient, credentials: Credentials, address
         raise
 
 
-def _guesser(address: str) -> str:
+def guesser_of(address: str) -> str:
     """Who is behind an address: with IPv6 a network of 64 bits, which one machine has to itself.
 
     What is no address, as a proxy may have it, stays as it is.

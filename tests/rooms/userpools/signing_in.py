@@ -59,7 +59,7 @@ class SignInWorld(World):
         assert queries.add_user(self.tx, self.seal, made, {})
         return made
 
-    def browser(self, pool: PoolView | None = None, base: str = "") -> Browser:
+    def browser(self, pool: PoolView | None = None, base: str = "", *, peer: str = "127.0.0.1") -> Browser:
         """A browser that comes by a path with the pool in it (base), by its domain (pool), or by the bare host."""
 
         def send(
@@ -67,7 +67,7 @@ class SignInWorld(World):
         ) -> tuple[int, list[tuple[str, str]], bytes]:
             assert target.startswith(f"{base}/"), f"{target} leaves {base}"
             raw = [(name.encode(), value.encode()) for name, value in headers]
-            request = Request(method, target.encode(), [(b"Host", b"localhost:4566"), *raw], body)
+            request = Request(method, target.encode(), [(b"Host", b"localhost:4566"), *raw], body, peer=(peer, 50_000))
             path = request.path.decode().removeprefix(base)
             answer = _answer(oauth.answer(request, path, pool, self.view, self.edge))
             return answer.status, answer.headers, answer.body

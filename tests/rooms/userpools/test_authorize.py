@@ -365,3 +365,8 @@ def test_the_error_page_says_no_more_than_a_code(browser: Browser, code: str) ->
     assert page.status == 400
     assert not code or code not in page.html
     assert "invalid_request" in page.text
+
+
+def test_a_page_without_a_form_leaves_no_cookie(browser: Browser) -> None:
+    assert browser.get("/error", {"error": "x"}).all("Set-Cookie") == []
+    assert browser.get("/nothing").all("Set-Cookie") == []

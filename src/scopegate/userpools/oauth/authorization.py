@@ -8,7 +8,7 @@ Source: RFC 6749 sections 3.1, 4.1.1 and 4.2.1; RFC 7636 section 4.3; RFC 8707 s
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -68,15 +68,18 @@ class Redirected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Where an answer goes: a registered redirect URI, and how."""
+    """Where an answer goes: a registered redirect URI, and how. issuer: who says that it answers, "" as Cognito."""
 
     redirect_uri: str
     in_fragment: bool
     state: str | None
+    issuer: str = ""
 
     def locate(self, members: Mapping[str, str]) -> str:
         """The redirect URI with the members of an answer, `state` among them as it was sent."""
         members = dict(members) if self.state is None else {**members, "state": self.state}
+        if self.issuer:
+            members["iss"] = self.issuer
         # The registered URI as it is, its own query included (RFC 6749 section 3.1.2); no character of it can end a
         # header line.
         uri = "".join(character if "!" <= character <= "~" else quote(character) for character in self.redirect_uri)
@@ -144,12 +147,14 @@ def find_client(query: Mapping[str, str], repeated: frozenset[str], pool: PoolVi
     return found[0]
 
 
-def read_authorization(raw_query: bytes | None, pool: PoolView | None, view: View) -> Authorization:
+def read_authorization(
+    raw_query: bytes | None, pool: PoolView | None, view: View, *, is_strict: bool = False
+) -> Authorization:
     """Read and check a request of authorize, or of a page that it leads to.
 
     1 the client, which may use some flow; 2 a redirect URI of its own; from here on faults are told to it; 3 nothing
     comes twice; 4 a response type, which the client may use; 5 PKCE; 6 scopes; 7 resource; 8 prompt and max_age; 9 a
-    provider that is there. Raises NoRedirect, Redirected.
+    provider that is there. is_strict: by the rules that Cognito does not have. Raises NoRedirect, Redirected.
     """
     query, repeated = read_query(raw_query)
     # 1
@@ -159,6 +164,8 @@ def read_authorization(raw_query: bytes | None, pool: PoolView | None, view: Vie
         raise NoRedirect("invalid_request", "the client may use no flow", client.client_id)
     # 2
     answering = _find_answering(query, repeated, client)
+    if is_strict:
+        answering = replace(answering, issuer=pool.issuer)
     # 3
     if repeated & {*PARAMETERS, "lang"}:
         raise answering.refuse("invalid_request", "a parameter comes twice")
@@ -169,6 +176,8 @@ def read_authorization(raw_query: bytes | None, pool: PoolView | None, view: Vie
         raise answering.refuse("invalid_request", "response_type must be code or token")
     if grant not in client.grant_types:
         raise answering.refuse("unauthorized_client", log=f"the client may not use {grant}")
+    if is_strict:
+        _check_strictly(query, client, pool, answering)
     return Authorization(
         client=client,
         pool=pool,
@@ -182,6 +191,15 @@ def read_authorization(raw_query: bytes | None, pool: PoolView | None, view: Vie
         max_age_s=_read_max_age(query.get("max_age"), answering),
         nonce=_read_provider_and_nonce(query, answering),  # 9
     )
+
+
+def _check_strictly(query: Mapping[str, str], client: AppClient, pool: PoolView, answering: Answering) -> None:
+    """RFC 9700 section 2.1.1: PKCE of public clients; RFC 8707 section 2: a resource that is there."""
+    if client.is_public and query["response_type"] == "code" and "code_challenge" not in query:
+        raise answering.refuse("invalid_request", "code_challenge is required")
+    resource = query.get("resource")
+    if resource is not None and resource not in {scope.rpartition("/")[0] for scope in pool.scopes}:
+        raise answering.refuse("invalid_target", "There is no such resource.")
 
 
 def _find_answering(query: Mapping[str, str], repeated: frozenset[str], client: AppClient) -> Answering:

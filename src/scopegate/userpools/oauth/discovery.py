@@ -50,6 +50,7 @@ def render_configuration(pool: PoolView, edge: Edge) -> bytes:
         machines = settings.issuer_url.rstrip("/")
         browsers = edge.public_url if settings.public_url else machines
     machines, browsers = f"{machines}/{pool.pool_id}", f"{browsers}/{pool.pool_id}"
+    strict = {"authorization_response_iss_parameter_supported": True, "code_challenge_methods_supported": ["S256"]}
     return orjson.dumps(
         {
             "authorization_endpoint": f"{browsers}/oauth2/authorize",
@@ -64,5 +65,6 @@ def render_configuration(pool: PoolView, edge: Edge) -> bytes:
             "token_endpoint": f"{machines}/oauth2/token",
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             "userinfo_endpoint": f"{machines}/oauth2/userInfo",
+            **(strict if settings.strict_oauth else {}),
         }
     )

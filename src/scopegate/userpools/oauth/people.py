@@ -24,7 +24,16 @@ log = structlog.get_logger()
 def desk_of(visit: Visit) -> Desk:
     """Where this visit's user signs in."""
     asked = visit.asked
-    return open_desk(asked.pool, asked.client, visit.edge.ports, visit.store, visit.seal, via=HOSTED)
+    return open_desk(
+        asked.pool,
+        asked.client,
+        visit.edge.ports,
+        visit.store,
+        visit.seal,
+        via=HOSTED,
+        address=visit.request.peer[0],
+        settings=visit.edge.settings,
+    )
 
 
 def office_of(visit: Visit) -> Office:

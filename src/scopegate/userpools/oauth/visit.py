@@ -32,6 +32,7 @@ SESSION: Final = "cognito"
 CSRF: Final = "XSRF-TOKEN"
 LANGUAGE: Final = "lang"
 
+_WITHOUT_FORM: Final = "message"
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _LANGUAGE_LIFETIME_S: Final = 365 * 86_400
 
@@ -99,7 +100,7 @@ class Visit:
             look=self._look(),
             client_name=self.client.name if self.client else "",
             query=asked.query if asked else "",
-            csrf=self._csrf_token(),
+            csrf="" if name == _WITHOUT_FORM else self._csrf_token(),
             path=path,
         )
         return self._answered(responses.render_html(status, render_page(name, scene, **content), self.request_id))
@@ -112,7 +113,7 @@ class Visit:
     def message(self, title: str, lead: str, text: str = "", *, status: int = 200, **more: str) -> Response:
         """A page that only says something. more: `link` and `link_text`; `code` and `request_id` of a fault."""
         nothing = {"link": "", "link_text": "", "code": "", "request_id": ""}
-        return self.page("message", status=status, title=title, lead=lead, text=text, **{**nothing, **more})
+        return self.page(_WITHOUT_FORM, status=status, title=title, lead=lead, text=text, **{**nothing, **more})
 
     def stale_page(self) -> Response:
         """The page for a form that is not to be believed, with the way to a new one."""
@@ -181,7 +182,9 @@ def begin(request: Request, path: str, pool: PoolView | None, view: View, edge: 
 
 def read_asked(visit: Visit) -> Authorization:
     """What the application asks for. Raises NoRedirect, Redirected."""
-    visit.authorization = asked = read_authorization(visit.request.query, visit.pool, visit.view)
+    is_strict = visit.edge.settings.strict_oauth
+    asked = read_authorization(visit.request.query, visit.pool, visit.view, is_strict=is_strict)
+    visit.authorization = asked
     visit.client = asked.client
     return asked
 
