@@ -229,6 +229,7 @@ class Client:
 
     def overview(self, console: Console) -> None:
         seen = self.own("GET", "overview")
+        render.stacks(console, self.own("GET", "stacks")["stacks"])
         for pool in seen["pools"]:
             render.line(console, f"[bold]{escape(pool['name'])}[/bold] (user pool {pool['id']})")
             render.line(console, f"  issuer {escape(pool['issuer'])}")

@@ -38,6 +38,20 @@ def routes_table(console: Console, apis: Sequence[Mapping[str, Any]]) -> None:
         line(console)
 
 
+def stacks(console: Console, stacks: Sequence[Mapping[str, Any]]) -> None:
+    """Each stack with its status, those that are part of it below it."""
+
+    def show(parent: str, indent: str) -> None:
+        for stack in stacks:
+            if stack["parent"] == parent:
+                line(console, f"{indent}stack [bold]{escape(stack['name'])}[/bold] {stack['status']}")
+                show(stack["name"], indent + "  ")
+
+    show("", "")
+    if stacks:
+        line(console)
+
+
 def functions(console: Console, functions: Sequence[Mapping[str, Any]]) -> None:
     """Functions with their runtimes, and why one is not run by exactly what it asks for."""
     for function in functions:

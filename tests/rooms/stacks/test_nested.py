@@ -13,6 +13,7 @@ import pytest
 from scopegate.base.errors import SetupError
 from scopegate.cli.client import Client
 from scopegate.stacks.project import read_project
+from tests.operators import scopegate
 from tests.rooms.stacks.driver import NOTHING, Stack, inventory
 from tests.server import REGION, Server
 
@@ -100,6 +101,9 @@ def test_a_nested_stack_comes_and_goes_with_its_parent(stack: Stack) -> None:
     assert made["ChildId"].split("/")[1] == made["Child"]
     assert stack.done()["People.Client"] == stack.done()["People"] == "Create"
     assert stack.token(made["Pool"], made["Client"])
+
+    shown = scopegate("ls", "--endpoint", stack.server.url).stdout
+    assert f"\nstack {stack.name} CREATE_COMPLETE\n  stack {made['Child']} CREATE_COMPLETE\n" in f"\n{shown}"
 
     stack.deploy(PARENT)
     assert stack.changed() == {}
