@@ -94,6 +94,48 @@ Outputs:
     stack.delete()
 
 
+def test_another_stage_of_a_deployment_shows_the_same_snapshot(stack: Stack) -> None:
+    """Reference, control plane, 7.1. What a failed deployment moved goes back."""
+
+    def text(stage: str, more: str = "") -> str:
+        return f"""
+Resources:
+  Api: {{Type: AWS::ApiGateway::RestApi, Properties: {{Name: api}}}}
+{MOCKED}
+  Deployment:
+    Type: AWS::ApiGateway::Deployment
+    DependsOn: Root
+    Properties: {{RestApiId: !Ref Api, {stage}}}
+{more}
+Outputs:
+  Api: {{Value: !Ref Api}}
+  Deployment: {{Value: !Ref Deployment}}
+"""
+
+    first = "StageName: first, StageDescription: {ThrottlingBurstLimit: 5, Variables: {colour: blue}}"
+    made = stack.deploy(text(first))
+    v1 = stack.server.aws("apigateway")
+
+    def stages() -> dict[str, str]:
+        return {each["stageName"]: each["deploymentId"] for each in v1.get_stages(restApiId=made["Api"])["item"]}
+
+    broken = "  Last: {Type: AWS::Cognito::UserPool, DependsOn: Deployment, Properties: {MfaConfiguration: MAYBE}}"
+    stack.refused(text(first.replace("first", "second"), broken))
+    assert stages() == {"first": made["Deployment"]}
+
+    assert stack.deploy(text(first.replace("first", "second"))) == made
+    assert stack.changed() == {"Deployment": "Update"}
+    assert stages() == {"second": made["Deployment"]}
+    assert stack.call(made["Api"], "/second/").status_code == 200
+    stage = v1.get_stage(restApiId=made["Api"], stageName="second")
+    assert (stage["variables"], stage["methodSettings"]["*/*"]["throttlingBurstLimit"]) == ({"colour": "blue"}, 5)
+
+    stack.deploy(text("Description: of no stage"))
+    assert stages() == {}
+    stack.delete()
+    assert stack.everything() == NOTHING
+
+
 def test_the_endpoint_of_an_api_changes_in_place(stack: Stack) -> None:
     def text(endpoint: str) -> str:
         return (

@@ -69,9 +69,12 @@ async def _find_stage(aws: Aws, api_id: str, stage_name: str) -> Properties | No
 
 
 async def _update_deployment(aws: Aws, physical: Physical, old: Properties, new: Properties) -> Physical:
-    """As CloudFormation: another description, of it or of its stage, is no new snapshot."""
+    """As CloudFormation: another description, or another stage, is no new snapshot."""
     key = {"restApiId": new["RestApiId"], "deploymentId": physical.physical_id}
     await patch(aws, "UpdateDeployment", key, changed_paths(old, new, {"Description": ("/description", None)}))
+    if old.get("StageName") != new.get("StageName"):
+        await _leave_stage(aws, physical, old)
+        return await _enter_stage(aws, physical, new)
     before, after = old.get("StageDescription") or {}, new.get("StageDescription") or {}
     if before != after and "StageName" in new:
         standing = [{**_made_with(each), **_as_stage(each)} for each in (before, after)]
@@ -79,7 +82,33 @@ async def _update_deployment(aws: Aws, physical: Physical, old: Properties, new:
     return physical
 
 
+async def _enter_stage(aws: Aws, physical: Physical, properties: Properties) -> Physical:
+    """Make the stage of that name with this deployment, or move it here."""
+    kept = without(dict(physical.attributes), "_MovedFrom")
+    if "StageName" not in properties:
+        return Physical(physical.physical_id, kept)
+    api_id, stage_name = properties["RestApiId"], properties["StageName"]
+    key = {"restApiId": api_id, "stageName": stage_name}
+    description = properties.get("StageDescription") or {}
+    stage = await _find_stage(aws, api_id, stage_name)
+    if stage is None:
+        request = {**key, "deploymentId": physical.physical_id, **lower_first(_made_with(description))}
+        await aws.call(V1, "CreateStage", request)
+    elif stage["deploymentId"] != physical.physical_id:
+        kept["_MovedFrom"] = stage["deploymentId"]
+        await patch(aws, "UpdateStage", key, [set_to("/deploymentId", physical.physical_id)])
+    if description:
+        await _update_settings(aws, api_id, stage_name, {}, _as_stage(description))
+    return Physical(physical.physical_id, kept)
+
+
 async def _delete_deployment(aws: Aws, physical: Physical, properties: Properties) -> None:
+    await _leave_stage(aws, physical, properties)
+    key = {"restApiId": properties["RestApiId"], "deploymentId": physical.physical_id}
+    await aws.call(V1, "DeleteDeployment", key)
+
+
+async def _leave_stage(aws: Aws, physical: Physical, properties: Properties) -> None:
     """A stage that this deployment made goes with it; one that it moved goes back, where there is a way back."""
     api_id, stage_name = properties["RestApiId"], properties.get("StageName")
     stage = await _find_stage(aws, api_id, stage_name) if stage_name else None
@@ -91,7 +120,6 @@ async def _delete_deployment(aws: Aws, physical: Physical, properties: Propertie
             await patch(aws, "UpdateStage", key, [set_to("/deploymentId", before)])
         else:
             await aws.call(V1, "DeleteStage", key)
-    await aws.call(V1, "DeleteDeployment", {"restApiId": api_id, "deploymentId": physical.physical_id})
 
 
 _STAGE_PATHS: Final = {
@@ -229,10 +257,10 @@ TYPES: Final = {
         required=("RestApiId",),
         attributes=words("DeploymentId"),
         read_only=words("DeploymentId"),
-        replaces=words("DeploymentCanarySettings RestApiId StageName"),
+        replaces=words("DeploymentCanarySettings RestApiId"),
         ref="the id of the deployment",
         operations=words(
-            "CreateDeployment DeleteDeployment DeleteStage GetAccount GetDeployments GetStage GetStages "
+            "CreateDeployment CreateStage DeleteDeployment DeleteStage GetAccount GetDeployments GetStage GetStages "
             "UpdateDeployment UpdateStage"
         ),
         stored=words("DeploymentCanarySettings"),
