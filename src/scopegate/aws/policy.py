@@ -30,7 +30,8 @@ _ELEMENTS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 _WITH_VARIABLES: Final = "2012-10-17"
-_VARIABLE: Final = re.compile(r"\$\{(?:([*?$])|\s*([^,'{}$]+?)\s*(?:,\s*'([^']*)'\s*)?)\}")
+# Of a name it is known where it begins and ends, so that blanks are not tried in every way.
+_VARIABLE: Final = re.compile(r"\$\{(?:([*?$])|\s*([^\s,'{}$](?:[^,'{}$]*[^\s,'{}$])?)\s*(?:,\s*'([^']*)'\s*)?)\}")
 _PRINCIPAL_OF_AWS: Final = re.compile(
     r"\*|(?P<account>\d{12})|arn:aws[a-z-]*:iam::(?P<root>\d{12}):root"
     r"|arn:aws[a-z-]*:(?:iam|sts)::\d*:[^*?]+|A[A-Z0-9]{15,}",

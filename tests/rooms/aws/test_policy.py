@@ -200,7 +200,9 @@ def test_variables(pattern: str, resource: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${" + " " * 20_000, "${a" + " " * 20_000, "${" * 10_000, "${a, '" * 5_000, "${a b" * 5_000]
+    "text",
+    ["${" + " " * 20_000, "${a" + " " * 20_000, "${" * 10_000, "${a, '" * 5_000, "${a b" * 5_000],
+    ids=["blanks", "a name and blanks", "beginnings", "defaults", "names"],
 )
 def test_what_only_begins_as_a_variable_is_refused_at_once(text: str) -> None:
     """Attack H6."""
