@@ -64,7 +64,9 @@ def run(
                 if deployments is not None:
                     deployments.follow(client, where.is_stopping)
             except SetupError as error:
-                if not where.is_stopping():  # else the server went away because it was told to
+                if where.is_stopping():  # the server went away because it was told to
+                    console.print(f"stopped: {error}", markup=False, soft_wrap=True)
+                else:
                     console.print(f"error: {error}", markup=False, soft_wrap=True)
                     failed.set()
                     processes.stop()
