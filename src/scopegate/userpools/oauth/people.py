@@ -14,6 +14,7 @@ from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import Desk
 from scopegate.userpools.signin.model import HOSTED
 from scopegate.userpools.users.attributes import username_attributes
+from scopegate.userpools.users.model import EMAIL_OTP
 from scopegate.userpools.users.office import Office
 
 _ATTRIBUTE: Final = "requiredAttributes[{}]"
@@ -64,6 +65,13 @@ def can_recover(visit: Visit) -> bool:
     setting = visit.asked.pool.document.get("AccountRecoverySetting") or {}
     names = [each["Name"] for each in setting.get("RecoveryMechanisms") or ()]
     return names != ["admin_only"]
+
+
+def can_use_code(visit: Visit) -> bool:
+    """Whether a code by mail may stand in for the password: the pool allows it, and the client the flow of choice."""
+    policies = visit.asked.pool.document.get("Policies") or {}
+    factors = (policies.get("SignInPolicy") or {}).get("AllowedFirstAuthFactors") or ()
+    return EMAIL_OTP in factors and "ALLOW_USER_AUTH" in visit.asked.client.auth_flows
 
 
 def sign_up_fields(visit: Visit) -> list[Field]:
@@ -118,6 +126,7 @@ def sign_in_page(visit: Visit, username: str = "", *, error: str = "", notice: s
         username=username,
         can_recover=can_recover(visit),
         can_sign_up=can_sign_up(visit),
+        can_use_code=can_use_code(visit),
         error=error,
         notice=notice,
     )

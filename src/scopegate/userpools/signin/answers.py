@@ -151,8 +151,7 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
     timestamp, signature = found.get("TIMESTAMP"), found.get("PASSWORD_CLAIM_SIGNATURE")
     block = base64.b64decode(found.get("PASSWORD_CLAIM_SECRET_BLOCK"))
     await _use_up(desk, found)
-    if user is not None:
-        check_lock(user)
+    check_lock(desk, user)
     pool_name = desk.pool.pool_id.partition("_")[2]
     step = srp.ServerStep(int(state["private"], 16), int(state["public"], 16))
 
@@ -169,8 +168,7 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
     is_right = await desk.passwords.run(proves) and user is not None and bool(user.secrets.srp_salt)
     rounds = read_rounds(state["rounds"])
     if user is None or not is_right:
-        if user is not None:
-            await count_failure(desk, user)
+        await count_failure(desk, user)
         raise refusals.wrong_password(log="the proof of the password is wrong")
     await forget_failures(desk, user)
     if rounds:

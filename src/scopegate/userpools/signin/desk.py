@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from scopegate.base import clock
+from scopegate.base.settings import Settings
 from scopegate.ports import Ports
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
@@ -25,8 +26,10 @@ def open_desk(
     *,
     via: str,
     metadata: Mapping[str, str] | None = None,
+    address: str = "",
+    settings: Settings,
 ) -> Desk:
-    """via: of the tokens that come of it. metadata: ClientMetadata of this request."""
+    """via: of the tokens that come of it. metadata: ClientMetadata of this request. address: where it came from."""
 
     async def send_code(
         user: User, medium: str, source: str, code: str, metadata: Mapping[str, str] | None
@@ -49,4 +52,6 @@ def open_desk(
         client=client,
         via=via,
         metadata=metadata,
+        address=address,
+        rates=None if settings.development else ports.rates,
     )

@@ -16,10 +16,12 @@ from typing import Any, Final, Protocol
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
+from scopegate.base.rates import Rates
 from scopegate.ports import Invoke, Passwords
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools import triggers
+from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries, srp
 from scopegate.userpools.signin.model import Challenge, digest_of, new_secret
@@ -50,6 +52,10 @@ SELECT_CHALLENGE: Final = "SELECT_CHALLENGE"
 
 _FREE_FAILURES: Final = limit("userpools.password_failures")
 _LONGEST_LOCK_S: Final = limit("userpools.longest_lock_s")
+_GUESSES: Final = {
+    "per_second": 1 / limit("userpools.address_failure_s"),
+    "burst": float(limit("userpools.address_failures")),
+}
 _BLOCK_BYTES: Final = 64
 AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
 
@@ -67,7 +73,10 @@ class SendCode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where somebody signs in. via: Family's. metadata: ClientMetadata of this request, for the pool's functions."""
+    """Where somebody signs in. via: Family's. metadata: ClientMetadata of this request, for the pool's functions.
+
+    address: where the request came from; rates: of wrong passwords by address, None where they are not braked.
+    """
 
     store: Store
     seal: Sealer
@@ -78,6 +87,8 @@ class Desk:
     client: AppClient
     via: str
     metadata: Mapping[str, str] | None = None
+    address: str = ""
+    rates: Rates | None = None
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -129,11 +140,12 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
             return await after_first_factor(desk, user, ("pwd",))
     # 2
     await _ask_before(desk, user, username)
+    # 3
+    check_lock(desk, user)
     if user is None:
         await desk.passwords.verify(None, password)
+        await count_failure(desk, None)
         raise _nobody(desk)
-    # 3
-    check_lock(user)
     # 4
     if not await desk.passwords.verify(user.password, password):
         await count_failure(desk, user)
@@ -153,8 +165,7 @@ async def begin_with_srp(desk: Desk, username: str, srp_a: str, rounds: Sequence
         await _ask_before(desk, user, username)
     if user is None and not desk.client.sign_in.hides_users:
         raise _nobody(desk)
-    if user is not None:
-        check_lock(user)
+    check_lock(desk, user)
     try:
         public = srp.parse_public(srp_a)
     except ValueError:
@@ -286,13 +297,27 @@ async def _migrate(desk: Desk, username: str, password: str) -> User | None:
 # Wrong passwords
 
 
-def check_lock(user: User) -> None:
-    if user.locked_until > clock.now():
+def check_lock(desk: Desk, user: User | None) -> None:
+    """Whether a password is looked at now: not of a user who is locked, not from an address that guesses too often."""
+    if user is not None and user.locked_until > clock.now():
+        raise refusals.locked()
+    if desk.rates is not None and desk.rates.is_empty(_guesses(desk), **_GUESSES):
         raise refusals.locked()
 
 
-async def count_failure(desk: Desk, user: User) -> None:
-    """From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour."""
+def _guesses(desk: Desk) -> tuple[str, str, str]:
+    return "user password", desk.pool.pool_id, guesser_of(desk.address)
+
+
+async def count_failure(desk: Desk, user: User | None) -> None:
+    """One wrong password more, from this address and, if there is such a user, in a row.
+
+    From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour.
+    """
+    if desk.rates is not None:
+        desk.rates.take(_guesses(desk), **_GUESSES)
+    if user is None:
+        return
 
     def count(tx: Tx) -> None:
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)

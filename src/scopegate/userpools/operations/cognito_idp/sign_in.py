@@ -141,7 +141,17 @@ async def _respond(call: Call, pool: PoolView, client: AppClient, request: Shape
 
 def desk_of(call: Call, pool: PoolView, client: AppClient, metadata: Mapping[str, str] | None) -> Desk:
     """Where somebody signs in by an operation."""
-    return open_desk(pool, client, call.ports, call.store, call.seal, via=_VIA, metadata=metadata)
+    return open_desk(
+        pool,
+        client,
+        call.ports,
+        call.store,
+        call.seal,
+        via=_VIA,
+        metadata=metadata,
+        address=call.peer,
+        settings=call.settings,
+    )
 
 
 def _required(given: Mapping[str, str], name: str) -> str:

@@ -117,8 +117,17 @@ async def change_password(call: Call, request: Shape) -> Shape:
         raise refusals.attempt_limit()
     # 2
     if user.password is not None:
-        desk = open_desk(bearer.pool, bearer.client, call.ports, call.store, call.seal, via="Authentication")
-        check_lock(user)
+        desk = open_desk(
+            bearer.pool,
+            bearer.client,
+            call.ports,
+            call.store,
+            call.seal,
+            via="Authentication",
+            address=call.peer,
+            settings=call.settings,
+        )
+        check_lock(desk, user)
         if not await call.ports.passwords.verify(user.password, request.get("PreviousPassword") or ""):
             await count_failure(desk, user)
             raise refusals.wrong_password(log="ChangePassword: the previous password is wrong")

@@ -167,4 +167,6 @@ async def _desk_of_session(call: Call, session: str) -> Desk:
     if waiting is None or found is None:
         raise refusals.invalid_session()
     client, pool = found
-    return open_desk(pool, client, call.ports, call.store, call.seal, via="Authentication")
+    return open_desk(
+        pool, client, call.ports, call.store, call.seal, via="Authentication", address=call.peer, settings=call.settings
+    )

@@ -1,0 +1,63 @@
+"""Row O15: one address that tries passwords on many users is braked; others, and other pools, do not notice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.operators import Production, start_production
+from tests.people import PASSWORD
+
+MOST = 70  # fifty are let through, and a few more for the time that they take
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Production]:
+    """A production server of the test's own: it remembers who guessed."""
+    running = start_production(tmp_path / "guarded")
+    yield running
+    assert running.server.stop() == 0
+
+
+def with_user(guarded: Production) -> tuple[str, str]:
+    """(pool id, client id) of a pool with the user ada."""
+    idp = guarded.aws("cognito-idp")
+    pool_id = idp.create_user_pool(PoolName="guarded")["UserPool"]["Id"]
+    client_id = idp.create_user_pool_client(
+        UserPoolId=pool_id,
+        ClientName="app",
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"],
+        PreventUserExistenceErrors="ENABLED",
+    )["UserPoolClient"]["ClientId"]
+    idp.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS")
+    idp.admin_set_user_password(UserPoolId=pool_id, Username="ada", Password=PASSWORD, Permanent=True)
+    return pool_id, client_id
+
+
+def attempt(guarded: Production, client_id: str, username: str, password: str) -> str:
+    """What a sign-in is refused with, "" when it is not."""
+    given = {"USERNAME": username, "PASSWORD": password}
+    request: dict[str, Any] = {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client_id, "AuthParameters": given}
+    try:
+        guarded.aws("cognito-idp").initiate_auth(**request)
+    except ClientError as error:
+        return str(error.response["Error"]["Message"])
+    return ""
+
+
+def test_one_password_on_many_users_is_braked_by_address(guarded: Production) -> None:
+    _, client_id = with_user(guarded)
+    _, other = with_user(guarded)
+
+    refusals = []
+    for number in range(MOST):
+        refusals.append(attempt(guarded, client_id, f"user{number}", "Summer-2026!"))
+        if refusals[-1] == "Password attempts exceeded":
+            break
+
+    assert set(refusals[:-1]) == {"Incorrect username or password."}
+    assert 50 <= len(refusals) < MOST
+    assert attempt(guarded, client_id, "ada", PASSWORD) == "Password attempts exceeded"
+    assert attempt(guarded, other, "ada", PASSWORD) == ""
