@@ -11,6 +11,31 @@ _MACHINE: Final = arn("states", "stateMachine:{name}")
 _GRAPHQL: Final = arn("appsync", "apis/{id}")
 
 ROWS: Final[Mapping[str, Recorded]] = {
+    "AWS::AmazonMQ::Broker": Recorded(
+        "b-{id}",
+        {
+            "AmqpEndpoints": ("amqps://b-{id}-1.mq.{region}.{suffix}:5671",),
+            "Arn": arn("mq", "broker:{name}:b-{id}"),
+            "ConfigurationId": "c-{id}",
+            "ConfigurationRevision": "1",
+            "Id": "b-{id}",
+            "IpAddresses": ("10.0.0.10",),
+            "MqttEndpoints": ("mqtt+ssl://b-{id}-1.mq.{region}.{suffix}:8883",),
+            "OpenWireEndpoints": ("ssl://b-{id}-1.mq.{region}.{suffix}:61617",),
+            "StompEndpoints": ("stomp+ssl://b-{id}-1.mq.{region}.{suffix}:61614",),
+            "WssEndpoints": ("wss://b-{id}-1.mq.{region}.{suffix}:61619",),
+        },
+        name="BrokerName",
+        longest=50,
+        id="{uuid}",
+        replaces="DeploymentMode EngineType PubliclyAccessible StorageType SubnetIds",
+    ),
+    "AWS::AmazonMQ::Configuration": Recorded(
+        "c-{id}",
+        {"Arn": arn("mq", "configuration:c-{id}"), "Id": "c-{id}", "Revision": "1"},
+        id="{uuid}",
+        replaces="EngineType Name",
+    ),
     "AWS::AppSync::ApiCache": Recorded(attributes={"Id": "{name}"}, replaces="ApiId"),
     "AWS::AppSync::ApiKey": Recorded(
         arn("appsync", "apis/{ApiId}/apikeys/da2-{id}"),
@@ -113,11 +138,36 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="EventBusName",
         says="no event sets anything off",
     ),
+    "AWS::IoT::Policy": Recorded(
+        attributes={"Arn": arn("iot", "policy/{name}"), "Id": "{name}"}, name="PolicyName", longest=128
+    ),
+    "AWS::IoT::Thing": Recorded(
+        attributes={"Arn": arn("iot", "thing/{name}"), "Id": "{id}"}, name="ThingName", longest=128, id="{uuid}"
+    ),
     "AWS::IoT::TopicRule": Recorded(
         attributes={"Arn": arn("iot", "rule/{name}")},
         name="RuleName",
         longest=128,
         says="no event sets anything off",
+    ),
+    "AWS::MSK::BatchScramSecret": Recorded("{ClusterArn}", replaces="ClusterArn"),
+    "AWS::MSK::Cluster": Recorded(
+        arn("kafka", "cluster/{ClusterName}/{id}"),
+        {"Arn": arn("kafka", "cluster/{ClusterName}/{id}"), "CurrentVersion": "K1"},
+        id="{uuid}",
+        replaces="ClusterName",
+    ),
+    "AWS::MSK::Configuration": Recorded(
+        arn("kafka", "configuration/{Name}/{id}"),
+        {"Arn": arn("kafka", "configuration/{Name}/{id}"), "LatestRevision.Revision": "1"},
+        id="{uuid}",
+        replaces="KafkaVersionsList Name",
+    ),
+    "AWS::MSK::ServerlessCluster": Recorded(
+        arn("kafka", "cluster/{ClusterName}/{id}"),
+        {"Arn": arn("kafka", "cluster/{ClusterName}/{id}")},
+        id="{uuid}",
+        replaces="ClientAuthentication ClusterName VpcConfigs",
     ),
     "AWS::Pipes::Pipe": Recorded(
         attributes={
@@ -141,6 +191,14 @@ ROWS: Final[Mapping[str, Recorded]] = {
         id="{lower:31}",
         replaces="EmailIdentity",
     ),
+    "AWS::SES::ReceiptRule": Recorded(
+        "{name}",
+        {"RuleName": "{name}"},
+        name="Rule.Name",
+        replaces="RuleSetName",
+        says="no mail is taken in",
+    ),
+    "AWS::SES::ReceiptRuleSet": Recorded(name="RuleSetName", says="no mail is taken in"),
     "AWS::SES::Template": Recorded(attributes={"Id": "{name}"}, name="Template.TemplateName"),
     "AWS::SNS::Subscription": Recorded(
         "{TopicArn}:{id}",

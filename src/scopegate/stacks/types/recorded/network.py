@@ -9,6 +9,24 @@ from typing import Final
 from scopegate.stacks.types.recorded.row import Recorded, arn, global_arn
 
 ROWS: Final[Mapping[str, Recorded]] = {
+    "AWS::ACMPCA::Certificate": Recorded(
+        "{CertificateAuthorityArn}/certificate/{id}",
+        {"Arn": "{CertificateAuthorityArn}/certificate/{id}", "Certificate": "recorded"},
+        id="{hex:32}",
+        replaces="CertificateAuthorityArn CertificateSigningRequest SigningAlgorithm TemplateArn Validity",
+    ),
+    "AWS::ACMPCA::CertificateAuthority": Recorded(
+        arn("acm-pca", "certificate-authority/{id}"),
+        {"Arn": arn("acm-pca", "certificate-authority/{id}"), "CertificateSigningRequest": "recorded"},
+        id="{uuid}",
+        replaces="CsrExtensions KeyAlgorithm SigningAlgorithm Subject Type UsageMode",
+    ),
+    "AWS::ACMPCA::CertificateAuthorityActivation": Recorded(
+        "{CertificateAuthorityArn}", {"CompleteCertificateChain": "recorded"}, replaces="CertificateAuthorityArn"
+    ),
+    "AWS::ACMPCA::Permission": Recorded(
+        "{CertificateAuthorityArn}|{Principal}", replaces="Actions CertificateAuthorityArn Principal SourceAccount"
+    ),
     "AWS::CertificateManager::Certificate": Recorded(
         arn("acm", "certificate/{id}"),
         {"CertificateArn": arn("acm", "certificate/{id}")},
@@ -65,7 +83,23 @@ ROWS: Final[Mapping[str, Recorded]] = {
         id="{hex:17}",
         replaces="AvailabilityZone ImageId KeyName PrivateIpAddress SubnetId",
     ),
+    "AWS::EC2::InstanceConnectEndpoint": Recorded(
+        "eice-{id}",
+        {
+            "Id": "eice-{id}",
+            "InstanceConnectEndpointArn": arn("ec2", "instance-connect-endpoint/eice-{id}"),
+            "State": "create-complete",
+        },
+        id="{hex:17}",
+        replaces="PreserveClientIp SecurityGroupIds SubnetId",
+    ),
     "AWS::EC2::InternetGateway": Recorded("igw-{id}", {"InternetGatewayId": "igw-{id}"}, id="{hex:17}"),
+    "AWS::EC2::KeyPair": Recorded(
+        "{KeyName}",
+        {"KeyFingerprint": "recorded", "KeyPairId": "key-{id}"},
+        id="{hex:17}",
+        replaces="KeyFormat KeyName KeyType PublicKeyMaterial",
+    ),
     "AWS::EC2::LaunchTemplate": Recorded(
         "lt-{id}",
         {"DefaultVersionNumber": "1", "LatestVersionNumber": "1", "LaunchTemplateId": "lt-{id}"},
@@ -161,6 +195,9 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="ServiceName VpcEndpointType VpcId",
     ),
     "AWS::EC2::VPCGatewayAttachment": Recorded("IGW|{VpcId}", {"AttachmentType": "IGW"}, replaces="VpcId"),
+    "AWS::EC2::VPCPeeringConnection": Recorded(
+        "pcx-{id}", {"Id": "pcx-{id}"}, id="{hex:17}", replaces="PeerOwnerId PeerRegion PeerVpcId VpcId"
+    ),
     "AWS::ElasticLoadBalancingV2::Listener": Recorded(
         "{LoadBalancerArn}/listener/{id}",
         {"ListenerArn": "{LoadBalancerArn}/listener/{id}"},

@@ -40,6 +40,26 @@ ROWS: Final[Mapping[str, Recorded]] = {
         {"ApplicationARN": arn("applicationinsights", "application/resource-group/{ResourceGroupName}")},
         replaces="GroupingType ResourceGroupName",
     ),
+    "AWS::Batch::ComputeEnvironment": Recorded(
+        arn("batch", "compute-environment/{name}"),
+        {"ComputeEnvironmentArn": arn("batch", "compute-environment/{name}")},
+        name="ComputeEnvironmentName",
+        longest=128,
+        replaces="Type",
+    ),
+    "AWS::Batch::JobDefinition": Recorded(
+        arn("batch", "job-definition/{name}:1"),
+        {"JobDefinitionArn": arn("batch", "job-definition/{name}:1")},
+        name="JobDefinitionName",
+        longest=128,
+    ),
+    "AWS::Batch::JobQueue": Recorded(
+        arn("batch", "job-queue/{name}"),
+        {"JobQueueArn": arn("batch", "job-queue/{name}")},
+        name="JobQueueName",
+        longest=128,
+        replaces="JobQueueType",
+    ),
     "AWS::Budgets::Budget": Recorded(name="Budget.BudgetName", longest=100, replaces="NotificationsWithSubscribers"),
     "AWS::CDK::Metadata": Recorded(attributes={"Id": "{name}"}),
     "AWS::CloudFormation::WaitCondition": Recorded(
@@ -89,6 +109,16 @@ ROWS: Final[Mapping[str, Recorded]] = {
     ),
     "AWS::CodeBuild::Project": Recorded(
         attributes={"Arn": arn("codebuild", "project/{name}"), "Id": "{name}"}, name="Name", longest=255
+    ),
+    "AWS::CodeCommit::Repository": Recorded(
+        "{id}",
+        {
+            "Arn": arn("codecommit", "{RepositoryName}"),
+            "CloneUrlHttp": "https://git-codecommit.{region}.{suffix}/v1/repos/{RepositoryName}",
+            "CloneUrlSsh": "ssh://git-codecommit.{region}.{suffix}/v1/repos/{RepositoryName}",
+            "Name": "{RepositoryName}",
+        },
+        id="{uuid}",
     ),
     "AWS::CodeDeploy::Application": Recorded(name="ApplicationName", longest=100, replaces="ComputePlatform"),
     "AWS::CodeDeploy::DeploymentConfig": Recorded(

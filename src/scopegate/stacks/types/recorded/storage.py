@@ -16,6 +16,29 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="Database Description Name QueryString WorkGroup",
     ),
     "AWS::Athena::WorkGroup": Recorded(attributes={"CreationTime": "{moment}"}, name="Name", longest=128),
+    "AWS::DocDB::DBCluster": Recorded(
+        attributes={
+            "ClusterResourceId": "cluster-{id}",
+            "Endpoint": "{name}.cluster-{lower_id}.{region}.docdb.{suffix}",
+            "Id": "{name}",
+            "Port": "{Port|27017}",
+            "ReadEndpoint": "{name}.cluster-ro-{lower_id}.{region}.docdb.{suffix}",
+        },
+        name="DBClusterIdentifier",
+        longest=63,
+        lower=True,
+        id="{upper:12}",
+        replaces="AvailabilityZones DBSubnetGroupName KmsKeyId MasterUsername SnapshotIdentifier StorageEncrypted",
+    ),
+    "AWS::DocDB::DBInstance": Recorded(
+        attributes={"Endpoint": "{name}.{lower_id}.{region}.docdb.{suffix}", "Id": "{name}", "Port": "27017"},
+        name="DBInstanceIdentifier",
+        longest=63,
+        lower=True,
+        id="{upper:12}",
+        replaces="AvailabilityZone DBClusterIdentifier",
+    ),
+    "AWS::DocDB::DBSubnetGroup": Recorded(name="DBSubnetGroupName", longest=255, lower=True),
     "AWS::DynamoDB::GlobalTable": Recorded(
         attributes={"Arn": _TABLE, "StreamArn": f"{_TABLE}/stream/{{moment}}", "TableId": "{id}"},
         name="TableName",
@@ -93,6 +116,20 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::Glue::Crawler": Recorded(name="Name", longest=255),
     "AWS::Glue::Database": Recorded(name="DatabaseInput.Name", longest=255, lower=True, replaces="CatalogId"),
     "AWS::Glue::Job": Recorded(name="Name", longest=255),
+    "AWS::Glue::Registry": Recorded(
+        arn("glue", "registry/{name}"), {"Arn": arn("glue", "registry/{name}")}, name="Name", longest=255
+    ),
+    "AWS::Glue::Schema": Recorded(
+        arn("glue", "schema/{Registry.Name|default-registry}/{name}"),
+        {
+            "Arn": arn("glue", "schema/{Registry.Name|default-registry}/{name}"),
+            "InitialSchemaVersionId": "{id}",
+        },
+        name="Name",
+        longest=255,
+        id="{uuid}",
+        replaces="DataFormat Registry SchemaDefinition",
+    ),
     "AWS::Glue::Table": Recorded(name="TableInput.Name", longest=255, lower=True, replaces="CatalogId DatabaseName"),
     "AWS::KMS::Alias": Recorded("{AliasName}", replaces="AliasName"),
     "AWS::KMS::Key": Recorded(
@@ -119,6 +156,35 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::KinesisFirehose::DeliveryStream": Recorded(
         attributes={"Arn": arn("firehose", "deliverystream/{name}")}, name="DeliveryStreamName", longest=64
     ),
+    "AWS::MemoryDB::Cluster": Recorded(
+        attributes={
+            "ARN": arn("memorydb", "cluster/{name}"),
+            "ClusterEndpoint.Address": "clustercfg.{name}.{id}.memorydb.{region}.{suffix}",
+            "ClusterEndpoint.Port": "{Port|6379}",
+            "Status": "available",
+        },
+        name="ClusterName",
+        longest=40,
+        lower=True,
+        id="{lower:6}",
+        replaces="KmsKeyId Port SubnetGroupName TLSEnabled",
+    ),
+    "AWS::MemoryDB::SubnetGroup": Recorded(
+        attributes={"ARN": arn("memorydb", "subnetgroup/{name}")}, name="SubnetGroupName", longest=255, lower=True
+    ),
+    "AWS::OpenSearchServerless::AccessPolicy": Recorded("{Type}|{Name}", replaces="Name Type"),
+    "AWS::OpenSearchServerless::Collection": Recorded(
+        "{id}",
+        {
+            "Arn": arn("aoss", "collection/{id}"),
+            "CollectionEndpoint": "https://{id}.{region}.aoss.{suffix}",
+            "DashboardEndpoint": "https://{id}.{region}.aoss.{suffix}/_dashboards",
+            "Id": "{id}",
+        },
+        id="{lower:20}",
+        replaces="Name StandbyReplicas Type",
+    ),
+    "AWS::OpenSearchServerless::SecurityPolicy": Recorded("{Type}|{Name}", replaces="Name Type"),
     "AWS::OpenSearchService::Domain": Recorded(
         attributes={
             "Arn": arn("es", "domain/{name}"),
@@ -222,6 +288,13 @@ ROWS: Final[Mapping[str, Recorded]] = {
         lower=True,
     ),
     "AWS::S3::BucketPolicy": Recorded("{Bucket}", replaces="Bucket"),
+    "AWS::S3Express::DirectoryBucket": Recorded(
+        attributes={"Arn": arn("s3express", "bucket/{name}"), "AvailabilityZoneName": "{zone}"},
+        name="BucketName",
+        longest=63,
+        lower=True,
+        replaces="DataRedundancy LocationName",
+    ),
     "AWS::SSM::Association": Recorded("{id}", {"AssociationId": "{id}"}, id="{uuid}", replaces="InstanceId"),
     "AWS::SSM::Document": Recorded(name="Name", longest=128, replaces="DocumentType"),
     "AWS::SSM::Parameter": Recorded(
@@ -235,4 +308,14 @@ ROWS: Final[Mapping[str, Recorded]] = {
     ),
     "AWS::SecretsManager::Secret": Recorded(_SECRET, {"Id": _SECRET}, name="Name", longest=512, id="{mixed:6}"),
     "AWS::SecretsManager::SecretTargetAttachment": Recorded("{SecretId}", {"Id": "{SecretId}"}, replaces="SecretId"),
+    "AWS::Timestream::Database": Recorded(
+        attributes={"Arn": arn("timestream", "database/{name}")}, name="DatabaseName", longest=256
+    ),
+    "AWS::Timestream::Table": Recorded(
+        "{DatabaseName}|{name}",
+        {"Arn": arn("timestream", "database/{DatabaseName}/table/{name}"), "Name": "{name}"},
+        name="TableName",
+        longest=256,
+        replaces="DatabaseName",
+    ),
 }
