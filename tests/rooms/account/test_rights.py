@@ -231,6 +231,52 @@ def test_conditions_that_nobody_here_can_tell_fail_closed(plane: Plane) -> None:
     assert "explicit deny" in refusal(plane, key, "iam", "GetRole", RoleName="r")
 
 
+# simulated
+
+
+def test_rights_are_simulated_as_they_are_judged(plane: Plane) -> None:
+    bound = plane.call("iam", "CreatePolicy", PolicyName="b", PolicyDocument=document(allow(["iam:*", "lambda:*"])))
+    statements = (
+        allow("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:orders"),
+        allow("iam:Get*"),
+        deny("iam:GetRole"),
+        allow("s3:*"),
+        allow("iam:ListUsers", Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
+    )
+    make_user(plane, "ada", *statements, PermissionsBoundary=bound["Policy"]["Arn"])
+    role = make_role(plane, "r", {"Service": "lambda.amazonaws.com"}, allow("iam:GetUser"))
+
+    def simulate(arn: str, *actions: str, **more: Any) -> list[str]:
+        found = plane.call("iam", "SimulatePrincipalPolicy", PolicySourceArn=arn, ActionNames=list(actions), **more)
+        return [result["EvalDecision"] for result in found["EvaluationResults"]]
+
+    ada = f"{IAM}:user/ada"
+    functions = [f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}" for name in ("orders", "other")]
+    assert simulate(ada, "lambda:InvokeFunction", ResourceArns=functions) == ["allowed", "implicitDeny"]
+    assert simulate(ada, "iam:GetUser", "iam:GetRole", "s3:GetObject", "iam:ListUsers") == [
+        "allowed",
+        "explicitDeny",
+        "implicitDeny",
+        "implicitDeny",
+    ]
+    address = {"ContextKeyName": "aws:SourceIp", "ContextKeyValues": ["192.0.2.7"], "ContextKeyType": "ip"}
+    assert simulate(ada, "iam:ListUsers", ContextEntries=[address]) == ["allowed"]
+    assert simulate(role, "iam:GetUser", "iam:GetRole") == ["allowed", "implicitDeny"]
+
+
+@pytest.mark.parametrize(
+    "arn", [f"{IAM}:user/nobody", f"{IAM}:role/x/r", f"{IAM}:group/g", "arn:aws:iam::111111111111:user/ada"]
+)
+def test_rights_of_who_is_not_there_are_not_simulated(plane: Plane, arn: str) -> None:
+    make_user(plane, "ada")
+    make_role(plane, "r", "*")
+
+    with pytest.raises(AwsError) as refused:
+        plane.call("iam", "SimulatePrincipalPolicy", PolicySourceArn=arn, ActionNames=["iam:GetUser"])
+
+    assert refused.value.code == "NoSuchEntity"
+
+
 # keys
 
 
