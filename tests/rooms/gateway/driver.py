@@ -24,7 +24,7 @@ from scopegate.http.message import Header, Request, Response
 from scopegate.jose.keys import verify_key
 from scopegate.jose.sign import SigningKey
 from scopegate.observe.record import Record, Ring
-from scopegate.ports import CompileContext, Edge, Invocation, InvocationAnswer, Ports, TrustedPool
+from scopegate.ports import AccessKey, CompileContext, Edge, Invocation, InvocationAnswer, Ports, TrustedPool
 from scopegate.store.sql import dump_json, load_json
 from scopegate.store.tables import api_parts, apis, gateway_account_parts, metadata
 
@@ -175,6 +175,7 @@ class Gateway:
     invoked: Invoked = field(default_factory=Invoked)
     client: Any = None
     issuer_keys: Any = None
+    access_keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         engine = create_engine(
@@ -190,7 +191,7 @@ class Gateway:
             invoke=self.invoked,
             find_pool=self.find_pool,
             function_exists=_unused,
-            find_access_key=_unused,
+            find_access_key=lambda key_id, _token: self.access_keys.get(key_id),
             mint_session=_unused,
             call_aws=_unused,
             plans=_unused,

@@ -5,12 +5,16 @@ Source: reference, "REST: NONE, AWS_IAM", "REST: resource policy" (tables A and 
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scopegate.aws.operations import Caller
+from scopegate.ports import AccessKey
 from tests.operators import scopegate, wait_until
+from tests.rooms.gateway.driver import HOST, Gateway, lambda_method
 from tests.server import ACCOUNT, REGION, Server, allow_gateway, make_function
 from tests.signing import Signer, operator_of, session_of
 from tests.wire.gateways import Answer, HttpApi, RestApi, call, serving_web
@@ -238,6 +242,23 @@ def test_a_signature_for_elsewhere_is_refused(
     answer = signed(rest, operator.but(**change), "GET", "/prod/o")
 
     assert rest_refusal(answer) == (403, message, "InvalidSignatureException")
+
+
+def test_an_expired_session_is_told_apart() -> None:
+    """Sessions live on the real clock, and for a quarter of an hour at least."""
+    caller = Caller(ACCOUNT, f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s", "AROA:s", "ASIAEXPIRED")
+    key = AccessKey("ASIAEXPIRED", b"secret", caller, "token", expires_at=int(time.time()) - 1)
+    gateway = Gateway(access_keys={key.access_key_id: key})
+    gateway.put_rest({"/o": {"GET": lambda_method(authorizationType="AWS_IAM")}})
+    gateway.put_http({"GET /o": {"AuthorizationType": "AWS_IAM"}}, api_id="http123456")
+    by = Signer(key.access_key_id, "secret", "token")
+
+    answer = gateway.call("GET", "/prod/o", by.headers("GET", HOST, "/prod/o"))
+    of_http = gateway.call("GET", "/o", by.headers("GET", HOST, "/o"), api_id="http123456")
+
+    assert (answer.status, answer.header("x-amzn-ErrorType")) == (403, "ExpiredTokenException")
+    assert answer.json == {"message": "The security token included in the request is expired"}
+    assert (of_http.status, of_http.body) == (403, b'{"message":"Forbidden"}')
 
 
 def test_a_refusal_may_be_customised(server: Server, function: str, operator: Signer) -> None:
