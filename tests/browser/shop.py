@@ -79,8 +79,10 @@ class _Callback(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_shop(server: Server, pool: dict[str, Any] | None = None, **mfa: Any) -> Iterator[Shop]:
-    """pool: of CreateUserPool; mfa: of SetUserPoolMfaConfig."""
+def open_shop(
+    server: Server, pool: dict[str, Any] | None = None, client: dict[str, Any] | None = None, **mfa: Any
+) -> Iterator[Shop]:
+    """pool: of CreateUserPool; client: of CreateUserPoolClient, beside its own; mfa: of SetUserPoolMfaConfig."""
     returned: list[dict[str, str]] = []
     handler = type("Callback", (_Callback,), {"returned": returned})
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -90,7 +92,7 @@ def open_shop(server: Server, pool: dict[str, Any] | None = None, **mfa: Any) ->
     pool_id = idp.create_user_pool(PoolName="shop", **(pool or {"AutoVerifiedAttributes": ["email"]}))["UserPool"]["Id"]
     if mfa:
         idp.set_user_pool_mfa_config(UserPoolId=pool_id, **mfa)
-    client = idp.create_user_pool_client(
+    made = idp.create_user_pool_client(
         UserPoolId=pool_id,
         ClientName="Orders",
         AllowedOAuthFlows=["code", "implicit"],
@@ -100,7 +102,8 @@ def open_shop(server: Server, pool: dict[str, Any] | None = None, **mfa: Any) ->
         LogoutURLs=[callback.replace("/callback", "/bye")],
         SupportedIdentityProviders=["COGNITO"],
         PreventUserExistenceErrors="ENABLED",
+        **(client or {}),
     )["UserPoolClient"]
-    yield Shop(server, callback, pool_id, client["ClientId"], returned)
+    yield Shop(server, callback, pool_id, made["ClientId"], returned)
     service.shutdown()
     service.server_close()

@@ -273,6 +273,24 @@ def test_a_code_by_email_is_the_second_factor(server: Server, page: Page) -> Non
         assert tokens_of(shop, page)["id_token"]
 
 
+def test_a_code_by_email_stands_in_for_the_password(server: Server, page: Page) -> None:
+    policy = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    flows = {"ExplicitAuthFlows": ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]}
+    with open_shop(server, {"Policies": policy}, flows) as shop:
+        make_user(shop, "ida", email="ida@example.com", email_verified="true")
+        page.goto(shop.url())
+        page.get_by_label("Username").fill("ida")
+        page.get_by_role("button", name="Email me a code instead").click()
+        expect(page.get_by_text("We sent a code to i***@e***.")).to_be_visible()
+        page.get_by_label("Code", exact=True).fill("00000000")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("This code is not right. Please try again.")).to_be_visible()
+        page.get_by_label("Code", exact=True).fill(code_sent_to(server, "ida@example.com"))
+        page.get_by_role("button", name="Continue").click()
+
+        assert tokens_of(shop, page)["id_token"]
+
+
 def test_the_browser_stays_signed_in_until_it_signs_out(shop: Shop, page: Page) -> None:
     make_user(shop, "emmy")
     page.goto(shop.url())

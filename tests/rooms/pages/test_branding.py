@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopegate.userpools.pages.branding import (
@@ -93,6 +93,7 @@ def test_u1_what_could_fetch_run_or_reach_further_is_refused(css: str) -> None:
         read_css(css)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(".label-customizable{}:;()\\/*@urlcoRed#1%,'\"!< \n"), max_size=60))
 def test_whatever_is_served_is_read_again_as_the_same(text: str) -> None:
     """A fixed point: nothing is hidden from one reading and there in the next."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopegate.userpools.pages import render
@@ -31,7 +31,7 @@ def contents(text: str) -> dict[str, dict[str, Any]]:
     attributes = [field_of("custom:team", "en", text), field_of("email", "en", text)]
     choices = [{"name": "answer", "value": text, "title": text, "text": text}]
     return {
-        "sign_in": user | more | {"can_recover": True, "can_sign_up": True},
+        "sign_in": user | more | {"can_recover": True, "can_sign_up": True, "can_use_code": True},
         "sign_up": user
         | more
         | {"user_autocomplete": "username", "user_hint": text, "attributes": attributes, "rules": rules},
@@ -99,6 +99,7 @@ def test_a_language_is_asked_for_or_remembered_or_english(
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
+@settings(deadline=None, max_examples=25)  # the QR code of a long key takes its time
 @given(text=st.text(st.sampled_from("<>\"'&/=` {}%ax"), max_size=24))
 def test_u1_what_others_wrote_is_text_and_never_markup(name: str, text: str) -> None:
     """The same elements and attributes stand in a page whatever the values are."""

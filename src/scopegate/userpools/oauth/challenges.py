@@ -59,8 +59,12 @@ async def go_on(visit: Visit, outcome: Outcome) -> Response:
     if outcome.name == NEW_PASSWORD_REQUIRED:
         names = json.loads(outcome.parameters["requiredAttributes"])
         hidden["required"] = " ".join(name.removeprefix("userAttributes.") for name in names)
+    page = _PAGES.get(outcome.name)
+    if page is None:  # a choice that only the API offers: what was wanted is not to be had
+        log.info("sign_in.no_page", challenge=outcome.name, request_id=visit.request_id)
+        return sign_in_page(visit, visit.form.get("username", ""), error=visit.say("error.noRecovery"))
     hidden["destination"] = outcome.parameters.get("CODE_DELIVERY_DESTINATION", "")
-    return _PAGES[outcome.name](visit, hidden, Fault())
+    return page(visit, hidden, Fault())
 
 
 def is_challenge(visit: Visit) -> bool:

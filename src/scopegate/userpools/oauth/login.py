@@ -12,12 +12,13 @@ from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.oauth import session
 from scopegate.userpools.oauth.challenges import answer_challenge, go_on, is_challenge
 from scopegate.userpools.oauth.forgot_password import forgot_page
-from scopegate.userpools.oauth.people import can_recover, desk_of, read_fault, sign_in_page
+from scopegate.userpools.oauth.people import can_recover, can_use_code, desk_of, read_fault, sign_in_page
 from scopegate.userpools.oauth.session import SignedIn
 from scopegate.userpools.oauth.sign_up import confirm_later
 from scopegate.userpools.oauth.visit import Visit, read_asked, read_form
 from scopegate.userpools.pages.render import Values
-from scopegate.userpools.signin.flow import begin_with_password
+from scopegate.userpools.signin.flow import begin_by_choice, begin_with_password
+from scopegate.userpools.users.model import EMAIL_OTP
 
 _FAILURES: Final = limit("oauth.failed_sign_ins")
 _FAILURE_EVERY_S: Final = limit("oauth.failed_sign_in_s")
@@ -25,7 +26,7 @@ _FAILURE_EVERY_S: Final = limit("oauth.failed_sign_in_s")
 
 async def answer_login(visit: Visit) -> Response:
     """1 what is asked; 2 who is signed in; 3 to look: the application at once, or a page; 4 a form: the account that
-    is signed in, the answer to a challenge, or a password. Raises NoRedirect, Redirected, StaleForm."""
+    is signed in, the answer to a challenge, or a first factor. Raises NoRedirect, Redirected, StaleForm."""
     # 1
     asked = read_asked(visit)
     # 2
@@ -46,7 +47,7 @@ async def answer_login(visit: Visit) -> Response:
         return await session.hand_over(visit, signed_in) if signed_in and may_choose else sign_in_page(visit)
     if is_challenge(visit):
         return await answer_challenge(visit)
-    return await _answer_password(visit)
+    return await _answer_first_factor(visit)
 
 
 def _choose_account(visit: Visit, signed_in: SignedIn) -> Response:
@@ -64,14 +65,19 @@ def _choose_account(visit: Visit, signed_in: SignedIn) -> Response:
     )
 
 
-async def _answer_password(visit: Visit) -> Response:
+async def _answer_first_factor(visit: Visit) -> Response:
+    """A password, or the wish for a code by mail in its place."""
     username, password = visit.form.get("username", "").strip(), visit.form.get("password", "")
-    if not username or not password:
+    by_code = visit.form.get("factor") == EMAIL_OTP and can_use_code(visit)
+    if not username or not (password or by_code):
         return sign_in_page(visit, username, error=visit.say("error.incorrect"))
     if _guesses_too_often(visit):
         return sign_in_page(visit, username, error=visit.say("error.attempts"))
+    desk = desk_of(visit)
     try:
-        return await go_on(visit, await begin_with_password(desk_of(visit), username, password))
+        if by_code:
+            return await go_on(visit, await begin_by_choice(desk, username, EMAIL_OTP, {}))
+        return await go_on(visit, await begin_with_password(desk, username, password))
     except AwsError as error:
         fault = read_fault(visit, error)
         if error.code in ("NotAuthorizedException", "UserNotFoundException"):
