@@ -56,13 +56,13 @@ class Served:
         self.process = subprocess.Popen(
             [Path(sys.executable).with_name("scopegate"), *arguments],
             stdout=subprocess.PIPE,
-            stderr=(folder / "log").open("ab"),
+            stderr=(folder / "server.log").open("ab"),
             start_new_session=True,
             env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SCOPEGATE_"))},
         )
         assert self.process.stdout is not None
         while not (match := re.search(rb"http://localhost:(\d+)", self.process.stdout.readline())):
-            assert self.process.poll() is None, (folder / "log").read_text()
+            assert self.process.poll() is None, (folder / "server.log").read_text()
         self.url = f"http://127.0.0.1:{int(match[1])}"
         self.idp = boto3.client(
             "cognito-idp",
@@ -142,6 +142,7 @@ def _insert(tx: Tx, seal: Sealer, pool: Any, hashed: Hashed, batch: range) -> No
                     "preferred_mfa": "",
                     "totp_name": "",
                     "totp_step": 0,
+                    "pending": {},
                 },
                 "password": user.password,
                 "secrets": seal.seal(
