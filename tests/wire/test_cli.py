@@ -25,7 +25,7 @@ from tests.server import SCOPEGATE, Server, make_function, make_pool, token_part
 ROOT = Path(__file__).parent.parent.parent
 
 COMMANDS = (
-    *("up", "serve", "deploy", "delete", "outputs", "token", "call", "explain", "ls", "logs"),
+    *("up", "serve", "deploy", "delete", "outputs", "token", "call", "explain", "ls", "logs", "outbox"),
     *("keys create", "keys list", "keys revoke"),
 )
 
