@@ -3,6 +3,7 @@
 Source: reference, control plane, section 3.4; botocore, JwtConfiguration.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -284,3 +285,31 @@ def test_an_authorizer_of_a_pool_here_names_its_keys(server: Server, pool: Any) 
     )
 
     assert made["jwtConfiguration"]["issuers"][0]["jwksUri"] == f"{pool.issuer}/.well-known/jwks.json"
+
+
+def test_an_imported_document_may_bring_one(server: Server, world: Web) -> None:
+    issuer = Issuer(world, "imported")
+    configuration = {"issuers": [issuer_of(issuer.url, "app")], "defaultAlgorithms": ["RS256"]}
+    authorizer = {
+        "type": "jwt",
+        "identitySource": "method.request.header.Authorization",
+        "jwtConfiguration": configuration,
+    }
+    scheme = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authorizer": authorizer}
+    integration = {"type": "http_proxy", "httpMethod": "GET", "uri": world.url}
+    operation = {"security": [{"jwt": ["orders/read"]}], "x-amazon-apigateway-integration": integration}
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "imported", "version": "1"},
+        "paths": {"/o": {"get": operation}},
+        "components": {"securitySchemes": {"jwt": scheme}},
+    }
+    client = server.aws("apigateway")
+    api = RestApi.__new__(RestApi)
+    api.server, api.client = server, client
+    api.id = client.import_rest_api(body=json.dumps(document).encode())["id"]
+    api.deploy()
+
+    statuses = [ask(api, token, "/o").status for token in (issuer.token(scope="orders/read"), issuer.token(), "x")]
+
+    assert statuses == [200, 401, 401]
