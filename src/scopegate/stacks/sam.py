@@ -189,6 +189,16 @@ def _main() -> None:
         sys.stdout.flush()
 
 
+def _give_places(document: dict[str, Any]) -> None:
+    """Definitions of state machines are recorded, not read: a place in a bucket stands for a local file."""
+    for resource in document["Resources"].values():
+        properties = resource.get("Properties")
+        if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties, dict):
+            given = properties.get("DefinitionUri")
+            if isinstance(given, str) and not given.startswith("s3://"):
+                properties["DefinitionUri"] = {"Bucket": "recorded", "Key": given}
+
+
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     # Imported here because only the child may hold them in memory.
     import boto3  # noqa: PLC0415
@@ -198,6 +208,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
     if unknown := list(_unknown_keys(request["template"])):
         return {"unknown": unknown}
+    _give_places(request["template"])
     session = boto3.session.Session(region_name=request["region"])
     translator = Translator({}, Parser(), boto_session=session)
     try:

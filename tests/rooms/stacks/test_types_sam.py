@@ -86,6 +86,17 @@ def test_a_template_with_neighbours_of_all_kinds_is_deployed_and_answers(stack: 
     assert stack.everything() == NOTHING
 
 
+def test_the_definition_of_a_state_machine_may_be_a_file_that_nobody_reads(stack: Stack) -> None:
+    text = (
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n"
+        "  Flow: {Type: AWS::Serverless::StateMachine, Properties: {DefinitionUri: flow.asl.json}}\n"
+        "Outputs: {Flow: {Value: !GetAtt Flow.Name}}\n"
+    )
+
+    assert stack.deploy(text)["Flow"].startswith(f"{stack.name}-Flow-")
+    stack.delete()
+
+
 def test_a_function_url_is_refused_with_its_line(stack: Stack) -> None:
     text = TEMPLATE.replace("      AutoPublishAlias: live", "      FunctionUrlConfig: {AuthType: AWS_IAM}")
     text = text[: text.index("      DeploymentPreference")] + text[text.index("      EventInvokeConfig") :]
