@@ -47,7 +47,7 @@ class Reloads:
             started = clock.monotonic()
             try:
                 touched = self.reload(changed)
-            except SetupError as error:
+            except (SetupError, OSError) as error:  # a file may go while it is read
                 if is_stopping():
                     return
                 self.console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -56,6 +56,10 @@ class BuildFailed(SetupError):
     """Code cannot be built; the text says why, with a tool's last words."""
 
 
+class _NotInstalled(Exception):
+    """What the code needs is not in the cache, and nothing is to be installed."""
+
+
 class Interpreter(Protocol):
     """What runs functions of a runtime here."""
 
@@ -97,7 +101,7 @@ class Part:
 class Builder:
     """Builds sources. cache: where installations are kept. say: told of work that takes time.
 
-    installs False: what is not in the cache yet is left out, nothing is run that takes long.
+    installs False: code that needs what is not in the cache yet is taken as it lies there.
     """
 
     find_interpreter: Callable[[str], Interpreter]
@@ -112,7 +116,11 @@ class Builder:
         Raises BuildFailed.
         """
         with tempfile.TemporaryDirectory(prefix="scopegate-build-") as scratch:
-            yield self._parts(source, Path(scratch))
+            try:
+                parts = self._parts(source, Path(scratch))
+            except _NotInstalled:
+                parts = [Part(source.folder)]
+            yield parts
 
     def _parts(self, source: Source, scratch: Path) -> Sequence[Part]:
         method = source.method or ("" if source.is_layer else source.runtime)
@@ -129,8 +137,8 @@ class Builder:
             "then deploy .aws-sam/build/template.yaml; or go without (--no-build)"
         )
 
-    def installed(self, source: Source, key: Sequence[str], what: str, install: Callable[[Path], None]) -> Path | None:
-        """The folder that `install` fills, from the cache when it has been there; None when it may not run.
+    def installed(self, source: Source, key: Sequence[str], what: str, install: Callable[[Path], None]) -> Path:
+        """The folder that `install` fills, from the cache when it has been there.
 
         Two at once install twice; one of them stays.
         """
@@ -140,7 +148,7 @@ class Builder:
             os.utime(place)  # used
             return place
         if not self.installs:
-            return None
+            raise _NotInstalled
         place.parent.mkdir(parents=True, exist_ok=True)
         self._forget_old(place.parent)
         self.say(f"{source.logical_id}: installing {what}")
@@ -193,8 +201,7 @@ def _python(builder: Builder, source: Source, scratch: Path) -> Sequence[Part]:
         _run(command, manifest, source.folder)
         shutil.rmtree(target / "bin", ignore_errors=True)  # scripts name the interpreter of this machine
 
-    dependencies = builder.installed(source, key, what, install)
-    return [own] if dependencies is None else [Part(dependencies, prefix), own]
+    return [Part(builder.installed(source, key, what, install), prefix), own]
 
 
 def _pip(interpreter: Interpreter) -> list[str]:

@@ -410,6 +410,24 @@ def test_esbuild_bundles_what_the_metadata_asks_for(project: Project, node_path:
         assert b"export {" in archive.read("app.mjs")
 
 
+def test_a_bundle_takes_the_packages_that_were_installed_for_it(project: Project, node_path: dict[str, str]) -> None:
+    """A dry run, which installs nothing, cannot bundle and does not complain."""
+    project.write(
+        {**NODE, "code/app.ts": "import {text} from 'greetings';\nexport const handler = async () => text;\n"}
+    )
+    (project.folder / "node_modules").mkdir()
+    (project.folder / "node_modules/.bin").symlink_to(ESBUILD)
+    metadata = "BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts]}"
+    project.template("Runtime: nodejs22.x, CodeUri: code", metadata=metadata)
+
+    planned = project.deploy("--dry-run", **node_path)
+    assert "installing" not in planned
+    deployed = project.deploy(**node_path)
+
+    assert "installing greetings@file:vendor/greetings" in deployed
+    assert project.call() == "hello"
+
+
 @pytest.mark.parametrize(
     ("metadata", "files", "said"),
     [
