@@ -21,7 +21,8 @@ from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.deploy import DeploymentFailed, deploy
 from scopegate.stacks.model import Stack
-from scopegate.stacks.prepare import NOTHING_SENT, Sent, nested_files, read_child
+from scopegate.stacks.named import nested_files, read_child
+from scopegate.stacks.prepare import NOTHING_SENT, Sent
 from scopegate.stacks.read import Path, Template, TemplateError
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.types.resource_type import Aws

@@ -8,28 +8,31 @@ Source: AWS::CloudFormation::Stack; AWS::Serverless::Application; `sam package` 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from scopegate.base.limits import limit
 from scopegate.stacks.extensions import written_out
-from scopegate.stacks.files import Files, SentFiles, is_local, name_beside
+from scopegate.stacks.files import Files, SentFiles
 from scopegate.stacks.model import NESTED, Made, Stack
+from scopegate.stacks.named import (
+    DOCUMENT_MEMBERS,
+    Child,
+    Named,
+    api_documents,
+    nested_files,
+    parameter_text,
+    read_child,
+    read_file,
+    walked,
+)
 from scopegate.stacks.parameters import LookUp, parameter_values
 from scopegate.stacks.plan import Node, UnknownType, live_outputs, needs_of_unknown, refuse_unknown, wanted_nodes
-from scopegate.stacks.read import Path, Template, TemplateError, read_document, read_template
-from scopegate.stacks.resolve import Physical, Scope, Undecided, function_of, is_unknown, resolve, unknown
+from scopegate.stacks.read import Path, Template, TemplateError, read_document
+from scopegate.stacks.resolve import AnyAttribute, Physical, Scope, Undecided, function_of, is_unknown, resolve, unknown
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.rules import check_rules
 from scopegate.stacks.sam import Translator
 
-_APPLICATION: Final = "AWS::Serverless::Application"
-_LOCATION: Final = {NESTED: "TemplateURL", _APPLICATION: "Location"}
-_DOCUMENT: Final = {
-    "AWS::ApiGateway::RestApi": ("Body", "BodyS3Location"),
-    "AWS::ApiGatewayV2::Api": ("Body", "BodyS3Location"),
-    "AWS::Serverless::Api": ("DefinitionUri",),
-    "AWS::Serverless::HttpApi": ("DefinitionUri",),
-}
 _BUCKET: Final = "scopegate-files"  # stands for the files of a deployment while SAM's translator has the template
 
 
@@ -64,78 +67,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One template as it will be brought about. file: the chain of files that led to it, itself last."""
+    """One template as it will be brought about. chain: the files that led to it, itself last."""
 
     template: Template
     scope: Scope
     nodes: list[Node]
     chain: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """The template of a nested stack, and where its parent names it."""
-
-    template: Template
-    where: Path
-    chain: tuple[str, ...]
-
-
-# Files beside the template
-
-
-class Named(NamedTuple):
-    """A file that a property names."""
-
-    logical_id: str
-    path: Path
-    name: str
-
-
-def nested_files(template: Template) -> Iterator[Named]:
-    """The templates of nested stacks that a template names.
-
-    Raises TemplateError with the line for one that is no local file.
-    """
-    for logical_id, resource in template.resources.items():
-        if (member := _LOCATION.get(resource["Type"])) is not None:
-            location = (resource.get("Properties") or {}).get(member)
-            where = ("Resources", logical_id, "Properties", member)
-            if not is_local(location):
-                raise template.error(f"{logical_id}: {member} must name a local file, got {location!r}", *where)
-            yield Named(logical_id, where, name_beside(str(location), template.file_of(where)))
-
-
-def api_documents(template: Template) -> Iterator[Named]:
-    """The OpenAPI documents that properties of a template name as local files."""
-    for logical_id, resource in template.resources.items():
-        properties = resource.get("Properties")
-        for member in _DOCUMENT.get(resource["Type"], ()) if isinstance(properties, dict) else ():
-            if is_local(location := properties.get(member)):
-                where = ("Resources", logical_id, "Properties", member)
-                yield Named(logical_id, where, name_beside(location, template.file_of(where)))
-
-
-def read_file(files: Files, template: Template, named: Named) -> str:
-    """Raises TemplateError with the line that names a file that cannot be read."""
-    try:
-        return files.text(named.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise template.error(f"{named.logical_id}: the file cannot be read: {error}", *named.path) from None
-
-
-def read_child(files: Files, template: Template, named: Named, chain: tuple[str, ...]) -> Child:
-    """The template of a nested stack.
-
-    chain: the files that led to `template`, itself last. Raises TemplateError for one that nests itself.
-    """
-    if named.name in chain:
-        shown = " → ".join([*chain, named.name])
-        raise template.error(f"{named.logical_id}: a stack cannot be nested in itself: {shown}", *named.path)
-    if len(chain) >= limit("stacks.depth"):
-        raise template.error(f"{named.logical_id}: stacks are nested {limit('stacks.depth')} deep at most", *named.path)
-    child = read_template(read_file(files, template, named), named.name, files)
-    return Child(child, named.path[:-1], (*chain, named.name))
 
 
 def within(error: TemplateError, parent: Prepared, child: Child) -> TemplateError:
@@ -238,27 +175,6 @@ class Preparation:
         return parameter_values(child.template, texts, look_up=self.look_up, how=how)
 
 
-class AnyAttribute(dict[str, Any]):
-    """The attributes of what is not known yet, whatever their names are."""
-
-    def __init__(self, logical_id: str, known: Mapping[str, Any] | None = None) -> None:
-        super().__init__(known or {})
-        self.logical_id = logical_id
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> str:
-        return unknown(f"{self.logical_id}.{name}")
-
-
-def parameter_text(value: Any) -> str:
-    """A parameter as it is handed to a nested stack: a list as its items by commas."""
-    if isinstance(value, list):
-        return ",".join(map(parameter_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _with_code(template: Template, code: Mapping[str, Mapping[str, Any]]) -> Template:
     if not code:
         return template
@@ -305,17 +221,10 @@ def _with_body(template: Template, named: Named, text: str) -> Template:
 def _refuse_elsewhere(template: Template) -> None:
     for logical_id, resource in template.resources.items():
         properties = resource.get("Properties")
-        if "BodyS3Location" in _DOCUMENT.get(resource["Type"], ()) and "BodyS3Location" in (properties or {}):
+        if "BodyS3Location" in DOCUMENT_MEMBERS.get(resource["Type"], ()) and "BodyS3Location" in (properties or {}):
             where = ("Resources", logical_id, "Properties")
             message = f"{logical_id}: BodyS3Location must name a local file: nothing here is in S3"
             raise template.error(message, *template.find_key("BodyS3Location", *where))
-
-
-def walked(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    yield path, value
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from walked(item, (*path, key))
 
 
 # What would be done

@@ -14,19 +14,11 @@ from scopegate.base.errors import SetupError
 from scopegate.stacks.build import Code, Remembered, Uploader, local_code, package
 from scopegate.stacks.builders import Builder
 from scopegate.stacks.extensions import written_out
+from scopegate.stacks.named import api_documents, nested_files, parameter_text, read_child, read_file, walked
 from scopegate.stacks.parameters import parameter_values
-from scopegate.stacks.prepare import (
-    AnyAttribute,
-    api_documents,
-    nested_files,
-    parameter_text,
-    read_child,
-    read_file,
-    walked,
-)
 from scopegate.stacks.read import FOR_EACH, Template, TemplateError, read_template
 from scopegate.stacks.read import Path as TemplatePath
-from scopegate.stacks.resolve import Physical, Scope, Undecided, function_of, is_unknown, resolve, unknown
+from scopegate.stacks.resolve import AnyAttribute, Physical, Scope, Undecided, function_of, is_unknown, resolve, unknown
 
 
 class DiskFiles:

@@ -45,6 +45,20 @@ def is_unknown(value: Any) -> bool:
     return isinstance(value, str) and _MARK in value
 
 
+class AnyAttribute(dict[str, Any]):
+    """The attributes of what is not known yet, whatever their names are."""
+
+    def __init__(self, logical_id: str, known: Mapping[str, Any] | None = None) -> None:
+        super().__init__(known or {})
+        self.logical_id = logical_id
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return unknown(f"{self.logical_id}.{name}")
+
+
 @dataclass(slots=True)
 class Scope:
     """What is known while a template is resolved.
