@@ -189,6 +189,22 @@ def test_o17_confirming_nobody_is_confirming_wrongly(hiding: tuple[People, dict[
     assert said["ada"] == said["new"] == said["nobody"]
 
 
+def test_o17_codes_are_asked_for_so_often_by_anybody(hiding: tuple[People, dict[str, Any]]) -> None:
+    """The limit is one of names, whoever has them."""
+    people, client = hiding
+
+    def ask(operation: str, name: str) -> list[str]:
+        call = getattr(people.idp, operation)
+        return [outcome(call, ClientId=client["ClientId"], Username=name)[0] for _ in range(8)]
+
+    forgotten = [ask("forgot_password", name) for name in ("ada", "new", "nobody")]
+    resent = [ask("resend_confirmation_code", name) for name in ("ada", "new", "nobody")]
+
+    assert forgotten[0] == forgotten[1] == forgotten[2] == [""] * 5 + ["LimitExceededException"] * 3
+    assert resent[0] == resent[1] == resent[2]
+    assert resent[0][-1] == "LimitExceededException"
+
+
 @pytest.mark.parametrize("flow", ["password", "forgot", "confirm"])
 def test_o17_time_does_not_tell(hiding: tuple[People, dict[str, Any]], flow: str) -> None:
     """By medians of calls that take turns; names differ, so that no limit is met."""

@@ -176,4 +176,4 @@ def test_a_mail_that_is_not_taken_does_not_tell_who_is_there(
     ]
 
     assert {each["DeliveryMedium"] for each in details} == {"EMAIL"}
-    wait_until(lambda: "password.no_code_sent" in (server.data_dir / "server.log").read_text())
+    wait_until(lambda: "user.not_sent" in (server.data_dir / "server.log").read_text())

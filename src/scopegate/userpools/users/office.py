@@ -3,11 +3,14 @@
 Pages and operations share it. Source: reference, "Quotas, lifetimes, pages" (codes) and "Error texts".
 """
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from scopegate.base import clock
+from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.ports import Passwords, Ports
 from scopegate.store.port import Store, Tx
@@ -29,6 +32,9 @@ FORGOT_PASSWORD: Final = "forgot_password"  # noqa: S105 - what a code is for
 _DIGITS: Final = 6
 _WINDOW_S: Final = 3_600
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,17 @@ class Office:
 
         await self.store.write(write)
         await self.post(user, message)
+
+    def do_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """What an answer that does not tell who is there leaves behind it; failures are told to the log alone."""
+
+        async def done() -> None:
+            try:
+                await work
+            except AwsError as error:
+                log.warning("user.not_sent", user_pool_id=self.pool.pool_id, code=error.code, why=error.log)
+
+        self.ports.beside(done())
 
     async def check_code(self, user: User | None, purpose: str, code: str) -> None:
         """Whether this is the code; it is not used up yet. The try counts whatever comes of it.

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import structlog
-
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.store.port import Tx
@@ -29,8 +27,6 @@ _SOURCE: Final = "ForgotPassword"
 _ATTRIBUTES: Final = {"verified_email": "email", "verified_phone_number": "phone_number"}
 _OLD_ORDER: Final = ("phone_number", "email")  # of a pool that has no AccountRecoverySetting
 
-log = structlog.get_logger()
-
 
 async def forgot_password(office: Office, username: str) -> dict[str, str]:
     """Send a code; CodeDeliveryDetails.
@@ -42,7 +38,7 @@ async def forgot_password(office: Office, username: str) -> dict[str, str]:
     if office.hides_users:
         office.count_sent(FORGOT_PASSWORD, username)
         delivery = None if user is None else _find_delivery(office, user)
-        office.ports.beside(_send_beside(office, user, username))
+        office.do_beside(_send(office, user, username))
         return office.imagine_delivery(username) if delivery is None else delivery.render()
     if user is None:
         user = await _migrate(office, username)
@@ -53,14 +49,11 @@ async def forgot_password(office: Office, username: str) -> dict[str, str]:
     return delivery.render()
 
 
-async def _send_beside(office: Office, user: User | None, username: str) -> None:
-    """What an answer that does not tell who is there leaves behind it; its failures are told to the log alone."""
-    try:
-        found = user or await _migrate(office, username)
-        if found is not None and (delivery := _find_delivery(office, found)) is not None:
-            await office.send_code(found, FORGOT_PASSWORD, _SOURCE, delivery)
-    except AwsError as error:
-        log.warning("password.no_code_sent", user_pool_id=office.pool.pool_id, code=error.code, why=error.log)
+async def _send(office: Office, user: User | None, username: str) -> None:
+    """Send a code to whoever may have one."""
+    found = user or await _migrate(office, username)
+    if found is not None and (delivery := _find_delivery(office, found)) is not None:
+        await office.send_code(found, FORGOT_PASSWORD, _SOURCE, delivery)
 
 
 def _find_delivery(office: Office, user: User) -> Delivery | None:

@@ -208,7 +208,7 @@ async def resend_code(office: Office, username: str) -> dict[str, str]:
         office.count_sent(SIGN_UP, username)
         if user is None or delivery is None or user.status != UNCONFIRMED:
             return office.imagine_delivery(username)
-        office.ports.beside(office.send_code(user, SIGN_UP, "ResendCode", delivery))
+        office.do_beside(office.send_code(user, SIGN_UP, "ResendCode", delivery))
         return delivery.render()
     if user is None:
         raise refusals.unknown_combination()
