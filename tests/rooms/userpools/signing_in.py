@@ -25,6 +25,7 @@ SCHEMA = [
     {"Name": "given_name", "AttributeDataType": "String", "Mutable": True},
     {"Name": "email_verified", "AttributeDataType": "Boolean", "Mutable": True},
 ]
+POLICY = {"MinimumLength": 8, "RequireUppercase": True, "RequireNumbers": True, "RequireSymbols": True}
 CLIENT: dict[str, Any] = {
     "ClientName": "Shop",
     "AllowedOAuthFlows": ["code", "implicit"],
@@ -45,7 +46,7 @@ class SignInWorld(World):
         self.passwords = Passwords(replace(self.settings, password_memory_kib=8_192, password_passes=1))
         ports = replace(self.edge.ports, passwords=self.passwords)
         self.edge = replace(self.edge, ports=ports)
-        self.pool(POOL, SchemaAttributes=SCHEMA, **(pool or {}))
+        self.pool(POOL, SchemaAttributes=SCHEMA, Policies={"PasswordPolicy": POLICY}, **(pool or {}))
         self.public_client(POOL, WEB, **{**CLIENT, **(client or {})})
 
     def user(
