@@ -131,9 +131,9 @@ class FindAccessKey(Protocol):
 
 
 class MintSession(Protocol):
-    """Credentials of a role for one execution environment (`ASIA…`)."""
+    """Credentials of a role for execution environments of a function (`ASIA…`). source_arn: the function's."""
 
-    def __call__(self, role_arn: str, session_name: str) -> AccessKey: ...
+    def __call__(self, role_arn: str, session_name: str, source_arn: str) -> AccessKey: ...
 
 
 class Allows(Protocol):

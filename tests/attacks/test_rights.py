@@ -221,6 +221,30 @@ def test_u5_a_role_that_does_not_trust_lambda_gives_a_function_nothing(aws: Call
     assert [[answer.partition(":")[0] for answer in found] for found in answers] == [wanted, wanted]
 
 
+def test_u5_a_role_may_be_for_one_function_alone(aws: Callable[..., Any], unique: str) -> None:
+    """By conditions of its trust (the confused deputy), or of what it allows."""
+    own = f"{LAMBDA}own-{unique}"
+    only = {"ArnLike": {"aws:SourceArn": own}, "StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    trusting = {"Effect": "Allow", "Principal": TRUST_LAMBDA, "Action": "sts:AssumeRole", "Condition": only}
+    trusted = make_role(aws, f"trusted-{unique}", TRUST_LAMBDA, allow("lambda:ListFunctions"))
+    aws("iam").update_assume_role_policy(RoleName=f"trusted-{unique}", PolicyDocument=document(trusting))
+    source = {"Condition": {"ArnEquals": {"lambda:SourceFunctionArn": own}}}
+    allowed = make_role(aws, f"allowed-{unique}", TRUST_LAMBDA, allow("lambda:ListFunctions", **source))
+    call = ("lambda", "list_functions", {})
+
+    answers = {}
+    for name in (f"own-{unique}", f"other-{unique}"):
+        act = make_actor(aws, name, trusted)
+        first = act(call)
+        aws("lambda").update_function_configuration(FunctionName=name, Role=allowed)
+        answers[name] = [answer.partition(":")[0] for answer in (*first, *act(call))]
+
+    assert answers == {
+        f"own-{unique}": ["done", "done"],
+        f"other-{unique}": ["AccessDeniedException", "AccessDeniedException"],
+    }
+
+
 def test_u5_rights_that_are_taken_away_are_gone_at_once(aws: Callable[..., Any], unique: str) -> None:
     """In sessions that functions hold already."""
     role = make_role(aws, f"lister-{unique}", TRUST_LAMBDA, allow("lambda:ListFunctions"))

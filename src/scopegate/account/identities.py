@@ -117,7 +117,10 @@ class Identities:
         if role is None or self.trusts(role_arn, Principal(service=service), context) is not Verdict.ALLOW:
             return None
         issued_at = int(clock.real_now())
-        session = RoleSession(role_arn, session_name, role["Role"]["RoleId"], issued_at=issued_at, service=service)
+        role_id, source_arn = role["Role"]["RoleId"], "".join(context.get("aws:sourcearn", ()))
+        session = RoleSession(
+            role_arn, session_name, role_id, issued_at=issued_at, service=service, source_arn=source_arn
+        )
         return caller_of(session, "")
 
     def _identity(self, caller: Caller) -> Document | None:
@@ -130,7 +133,8 @@ class Identities:
         if role is None or session.role_id not in ("", role["Role"]["RoleId"]):
             return None
         if session.service:
-            trust = self.trusts(session.role_arn, Principal(service=session.service), {})
+            source = {"aws:sourceaccount": [caller.account], "aws:sourcearn": [session.source_arn]}
+            trust = self.trusts(session.role_arn, Principal(service=session.service), source)
             return role if trust is Verdict.ALLOW else None
         return role
 

@@ -39,6 +39,7 @@ def mint_session(
     policies: tuple[str, ...] = (),
     tags: tuple[tuple[str, str], ...] = (),
     service: str = "",
+    source_arn: str = "",
     lifetime_s: int | None = None,
 ) -> AccessKey:
     """Credentials of a role, for the longest time that there is if none is given; see `RoleSession` for the rest.
@@ -51,7 +52,7 @@ def mint_session(
     access_key_id, secret = new_session_key_id(), new_secret()
     issued_at = int(clock.real_now())
     expires_at = issued_at + (limit("account.session_s") if lifetime_s is None else lifetime_s)
-    session = RoleSession(role_arn, session_name, role_id, policies, tags, issued_at, service)
+    session = RoleSession(role_arn, session_name, role_id, policies, tags, issued_at, service, source_arn)
     claims = {"secret": secret.decode(), "session": asdict(session), "expires_at": expires_at}
     sealed = seal.seal(orjson.dumps(claims), _context(access_key_id))
     token = base64.urlsafe_b64encode(sealed).decode("ascii")

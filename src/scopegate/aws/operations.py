@@ -32,7 +32,7 @@ class RoleSession:
     role_id: AROA…, of the role that was looked at; "" where none was. policies: of the session, documents and ARNs of
     managed policies: what they do not allow, the session may not. tags: of the session. issued_at: epoch seconds.
     service: which service took the role for itself (`lambda.amazonaws.com`): the role has to trust it whenever it is
-    asked; "" where STS looked once.
+    asked; "" where STS looked once. source_arn: what it took it for, a function.
     """
 
     role_arn: str
@@ -42,6 +42,7 @@ class RoleSession:
     tags: tuple[tuple[str, str], ...] = ()
     issued_at: int = 0
     service: str = ""
+    source_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

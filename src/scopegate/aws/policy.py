@@ -46,6 +46,7 @@ TOLD_BY_SERVICES: Final = frozenset(
         "iam:permissionsboundary",
         "iam:policyarn",
         "lambda:principal",
+        "lambda:sourcefunctionarn",
         "sts:externalid",
         "sts:rolesessionname",
     }

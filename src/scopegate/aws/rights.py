@@ -138,6 +138,8 @@ def describe_caller(caller: Caller) -> dict[str, list[str]]:
     if session is not None:
         found["aws:multifactorauthpresent"] = "false"
         found["aws:tokenissuetime"] = str(session.issued_at)
+        if session.service == "lambda.amazonaws.com" and session.source_arn:
+            found["lambda:sourcefunctionarn"] = session.source_arn
     return {key: [value] for key, value in found.items()}
 
 

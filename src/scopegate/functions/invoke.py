@@ -115,7 +115,7 @@ class Invoker:
         role_arn = str(configuration["Role"])
         # Session names need two characters (reference, "Environment of the function process").
         name = function.ref.name if len(function.ref.name) > 1 else f"{function.ref.name}@lambda_function"
-        session = self._mint_session(role_arn, name)
+        session = self._mint_session(role_arn, name, function.ref.arn)
         logging = configuration["LoggingConfig"]
         definition = Definition(
             revision=f"{revision}{hashlib.sha256(session.access_key_id.encode()).hexdigest()[:8]}",

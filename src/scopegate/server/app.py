@@ -223,8 +223,9 @@ def _inside_url(launch: Launch) -> str:
 def _ports(
     launch: Launch, late: _Late, store: Store, seal: Sealer, run_function: RunFunction, call_aws: Any, **more: Any
 ) -> Ports:
-    def mint_session(role_arn: str, session_name: str) -> AccessKey:
-        return sessions.mint_session(seal, role_arn, session_name, service="lambda.amazonaws.com")
+    def mint_session(role_arn: str, session_name: str, source_arn: str) -> AccessKey:
+        service = "lambda.amazonaws.com"
+        return sessions.mint_session(seal, role_arn, session_name, service=service, source_arn=source_arn)
 
     code = CodeDirectory(store, launch.settings.data_dir / "code")
     invoker = Invoker(lambda: late.world.functions, run_function, code, mint_session, _inside_url(launch))
