@@ -258,6 +258,24 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::Route53::RecordSetGroup": Recorded(
         attributes={"Id": "{name}"}, replaces="HostedZoneId HostedZoneName", says="no name leads here by it"
     ),
+    "AWS::ServiceDiscovery::HttpNamespace": Recorded(
+        "ns-{id}",
+        {"Arn": arn("servicediscovery", "namespace/ns-{id}"), "Id": "ns-{id}"},
+        id="{lower:16}",
+        replaces="Name",
+    ),
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": Recorded(
+        "ns-{id}",
+        {"Arn": arn("servicediscovery", "namespace/ns-{id}"), "HostedZoneId": "Z{id}", "Id": "ns-{id}"},
+        id="{lower:16}",
+        replaces="Name Vpc",
+    ),
+    "AWS::ServiceDiscovery::Service": Recorded(
+        "srv-{id}",
+        {"Arn": arn("servicediscovery", "service/srv-{id}"), "Id": "srv-{id}", "Name": "{Name}"},
+        id="{lower:16}",
+        replaces="Name NamespaceId Type",
+    ),
     "AWS::WAFv2::IPSet": Recorded(
         "{name}|{id}|{Scope}",
         {"Arn": arn("wafv2", "{scope}/ipset/{name}/{id}"), "Id": "{id}"},

@@ -40,6 +40,27 @@ ROWS: Final[Mapping[str, Recorded]] = {
         {"ApplicationARN": arn("applicationinsights", "application/resource-group/{ResourceGroupName}")},
         replaces="GroupingType ResourceGroupName",
     ),
+    "AWS::AutoScaling::AutoScalingGroup": Recorded(
+        attributes={"AutoScalingGroupARN": arn("autoscaling", "autoScalingGroup:{id}:autoScalingGroupName/{name}")},
+        name="AutoScalingGroupName",
+        longest=255,
+        id="{uuid}",
+        replaces="InstanceId",
+        says="nothing is scaled by it",
+    ),
+    "AWS::AutoScaling::ScalingPolicy": Recorded(
+        arn("autoscaling", "scalingPolicy:{id}:autoScalingGroupName/{AutoScalingGroupName}:policyName/{name}"),
+        {
+            "Arn": arn(
+                "autoscaling", "scalingPolicy:{id}:autoScalingGroupName/{AutoScalingGroupName}:policyName/{name}"
+            ),
+            "PolicyName": "{name}",
+        },
+        longest=255,
+        id="{uuid}",
+        replaces="AutoScalingGroupName",
+        says="nothing is scaled by it",
+    ),
     "AWS::Batch::ComputeEnvironment": Recorded(
         arn("batch", "compute-environment/{name}"),
         {"ComputeEnvironmentArn": arn("batch", "compute-environment/{name}")},
@@ -129,6 +150,19 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::CodeDeploy::DeploymentGroup": Recorded(
         name="DeploymentGroupName", longest=100, replaces="ApplicationName", says="aliases move at once"
     ),
+    "AWS::CodePipeline::Pipeline": Recorded(
+        attributes={"Arn": arn("codepipeline", "{name}"), "Version": "1"}, name="Name", longest=100
+    ),
+    "AWS::Config::ConfigRule": Recorded(
+        attributes={
+            "Arn": arn("config", "config-rule/config-rule-{id}"),
+            "Compliance.Type": "INSUFFICIENT_DATA",
+            "ConfigRuleId": "config-rule-{id}",
+        },
+        name="ConfigRuleName",
+        longest=128,
+        id="{lower:6}",
+    ),
     "AWS::ECR::Repository": Recorded(
         attributes={
             "Arn": arn("ecr", "repository/{name}"),
@@ -180,8 +214,42 @@ ROWS: Final[Mapping[str, Recorded]] = {
     "AWS::Logs::SubscriptionFilter": Recorded(
         name="FilterName", longest=512, replaces="LogGroupName", says="no log line is delivered"
     ),
+    "AWS::RUM::AppMonitor": Recorded("{Name}", {"Id": "{id}"}, id="{uuid}", replaces="Name"),
     "AWS::ResourceGroups::Group": Recorded(
         attributes={"Arn": arn("resource-groups", "group/{name}")}, name="Name", longest=300
+    ),
+    "AWS::SageMaker::Endpoint": Recorded(
+        arn("sagemaker", "endpoint/{name}"),
+        {"EndpointArn": arn("sagemaker", "endpoint/{name}"), "EndpointName": "{name}"},
+        name="EndpointName",
+        longest=63,
+    ),
+    "AWS::SageMaker::EndpointConfig": Recorded(
+        arn("sagemaker", "endpoint-config/{name}"),
+        {"EndpointConfigArn": arn("sagemaker", "endpoint-config/{name}"), "EndpointConfigName": "{name}"},
+        name="EndpointConfigName",
+        longest=63,
+        replaces="ProductionVariants",
+    ),
+    "AWS::SageMaker::Model": Recorded(
+        arn("sagemaker", "model/{name}"),
+        {"ModelArn": arn("sagemaker", "model/{name}"), "ModelName": "{name}"},
+        name="ModelName",
+        longest=63,
+        replaces="Containers ExecutionRoleArn PrimaryContainer VpcConfig",
+    ),
+    "AWS::Signer::SigningProfile": Recorded(
+        arn("signer", "/signing-profiles/{name}"),
+        {
+            "Arn": arn("signer", "/signing-profiles/{name}"),
+            "ProfileName": "{name}",
+            "ProfileVersion": "{id}",
+            "ProfileVersionArn": arn("signer", "/signing-profiles/{name}/{id}"),
+        },
+        name="ProfileName",
+        longest=64,
+        id="{mixed:10}",
+        replaces="PlatformId SignatureValidityPeriod",
     ),
     "AWS::Synthetics::Canary": Recorded(
         attributes={"Code.SourceLocationArn": "", "Id": "{id}", "State": "READY"},

@@ -16,6 +16,20 @@ ROWS: Final[Mapping[str, Recorded]] = {
         replaces="Database Description Name QueryString WorkGroup",
     ),
     "AWS::Athena::WorkGroup": Recorded(attributes={"CreationTime": "{moment}"}, name="Name", longest=128),
+    "AWS::Backup::BackupPlan": Recorded(
+        "{id}",
+        {"BackupPlanArn": arn("backup", "backup-plan:{id}"), "BackupPlanId": "{id}", "VersionId": "{id}"},
+        id="{uuid}",
+    ),
+    "AWS::Backup::BackupSelection": Recorded(
+        "{id}", {"Id": "{id}", "SelectionId": "{id}"}, id="{uuid}", replaces="BackupPlanId BackupSelection"
+    ),
+    "AWS::Backup::BackupVault": Recorded(
+        attributes={"BackupVaultArn": arn("backup", "backup-vault:{name}"), "BackupVaultName": "{name}"},
+        name="BackupVaultName",
+        longest=50,
+        replaces="EncryptionKeyArn",
+    ),
     "AWS::DocDB::DBCluster": Recorded(
         attributes={
             "ClusterResourceId": "cluster-{id}",
@@ -140,6 +154,18 @@ ROWS: Final[Mapping[str, Recorded]] = {
         {"Arn": arn("kms", "key/mrk-{id}"), "KeyId": "mrk-{id}"},
         id="{hex:32}",
         replaces="PrimaryKeyArn",
+    ),
+    "AWS::Kendra::DataSource": Recorded(
+        "{id}",
+        {"Arn": arn("kendra", "index/{IndexId}/data-source/{id}"), "Id": "{id}"},
+        id="{uuid}",
+        replaces="IndexId Type",
+    ),
+    "AWS::Kendra::Index": Recorded(
+        "{id}",
+        {"Arn": arn("kendra", "index/{id}"), "Id": "{id}"},
+        id="{uuid}",
+        replaces="Edition ServerSideEncryptionConfiguration",
     ),
     "AWS::Kinesis::Stream": Recorded(attributes={"Arn": arn("kinesis", "stream/{name}")}, name="Name", longest=128),
     "AWS::Kinesis::StreamConsumer": Recorded(
