@@ -264,7 +264,7 @@ def pack(parts: Sequence[Part], file: BinaryIO) -> Collection[str]:
 
 def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     info = _entry(name)
-    if path.is_symlink() and _stays_inside(name, os.readlink(path)):
+    if path.is_symlink():
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(info, os.readlink(path))
         return
@@ -281,7 +281,7 @@ def _stays_inside(name: str, target: str) -> bool:
 
 
 def _files(part: Part) -> dict[str, Path]:
-    """Name in the package → file or symbolic link, of all that is code."""
+    """Name in the package → file or symbolic link, of all that is code. A link that leads out is what it leads to."""
     found: dict[str, Path] = {}
 
     def look(folder: Path, below: str, left_out: Container[str], beyond: tuple[Path, ...]) -> None:
@@ -289,17 +289,18 @@ def _files(part: Part) -> dict[str, Path]:
             name, path = f"{below}{entry.name}", Path(entry.path)
             if entry.name in left_out or is_editors(entry.name) or (entry.name in LEFT_OUT and entry.is_dir()):
                 continue
-            link = entry.is_symlink()
-            if entry.is_dir() and not (link and _stays_inside(name[len(prefix) :], os.readlink(path))):
-                real = path.resolve() if link else path
-                if real not in beyond:  # a link that leads round
-                    look(path, f"{name}/", (), (*beyond, real) if link else beyond)
-            elif link or (entry.is_file() and not entry.name.endswith(".pyc")):
+            leads_out = entry.is_symlink() and not _stays_inside(name, os.readlink(path))
+            if entry.is_symlink() and not leads_out:
                 found[name] = path
+            elif entry.is_dir():
+                real = path.resolve() if leads_out else path
+                if real not in beyond:  # a link that leads round
+                    look(path, f"{name}/", (), (*beyond, real) if leads_out else beyond)
+            elif entry.is_file() and not entry.name.endswith(".pyc"):
+                found[name] = path.resolve() if leads_out else path
 
-    prefix = f"{part.prefix}/" if part.prefix else ""
-    look(part.folder, prefix, part.left_out, (part.folder.resolve(),))
-    return found
+    look(part.folder, "", part.left_out, (part.folder.resolve(),))
+    return {posixpath.join(part.prefix, name): path for name, path in found.items()}
 
 
 def inline_code(runtime: str, source: str) -> bytes:

@@ -203,6 +203,7 @@ def test_links_inside_stay_links_and_those_that_lead_out_are_followed(project: P
     (code / "words.py").symlink_to(project.folder / "shared/words.py")
     (code / "outside").symlink_to("../shared", target_is_directory=True)
     (code / "two").symlink_to("one", target_is_directory=True)
+    (code / "nowhere").symlink_to("/nowhere")
     (code / "round").symlink_to("../code", target_is_directory=True)
     answer = "[words.TEXT, os.path.islink(here + '/words.py'), sorted(os.listdir(here + '/outside')), "
     answer += "os.path.islink(here + '/two'), os.path.exists(here + '/round/app.py')]"
