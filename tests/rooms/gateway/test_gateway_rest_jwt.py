@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scopegate.gateway.compile import plans
 from tests.rooms.gateway.driver import Gateway, Pool, lambda_method
 from tests.rooms.jose.test_curves import ec_token, jwk
 from tests.server import Server, allow_gateway, make_function
@@ -56,6 +57,16 @@ def test_j10_each_issuer_has_keys_and_audiences_of_its_own() -> None:
     assert status(gateway, OTHER.id_token()) == 401
     assert status(gateway, OTHER.id_token(iss=POOL.issuer)) == 401
     assert status(made(issuer_of(OTHER.issuer)), POOL.id_token()) == 401
+
+
+def test_a_plan_warns_of_no_issuers_audience_at_another() -> None:
+    both = made(issuer_of(POOL.issuer, "client1"), issuer_of(OTHER.issuer, "nobody"))
+    one = made(issuer_of(POOL.issuer, "client1", "nobody"))
+
+    (of_both,), (of_one,) = (plans(gateway.view, gateway.find_pool) for gateway in (both, one))
+
+    assert of_both.warnings == ()
+    assert of_one.warnings == (f"audience nobody is no app client of {POOL.pool_id}",)
 
 
 @pytest.mark.parametrize(

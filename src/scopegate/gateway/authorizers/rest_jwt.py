@@ -76,7 +76,8 @@ def compile_authorizer(document: Document, scopes: tuple[str, ...], _spec: Route
         step,
         f"JWT {document.get('name', '')}".strip(),
         issuers=tuple(one.url for one in issuers),
-        audiences=tuple(sorted({audience for one in issuers for audience in one.audiences})),
+        # A plan says of every audience whether it is an app client of every issuer: true of one issuer alone.
+        audiences=tuple(sorted(issuers[0].audiences)) if len(issuers) == 1 else (),
     )
 
 
