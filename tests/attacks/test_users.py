@@ -116,6 +116,25 @@ def test_o17_passwords_of_nobody_are_wrong_passwords(hiding: tuple[People, dict[
     assert said == {("NotAuthorizedException", "Incorrect username or password.")}
 
 
+def test_o17_a_lock_does_not_tell_who_is_there(start_server: Callable[..., Server]) -> None:
+    server = start_server("serve", "--dev")
+    people = make_people(server)
+    client = people.client(**HIDING)
+    people.user("ada")
+
+    def guess(username: str) -> tuple[str, str]:
+        return outcome(people.by_password, client=client, username=username, password=WRONG)
+
+    said = set()
+    for _ in range(12):  # with time in between, so that each counts and the lock grows
+        said |= {guess("ada"), guess("nobody")}
+        server.turn_clock(600)
+    said |= {guess("ada"), outcome(people.by_password, client=client), outcome(people.by_srp, client=client)}
+
+    assert said == {("NotAuthorizedException", "Incorrect username or password.")}
+    assert outcome(people.by_password, client=people.client())[1] == "Password attempts exceeded"
+
+
 def test_o17_a_challenge_of_nobody_looks_like_one(hiding: tuple[People, dict[str, Any]]) -> None:
     people, client = hiding
     a = f"{pow(srp.G, 2**400 + 1, srp.N):x}"

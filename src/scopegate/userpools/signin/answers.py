@@ -40,6 +40,7 @@ from scopegate.userpools.signin.flow import (
     first_factors,
     forget_failures,
     go_on_custom,
+    is_locked,
     put_new,
     read_rounds,
 )
@@ -165,7 +166,8 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
         # The client's clock is a real one, whatever this server's is turned to.
         return proven and abs(clock.real_now() - at) <= _SRP_CLOCK_S
 
-    is_right = await desk.passwords.run(proves) and user is not None and bool(user.secrets.srp_salt)
+    is_proven = await desk.passwords.run(proves)
+    is_right = is_proven and user is not None and bool(user.secrets.srp_salt) and not is_locked(user)
     rounds = read_rounds(state["rounds"])
     if user is None or not is_right:
         await count_failure(desk, user)

@@ -28,8 +28,8 @@ from scopegate.userpools.signin.model import Challenge, digest_of, new_secret
 from scopegate.userpools.triggers import About, Round, attributes_of
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
-from scopegate.userpools.users.accounts import hash_password, insert_user, new_user, with_password
-from scopegate.userpools.users.attributes import check_attributes, missing_required
+from scopegate.userpools.users.accounts import adopt_user
+from scopegate.userpools.users.attributes import missing_required
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import (
     CONFIRMED,
@@ -142,14 +142,11 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
     await _ask_before(desk, user, username)
     # 3
     check_lock(desk, user)
-    if user is None:
-        await desk.passwords.verify(None, password)
-        await count_failure(desk, None)
-        raise _nobody(desk)
-    # 4
-    if not await desk.passwords.verify(user.password, password):
+    # 4: for nobody, and for somebody who is locked and must not be told so, it takes as long.
+    is_right = await desk.passwords.verify(None if user is None or is_locked(user) else user.password, password)
+    if user is None or not is_right:
         await count_failure(desk, user)
-        raise refusals.wrong_password(log="the password is wrong")
+        raise _nobody(desk) if user is None else refusals.wrong_password(log="the password is wrong")
     await forget_failures(desk, user)
     # 5
     return await after_first_factor(desk, user, ("pwd",))
@@ -277,32 +274,25 @@ async def _migrate(desk: Desk, username: str, password: str) -> User | None:
     brought = await triggers.user_migration(desk.pool, desk.invoke, "Authentication", about, password, desk.metadata)
     if brought is None:
         return None
-    now = clock.now()
-    sub = clock.uuid4()
-    name = sub if desk.document.get("UsernameAttributes") else username
-    attributes = {key: value for key, value in brought.attributes.items() if key != "username"}
-    check_attributes(desk.document, attributes, by_admin=True)
-    user = new_user(desk.document, name, sub, attributes, status=brought.status, now=now)
-    if brought.status == CONFIRMED:
-        user = with_password(user, await hash_password(desk.passwords, desk.pool.pool_id, name, password), now)
-    exists = refusals.user_exists()
-
-    def insert(tx: Tx) -> None:
-        insert_user(tx, desk.seal, desk.document, user, exists, force_alias=brought.force_alias)
-
-    await desk.store.write(insert)
-    return user
+    return await adopt_user(desk.store, desk.seal, desk.passwords, desk.document, username, brought, password)
 
 
 # Wrong passwords
 
 
 def check_lock(desk: Desk, user: User | None) -> None:
-    """Whether a password is looked at now: not of a user who is locked, not from an address that guesses too often."""
-    if user is not None and user.locked_until > clock.now():
+    """Whether a password is looked at now: not of a user who is locked, not from an address that guesses too often.
+
+    Where the app client does not tell who is there, a lock does not show: every password is wrong then (attack O17).
+    """
+    if user is not None and is_locked(user) and not desk.client.sign_in.hides_users:
         raise refusals.locked()
     if desk.rates is not None and desk.rates.is_empty(_guesses(desk), **_GUESSES):
         raise refusals.locked()
+
+
+def is_locked(user: User) -> bool:
+    return user.locked_until > clock.now()
 
 
 def _guesses(desk: Desk) -> tuple[str, str, str]:
@@ -312,11 +302,14 @@ def _guesses(desk: Desk) -> tuple[str, str, str]:
 async def count_failure(desk: Desk, user: User | None) -> None:
     """One wrong password more, from this address and, if there is such a user, in a row.
 
-    From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour.
+    From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour; what is
+    tried meanwhile does not count.
     """
     if desk.rates is not None:
         desk.rates.take(_guesses(desk), **_GUESSES)
-    if user is None:
+    if user is None or is_locked(user):
+        if desk.client.sign_in.hides_users:
+            await desk.store.write(lambda tx: queries.write_nothing(tx, desk.seal, desk.pool.pool_id))
         return
 
     def count(tx: Tx) -> None:

@@ -21,7 +21,6 @@ from scopegate.userpools.messages.model import Delivery, Message, mask
 from scopegate.userpools.messages.post import post
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries
-from scopegate.userpools.signin.model import Challenge
 from scopegate.userpools.triggers import NO_CLIENT, About, attributes_of
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.model import User, name_key_of
@@ -166,7 +165,7 @@ class Office:
 
         def look(tx: Tx) -> str:
             if self.hides_users:
-                self._write_nothing(tx)
+                queries.write_nothing(tx, self.seal, self.pool.pool_id)
             if user is None:
                 return messages.WRONG
             return messages.try_code(
@@ -187,12 +186,6 @@ class Office:
         if said == messages.WRONG or (self.hides_users and purpose in (SIGN_UP, FORGOT_PASSWORD)):
             raise refusals.wrong_code()
         raise refusals.attempt_limit() if said == messages.EXHAUSTED else refusals.expired_code()
-
-    def _write_nothing(self, tx: Tx) -> None:
-        """Something that the database has to make durable, and nothing that stays."""
-        digest = clock.token_bytes(32)
-        queries.add_challenge(tx, self.seal, digest, Challenge(self.pool.pool_id, "", "", 0.0, ""))
-        queries.take_challenge(tx, digest)
 
     def use_code(self, tx: Tx, user: User, purpose: str, code: str) -> None:
         """Raises ExpiredCodeException when another answer was first."""
