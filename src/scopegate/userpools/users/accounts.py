@@ -10,12 +10,13 @@ from typing import Any
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.ports import Passwords
-from scopegate.store.port import Tx
+from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.signin import srp
+from scopegate.userpools.triggers import MigratedUser
 from scopegate.userpools.users import queries, refusals
-from scopegate.userpools.users.attributes import aliases_of, attribute_of_name, in_order
-from scopegate.userpools.users.model import Secrets, User, name_key_of
+from scopegate.userpools.users.attributes import aliases_of, attribute_of_name, check_attributes, in_order
+from scopegate.userpools.users.model import CONFIRMED, Secrets, User, name_key_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,6 +101,31 @@ def insert_user(
         queries.delete_alias(tx, user.pool_id, attribute, value)
     if not queries.add_user(tx, seal, user, wanted):
         raise exists
+
+
+async def adopt_user(
+    store: Store,
+    seal: Sealer,
+    passwords: Passwords,
+    pool: Mapping[str, Any],
+    username: str,
+    brought: MigratedUser,
+    password: str | None,
+) -> User:
+    """Somebody of an older directory becomes a user, with the password that it knows them by, if it said so.
+
+    pool: UserPoolType. Raises UsernameExistsException, AliasExistsException, InvalidParameterException.
+    """
+    attributes = {name: value for name, value in brought.attributes.items() if name != "username"}
+    check_attributes(pool, attributes, by_admin=True)
+    name, sub = choose_username(pool, username)
+    now = clock.now()
+    user = new_user(pool, name, sub, attributes, status=brought.status, now=now)
+    if password is not None and brought.status == CONFIRMED:
+        user = with_password(user, await hash_password(passwords, user.pool_id, name, password), now)
+    exists = refusals.user_exists()
+    await store.write(lambda tx: insert_user(tx, seal, pool, user, exists, force_alias=brought.force_alias))
+    return user
 
 
 def change_attributes(

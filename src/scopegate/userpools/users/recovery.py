@@ -16,8 +16,7 @@ from scopegate.userpools import triggers
 from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.triggers import About
 from scopegate.userpools.users import queries, refusals
-from scopegate.userpools.users.accounts import choose_username, hash_password, insert_user, new_user, with_password
-from scopegate.userpools.users.attributes import check_attributes
+from scopegate.userpools.users.accounts import adopt_user, hash_password, with_password
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import CONFIRMED, RESET_REQUIRED, User
 from scopegate.userpools.users.office import FORGOT_PASSWORD, Office
@@ -97,17 +96,8 @@ async def _migrate(office: Office, username: str) -> User | None:
     brought = await triggers.user_migration(office.pool, office.ports.invoke, _SOURCE, about, None, office.metadata)
     if brought is None:
         return None
-    attributes = {name: value for name, value in brought.attributes.items() if name != "username"}
-    check_attributes(office.document, attributes, by_admin=True)
-    name, sub = choose_username(office.document, username)
-    user = new_user(office.document, name, sub, attributes, status=RESET_REQUIRED, now=clock.now())
-    exists = refusals.user_exists()
-
-    def insert(tx: Tx) -> None:
-        insert_user(tx, office.seal, office.document, user, exists, force_alias=brought.force_alias)
-
-    await office.store.write(insert)
-    return user
+    brought = replace(brought, status=RESET_REQUIRED)
+    return await adopt_user(office.store, office.seal, office.passwords, office.document, username, brought, None)
 
 
 async def confirm_forgot_password(office: Office, username: str, code: str, password: str) -> None:
