@@ -145,7 +145,7 @@ def up(
 
     Example: scopegate up --watch
 
-    Example: scopegate up .aws-sam/build/template.yaml --no-build
+    Example: scopegate up .aws-sam/build/template.yaml
     """
     from scopegate.cli import serve, stacks  # noqa: PLC0415
 
