@@ -7,7 +7,6 @@ from typing import Any
 from scopegate.base import clock
 from scopegate.http.message import Request
 from scopegate.userpools import oauth
-from scopegate.userpools.model import PoolView
 from scopegate.userpools.users import queries
 from scopegate.userpools.users.accounts import hash_password, new_user, with_password
 from scopegate.userpools.users.model import CONFIRMED, User
@@ -60,8 +59,9 @@ class SignInWorld(World):
         assert queries.add_user(self.tx, self.seal, made, {})
         return made
 
-    def browser(self, pool: PoolView | None = None, base: str = "", *, peer: str = "127.0.0.1") -> Browser:
-        """A browser that comes by a path with the pool in it (base), by its domain (pool), or by the bare host."""
+    def browser(self, pool_id: str | None = POOL, base: str = "", *, peer: str = "127.0.0.1") -> Browser:
+        """A browser that comes by a pool's domain, by a path with the pool in it (base), or by the bare host (None)."""
+        pool = None if pool_id is None else self.view.pool_by_id[pool_id]
 
         def send(
             method: str, target: str, headers: list[tuple[str, str]], body: bytes
@@ -70,7 +70,8 @@ class SignInWorld(World):
             raw = [(name.encode(), value.encode()) for name, value in headers]
             request = Request(method, target.encode(), [(b"Host", b"localhost:4566"), *raw], body, peer=(peer, 50_000))
             path = request.path.decode().removeprefix(base)
-            answer = _answer(oauth.answer(request, path, pool, self.view, self.edge))
+            named = pool and self.view.pool_by_id[pool.pool_id]
+            answer = _answer(oauth.answer(request, path, named, self.view, self.edge))
             return answer.status, answer.headers, answer.body
 
         return Browser(send)

@@ -229,7 +229,7 @@ def test_a_client_without_any_flow_has_no_pages() -> None:
 
 def test_a_client_of_another_pool_is_unknown_below_a_pools_path(world: SignInWorld) -> None:
     other = world.pool("us-east-1_Other1234")
-    browser = world.browser(world.view.pool_by_id[other], f"/{other}")
+    browser = world.browser(other, f"/{other}")
 
     page = browser.get(f"/{other}/login", asked(), follow=False)
 
@@ -370,3 +370,15 @@ def test_the_error_page_says_no_more_than_a_code(browser: Browser, code: str) ->
 def test_a_page_without_a_form_leaves_no_cookie(browser: Browser) -> None:
     assert browser.get("/error", {"error": "x"}).all("Set-Cookie") == []
     assert browser.get("/nothing").all("Set-Cookie") == []
+
+
+def test_on_the_bare_host_no_cookie_goes_to_users_apis(world: SignInWorld) -> None:
+    """Their paths are beside those of the pages, and what they are sent reaches web services and functions."""
+    browser = world.browser(None)
+
+    assert "code" in sign_in(browser).query
+    assert "code" in authorize(browser, prompt="none").query
+    browser.get("/logout", {"client_id": WEB})
+    assert authorize(browser, prompt="none").query["error"] == "login_required"
+    paths = {path for path, _ in browser.cookies}
+    assert paths <= {"/confirmUser", "/confirmforgotPassword", "/forgotPassword", "/login", "/signup"}

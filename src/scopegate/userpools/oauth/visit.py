@@ -32,6 +32,11 @@ SESSION: Final = "cognito"
 CSRF: Final = "XSRF-TOKEN"
 LANGUAGE: Final = "lang"
 
+# On the bare host users' APIs have paths beside the pages': a cookie goes to the pages that read it and nowhere else.
+_READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    SESSION: ("/authorize", "/login", "/logout", "/oauth2/authorize"),
+    CSRF: ("/confirmUser", "/confirmforgotPassword", "/forgotPassword", "/login", "/signup"),
+}
 _WITHOUT_FORM: Final = "message"
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _LANGUAGE_LIFETIME_S: Final = 365 * 86_400
@@ -60,7 +65,7 @@ class Visit:
     client: AppClient | None = None
     authorization: Authorization | None = None
     form: Mapping[str, str] = field(default_factory=dict)
-    _set: dict[str, bytes] = field(default_factory=dict)
+    _set: dict[str, list[bytes]] = field(default_factory=dict)
 
     # What it brings
 
@@ -137,12 +142,14 @@ class Visit:
     def set_cookie(self, name: str, value: str, max_age_s: int | None = None) -> None:
         """max_age_s: None for as long as the browser runs, 0 to delete it."""
         secure = self.request.tls or self.edge.public_url.startswith("https:")
-        parts = [f"{name}={value}", f"Path={self.base or '/'}", "HttpOnly", "SameSite=Lax"]
+        whole = "HttpOnly; SameSite=Lax"
         if max_age_s is not None:
-            parts.append(f"Max-Age={max_age_s}")
+            whole += f"; Max-Age={max_age_s}"
         if secure:
-            parts.append("Secure")
-        self._set[name] = "; ".join(parts).encode("ascii")
+            whole += "; Secure"
+        is_bare = not self.base and self.pool is None
+        paths = _READ_BY.get(name, ("/",)) if is_bare else (self.base or "/",)
+        self._set[name] = [f"{name}={value}; Path={path}; {whole}".encode("ascii") for path in paths]
 
     def _look(self) -> Look:
         if self.client is None:
@@ -159,7 +166,7 @@ class Visit:
         return self.csrf
 
     def _answered(self, response: Response) -> Response:
-        cookies: list[Header] = [(b"Set-Cookie", cookie) for cookie in self._set.values()]
+        cookies: list[Header] = [(b"Set-Cookie", cookie) for each in self._set.values() for cookie in each]
         response.headers += cookies
         return response
 
