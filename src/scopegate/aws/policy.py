@@ -26,6 +26,7 @@ from scopegate.aws.operations import Caller
 Context = Mapping[str, Sequence[str]]
 """Condition keys, lower case → values. A key that is absent has no entry."""
 
+_WILD: Final = re.compile(r"[*?[]")
 _ELEMENTS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
@@ -135,13 +136,14 @@ class _Statement:
         if self.principals is not None and not self.principals.covers(principal):
             return False
         try:
-            return (
-                self.action(action)
-                and self.resource(resource, context)
-                and all(test(context) for test in self.conditions)
-            )
+            if not (self.action(action) and self.resource(resource, context)):
+                return False
+            for test in self.conditions:
+                if not test(context):
+                    return False
         except _Unresolved:
             return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,12 +308,16 @@ def _compile_statement(statement: Any, *, variables: bool, fold: bool) -> _State
 def _compile_actions(statement: Mapping[str, Any], *, fold: bool) -> _Match:
     positive, patterns = _choice(statement, "Action")
     matches = [_compile_glob(_glob(pattern), fold=fold) for pattern in patterns]
+    if positive and len(matches) == 1:
+        return matches[0]
     return lambda text: any(match(text) for match in matches) is positive
 
 
 def _compile_resources(statement: Mapping[str, Any], *, variables: bool) -> _MatchIn:
     positive, patterns = _choice(statement, "Resource")
     matches = [_compile_like(pattern, variables=variables) for pattern in patterns]
+    if positive and len(matches) == 1:
+        return matches[0]
 
     def applies(text: str, context: Context) -> bool:
         # All of them are asked: one variable without a value, and the statement does not apply.
@@ -357,6 +363,9 @@ def _compile_glob(glob: str, *, fold: bool = False) -> _Match:
     """Linear in the text, whatever the pattern."""
     if glob == "*":
         return lambda _: True
+    if not _WILD.search(glob):
+        folded = glob.lower()
+        return (lambda text: text.lower() == folded) if fold else (lambda text: text == glob)
     match = re.compile(fnmatch.translate(glob), re.IGNORECASE if fold else 0).match
     return lambda text: match(text) is not None
 
@@ -452,6 +461,8 @@ def _compile_condition(operator: str, key: str, value: Any, *, variables: bool) 
     decide = any if quantifier == "ForAnyValue" else all
 
     def holds(got: str, context: Context) -> bool:
+        if len(matches) == 1:
+            return matches[0](got, context) is not negated
         matched = [match(got, context) for match in matches]
         return any(matched) is not negated
 
@@ -459,6 +470,8 @@ def _compile_condition(operator: str, key: str, value: Any, *, variables: bool) 
         got = context.get(lower)
         if not got:
             return holds_when_absent
+        if len(got) == 1:
+            return holds(got[0], context)
         return decide(holds(one, context) for one in got)
 
     return test
@@ -517,7 +530,11 @@ def _compile_parts(glob: str) -> list[_Match]:
 
 def _match_parts(matches: list[_Match], got: str) -> bool:
     parts = got.split(":", 5)
-    return len(parts) == len(matches) == 6 and all(match(part) for match, part in zip(matches, parts, strict=True))
+    return len(parts) == len(matches) == 6 and all(map(_call, matches, parts))
+
+
+def _call(match: _Match, text: str) -> bool:
+    return match(text)
 
 
 def _fixed(compile_value: Callable[[str], _Match]) -> Callable[[str, bool], _MatchIn]:
