@@ -286,6 +286,17 @@ def test_first_factors_of_a_user(server: Server) -> None:
     assert (configured("ada"), configured("bob")) == (["PASSWORD", "EMAIL_OTP"], ["PASSWORD"])
 
 
+def test_the_columns_of_a_file_of_users(server: Server) -> None:
+    people = make_people(server, Schema=[{"Name": "badge", "AttributeDataType": "String"}])
+
+    header = people.idp.get_csv_header(UserPoolId=people.pool_id)
+
+    assert header["UserPoolId"] == people.pool_id
+    assert header["CSVHeader"][:3] == ["name", "given_name", "family_name"]
+    assert header["CSVHeader"][-3:] == ["custom:badge", "cognito:mfa_enabled", "cognito:username"]
+    assert "sub" not in header["CSVHeader"]
+
+
 def test_a_pool_counts_its_users_and_goes_with_them(people: People) -> None:
     client = people.client()
     for name in ("ada", "bob"):

@@ -72,10 +72,11 @@ def open_mail(settings: Settings) -> SendMail | None:
         try:
             await aiosmtplib.send(_render(mail, settings.mail_from), **options)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            # What the server said may hold the address; its kind is enough here.
-            log.warning("mail.failed", server=host, reason=type(error).__name__)
+            # What the server said may hold the address: its kind is enough.
+            kind = type(error).__name__
+            log.warning("mail.failed", server=host, reason=kind)
             raise AwsError(
-                "CodeDeliveryFailureException", "The message could not be delivered.", log=f"mail: {error!r}"
+                "CodeDeliveryFailureException", "The message could not be delivered.", log=f"mail: {kind}"
             ) from error
 
     return send_mail

@@ -302,6 +302,13 @@ def list_users(call: Call, request: Shape) -> Shape:
     )
 
 
+def get_csv_header(call: Call, request: Shape) -> Shape:
+    """GetCSVHeader: the columns of a file of users, all attributes but `sub`."""
+    pool = pool_of_operator(call, request["UserPoolId"])
+    names = [attribute["Name"] for attribute in pool.document["SchemaAttributes"] if attribute["Name"] != "sub"]
+    return {"UserPoolId": pool.pool_id, "CSVHeader": [*names, "cognito:mfa_enabled", "cognito:username"]}
+
+
 def admin_get_user_auth_factors(call: Call, request: Shape) -> Shape:
     """AdminGetUserAuthFactors."""
     pool = pool_of_operator(call, request["UserPoolId"])
