@@ -50,6 +50,7 @@ def make_view(signing_key: SigningKey, keys: KeySet) -> View:
         id_key=signing_key,
         keys=keys,
         jwks=render_jwks(keys.values()),
+        triggers={},
         document={},
     )
     digest_key = b"k" * 32
