@@ -157,23 +157,26 @@ class Browser:
             self.cookies[path, name] = value
 
 
-def code_sent_to(server: Server, destination: str) -> str:
-    """The newest code in the outbox for an address."""
+def messages_sent_to(server: Server, destination: str) -> list[str]:
+    """The bodies of all messages in the outbox for an address, the newest last; there is one at least."""
     headers = {
         "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/scopegate/aws4_request, "
         f"SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
         "X-Amz-Date": "20260101T000000Z",
     }
-    codes: list[str] = []
 
-    def look() -> bool:
+    def look() -> list[str]:
         answer = server.http("GET", "/_scopegate/api/outbox", params={"user": destination}, headers=headers)
         assert answer.status_code == 200, answer.text
-        codes[:] = [found[0] for each in answer.json()["messages"] if (found := _CODE.search(each["body"]))]
-        return bool(codes)
+        return [each["body"] for each in answer.json()["messages"]]
 
-    wait_until(look)
-    return codes[-1]
+    found: list[str] = wait_until(look)
+    return found
+
+
+def code_sent_to(server: Server, destination: str) -> str:
+    """The newest code in the outbox for an address."""
+    return [found[0] for body in messages_sent_to(server, destination) if (found := _CODE.search(body))][-1]
 
 
 _CODE: Final = re.compile(r"(?<![0-9])[0-9]{6,8}(?![0-9])")

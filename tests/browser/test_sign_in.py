@@ -1,7 +1,9 @@
 """People sign in with a real browser: every way through the pages, to tokens."""
 
 import base64
+import html
 import io
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import chromium
 from tests.browser.shop import PASSWORD, Shop, open_shop
-from tests.pages import code_sent_to
+from tests.pages import code_sent_to, messages_sent_to
 from tests.server import Server, token_part
 
 TOTP_ONLY = {"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
@@ -270,6 +272,44 @@ def test_a_code_by_email_is_the_second_factor(server: Server, page: Page) -> Non
         page.get_by_label("Code", exact=True).fill(code_sent_to(server, "lise@example.com"))
         page.get_by_role("button", name="Continue").click()
 
+        assert tokens_of(shop, page)["id_token"]
+
+
+def test_a_code_by_text_message_is_the_second_factor(server: Server, page: Page) -> None:
+    sender = {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms", "ExternalId": "sms"}
+    sms = {"MfaConfiguration": "ON", "SmsMfaConfiguration": {"SmsConfiguration": sender}}
+    with open_shop(server, {}, **sms) as shop:
+        make_user(shop, "katherine", phone_number="+14155550123", phone_number_verified="true")
+        page.goto(shop.url())
+        sign_in(page, "katherine")
+        expect(page.get_by_role("heading", name="Check your phone")).to_be_visible()
+        expect(page.get_by_text("We sent a code to +*******0123.")).to_be_visible()
+        page.get_by_label("Code", exact=True).fill(code_sent_to(server, "+14155550123"))
+        page.get_by_role("button", name="Continue").click()
+
+        assert tokens_of(shop, page)["id_token"]
+
+
+def test_a_link_from_the_mail_confirms_an_account(server: Server, page: Page) -> None:
+    template = {"DefaultEmailOption": "CONFIRM_WITH_LINK"}
+    pool = {"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template}
+    with open_shop(server, pool) as shop:
+        page.goto(shop.url("/signup"))
+        page.get_by_label("Username").fill("barbara")
+        page.get_by_label("Email").fill("barbara@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign up").click()
+        expect(page.get_by_role("heading", name="Confirm your account")).to_be_visible()
+        body = messages_sent_to(server, "barbara@example.com")[-1]
+        link = html.unescape(re.findall(r"http[^\s\"'<]+/confirmUser\?[^\s\"'<]+", body)[0])
+
+        page.goto(link)
+        expect(page.get_by_text("Your account is confirmed.")).to_be_visible()
+        page.goto(link)
+        expect(page.get_by_role("heading", name="Something went wrong")).to_be_visible()
+
+        page.goto(shop.url())
+        sign_in(page, "barbara")
         assert tokens_of(shop, page)["id_token"]
 
 
