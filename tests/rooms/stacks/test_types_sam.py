@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.rooms.stacks.driver import NOTHING, Stack
 
 TEMPLATE = """
@@ -82,6 +84,44 @@ def test_a_template_with_neighbours_of_all_kinds_is_deployed_and_answers(stack: 
 
     again = stack.deploy(TEMPLATE)
     assert (stack.changed(), again) == ({}, made)
+    stack.delete()
+    assert stack.everything() == NOTHING
+
+
+LAYERED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: layer, LayerName: $NAME, CompatibleRuntimes: [python3.12], RetentionPolicy: $POLICY}
+  Say:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Layers: [!Ref Shared]
+      InlineCode: |
+        import shared
+        def handler(event, context):
+            return shared.WORD
+Outputs:
+  Say: {Value: !Ref Say}
+"""
+
+
+@pytest.mark.parametrize(("policy", "left"), [("Delete", [2]), ("Retain", [2, 1])])
+def test_a_layer_of_a_folder_follows_its_files(stack: Stack, policy: str, left: list[int]) -> None:
+    text = LAYERED.replace("$NAME", f"{stack.name}-{policy}").replace("$POLICY", policy)
+    lambda_ = stack.server.aws("lambda")
+    (stack.folder / "layer" / "python").mkdir(parents=True)
+
+    for word in ("first", "second"):
+        (stack.folder / "layer" / "python" / "shared.py").write_text(f"WORD = {word!r}\n")
+        made = stack.deploy(text)
+        assert json.load(lambda_.invoke(FunctionName=made["Say"])["Payload"]) == word
+
+    versions = lambda_.list_layer_versions(LayerName=f"{stack.name}-{policy}")["LayerVersions"]
+    assert [each["Version"] for each in versions] == left
     stack.delete()
     assert stack.everything() == NOTHING
 
