@@ -22,12 +22,13 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 
 @dataclass
 class Deployed:
-    """A template that is up. before: the pools that were there before it. shown: what the command printed."""
+    """A template that is up. before: the pools that were there before it; made: its own. shown: by the command."""
 
     server: Server
     name: str
     file: Path
     before: set[str]
+    made: set[str] = field(default_factory=set)
     shown: str = ""
     outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -36,6 +37,7 @@ class Deployed:
         done = scopegate("deploy", str(self.file), "--name", self.name, *given, *self._endpoint, cwd=self.file.parent)
         assert done.returncode == 0, done.stdout + done.stderr
         self.shown = done.stdout
+        self.made |= set(_pools(self.server)) - self.before
         self.outputs = json.loads(scopegate("outputs", self.name, "--json", *self._endpoint).stdout)
 
     def refused(self, **parameters: str) -> str:
@@ -64,8 +66,8 @@ class Deployed:
 
     @property
     def pool_ids(self) -> list[str]:
-        """The user pools that it made, in the order of their ids."""
-        return sorted(set(_pools(self.server)) - self.before)
+        """The user pools that it made and that are there, in the order of their ids."""
+        return sorted(self.made & set(_pools(self.server)))
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
         """By the host name that AWS would give it, the path below the stage included."""

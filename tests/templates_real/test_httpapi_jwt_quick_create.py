@@ -41,6 +41,7 @@ def test_the_override_is_in_force_before_the_stack_is_complete_and_open_without_
 def test_the_domain_is_made_of_the_ids_of_api_and_client(api: Deployed) -> None:
     pool = api.server.aws("cognito-idp").describe_user_pool(UserPoolId=api.pool_ids[0])["UserPool"]
     clients = api.server.aws("cognito-idp").list_user_pool_clients(UserPoolId=pool["Id"])["UserPoolClients"]
+    (client,) = [each["ClientId"] for each in clients if each["ClientName"] == "api-app-client"]
 
-    assert pool["Domain"] == f"{api.api_id}-{clients[0]['ClientId']}"
+    assert pool["Domain"] == f"{api.api_id}-{client}"
     assert api.outputs["SignupURL"].startswith(f"https://{pool['Domain']}.auth.us-east-1.amazoncognito.com/login?")
