@@ -35,7 +35,7 @@ def contents(text: str) -> dict[str, dict[str, Any]]:
         "sign_up": user
         | more
         | {"user_autocomplete": "username", "user_hint": text, "attributes": attributes, "rules": rules},
-        "confirm_sign_up": user | more | {"destination": text, "hidden": hidden},
+        "confirm_sign_up": user | more | {"destination": text, "hidden": hidden, "by_link": False},
         "forgot_password": user | more,
         "confirm_forgot_password": user | more | {"destination": text, "hidden": hidden, "code": text, "rules": rules},
         "new_password": more | {"hidden": hidden, "rules": rules, "attributes": attributes},

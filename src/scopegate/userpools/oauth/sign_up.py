@@ -30,6 +30,7 @@ from scopegate.userpools.pages.render import Values
 from scopegate.userpools.signin.flow import after_first_factor
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import CONFIRMED, User
+from scopegate.userpools.users.office import delivery_to_verify
 from scopegate.userpools.users.sign_up import confirm_sign_up, resend_code, sign_up
 
 _PROOF_LIFETIME_S: Final = limit("oauth.session_s")
@@ -123,7 +124,11 @@ async def confirm_later(visit: Visit, username: str) -> Response:
     """The page for a user who has just shown the password and is not confirmed yet."""
     office = office_of(visit)
     user = await office.store.read(lambda tx: find_by_name(tx, office.seal, office.document, username))
-    return _confirm_page(visit, Values(username=username, proof="" if user is None else _prove(visit, user)))
+    if user is None:
+        return _confirm_page(visit, Values(username=username))
+    delivery = delivery_to_verify(office.document, user)
+    destination = "" if delivery is None else delivery.render()["Destination"]
+    return _confirm_page(visit, Values(username=username, destination=destination, proof=_prove(visit, user)))
 
 
 def _confirm_page(visit: Visit, hidden: Values, *, fault: Fault | None = None, notice: str = "") -> Response:
@@ -131,13 +136,20 @@ def _confirm_page(visit: Visit, hidden: Values, *, fault: Fault | None = None, n
     return visit.page(
         "confirm_sign_up",
         hidden=Values({name: value for name, value in hidden.items() if value}),
-        destination="" if notice else hidden["destination"],
+        destination=hidden["destination"],
+        by_link=_is_by_link(visit) and "@" in hidden["destination"],
         user_label=user_field(visit)[0],
         username="",
         error=fault.beside({"code"} if hidden["username"] else {"code", "username"}),
         errors=fault.fields,
         notice=notice,
     )
+
+
+def _is_by_link(visit: Visit) -> bool:
+    """Whether mails of the pool bring a link in place of a code."""
+    template = visit.asked.pool.document.get("VerificationMessageTemplate") or {}
+    return bool(template.get("DefaultEmailOption") == "CONFIRM_WITH_LINK")
 
 
 async def _confirm_by_link(visit: Visit, username: str, code: str) -> Response:
