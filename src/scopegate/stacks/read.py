@@ -43,6 +43,7 @@ _YAML: Final = "tag:yaml.org,2002:"
 _TAGS: Final = ("!", "bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
 _MAX_DEPTH: Final = 200
 _MAX_NODES: Final = 500_000
+_MAX_INCLUDES: Final = 500
 
 
 class TemplateError(SetupError):
@@ -151,6 +152,7 @@ class _Reader:
         self.lines: dict[Path, int] = {}
         self.origins: dict[Path, str] = {}
         self.count = 0
+        self.includes = 0
 
     def fail(self, message: str, node: yaml.Node) -> TemplateError:
         return TemplateError(message, file=self.file, line=node.start_mark.line + 1)
@@ -197,6 +199,9 @@ class _Reader:
                 raise self.fail(f"The macro {called} is not supported: only {_INCLUDE} with its Location is", node)
         if not is_local(location):
             raise self.fail(f"The Location of {_INCLUDE} must name a local file, got {location!r}", node)
+        self.includes += 1
+        if self.includes > _MAX_INCLUDES:
+            raise self.fail(f"A template includes {_MAX_INCLUDES} files at most", node)
         name, outer, file = name_beside(location, self.file), self.outer, self.file
         if name in (file, *outer):
             raise self.fail(f"{name} includes itself: {' → '.join([*outer, file, name])}", node)

@@ -129,6 +129,19 @@ def test_a_fault_of_a_snippet_has_the_snippets_line(stack: Stack, text: str, par
     assert stack.everything() == NOTHING
 
 
+def test_h5_snippets_that_include_more_and_more_are_refused(stack: Stack) -> None:
+    """Each names the next one twice: a thousand million at the end."""
+    twice = "a: {Fn::Transform: &next {Name: AWS::Include, Parameters: {Location: $N}}}\nb: {Fn::Transform: *next}\n"
+    for number in range(30):
+        stack.write(**{f"n{number}_yaml": twice.replace("$N", f"n{number + 1}.yaml")})
+    stack.write(n30_yaml="c: d\n")
+
+    message = stack.refused(POOL + "      UserPoolTags:\n  " + INCLUDE.replace("$FILE", "n0.yaml"))
+
+    assert "A template includes 500 files at most" in message
+    assert stack.everything() == NOTHING
+
+
 DOCUMENT = """
 openapi: 3.0.1
 info: {title: shop, version: "1"}

@@ -18,6 +18,7 @@ Conditions:
   IsProd: !Equals [!Ref Stage, prod]
   IsDev: !Not [!Condition IsProd]
   Both: !And [!Condition IsProd, !Equals [!Ref Count, 3]]
+  Nested: !And [!Or [!Not [!Equals [a, a]], !Condition Both], !Not [!And [!Condition IsDev, !Condition IsProd]]]
   Either: !Or [!Condition IsDev, !Equals [a, b]]
 Resources:
   Pool: {Type: AWS::Cognito::UserPool}
@@ -44,6 +45,19 @@ VALUES: dict[str, tuple[str, Any]] = {
     "Base64": ("!Base64 scopegate", "c2NvcGVnYXRl"),
     "Cidr": ("!Select [1, !Cidr [10.0.0.0/16, 2, 8]]", "10.0.1.0/24"),
     "Zones": ('!Select [0, !GetAZs ""]', "us-east-1a"),
+    "ZonesOfAnother": ('!Join [",", !GetAZs eu-west-1]', "eu-west-1a,eu-west-1b,eu-west-1c"),
+    "NobodyNotified": ("{Fn::Length: !Ref AWS::NotificationARNs}", 0),
+    "Nested": (
+        '!Select [!If [IsProd, 1, 0], !Split ["/", !Sub ["${a}/${b}", {a: x, b: !Base64 {"Fn::Join": ["", [!Ref Stage]]}}]]]',
+        "cHJvZA==",
+    ),
+    "NestedInMap": ('!FindInMap [!Join ["", [Si, zes]], !Ref AWS::Region, !If [IsDev, none, small]]', "1"),
+    "SubOfMap": ('!Sub ["${n}", {n: !FindInMap [Sizes, us-east-1, small]}]', "1"),
+    "CidrOfParts": (
+        '!Join [" ", !Cidr [!Sub "10.0.0.0/2${Count}", !Ref Count, 5]]',
+        "10.0.0.0/27 10.0.0.32/27 10.0.0.64/27",
+    ),
+    "IfOfConditions": ("!If [Nested, deep, shallow]", "deep"),
     "Length": ("{Fn::Length: !Ref Zones}", 3),
     "ToJson": ("{Fn::ToJsonString: {a: [1, !Ref Stage]}}", '{"a":[1,"prod"]}'),
     "LongForm": ("{Fn::Join: ['', [{Ref: Stage}, '!']]}", "prod!"),
