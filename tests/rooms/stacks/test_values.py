@@ -48,7 +48,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ZonesOfAnother": ('!Join [",", !GetAZs eu-west-1]', "eu-west-1a,eu-west-1b,eu-west-1c"),
     "NobodyNotified": ("{Fn::Length: !Ref AWS::NotificationARNs}", 0),
     "Nested": (
-        '!Select [!If [IsProd, 1, 0], !Split ["/", !Sub ["${a}/${b}", {a: x, b: !Base64 {"Fn::Join": ["", [!Ref Stage]]}}]]]',
+        '!Select [!If [IsProd, 1, 0], !Split ["/", !Sub ["x/${b}", {b: !Base64 {"Fn::Join": ["", [!Ref Stage]]}}]]]',
         "cHJvZA==",
     ),
     "NestedInMap": ('!FindInMap [!Join ["", [Si, zes]], !Ref AWS::Region, !If [IsDev, none, small]]', "1"),
