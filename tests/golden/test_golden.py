@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from scopegate.stacks.read import read_document
 from tests.operators import scopegate
 from tests.server import Server
 
@@ -98,6 +99,55 @@ def test_checked_templates(golden: Golden, tmp_path: Path, compare: Callable[[Go
 
     assert (done.returncode, done.stderr) == (int(": error: " in done.stdout), "")
     compare(golden, done.stdout)
+
+
+def merge(document: dict[str, Any], snippet: dict[str, Any]) -> None:
+    """Put a snippet into a template as a person would: mappings grow, anything else is replaced."""
+    for key, value in snippet.items():
+        is_function = isinstance(value, dict) and any(name == "Ref" or name.startswith("Fn::") for name in value)
+        if isinstance(value, dict) and isinstance(document.get(key), dict) and not is_function:
+            merge(document[key], value)
+        else:
+            document[key] = value
+
+
+def findings_of(base: Path, files: list[Path]) -> list[dict[str, Any]]:
+    done = scopegate("check", "--json", *(str(file.relative_to(base)) for file in files), cwd=base, timeout=300)
+    assert done.stderr == ""
+    found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_each_snippet_mends_what_it_is_told_with(tmp_path: Path) -> None:
+    """Put in and checked again, the template has one fault less of that rule, and no error that it did not have.
+
+    Where there is no user pool, a snippet can only show where one goes.
+    """
+    files = [Golden(file) for file in sorted((HERE / "check").glob("*.golden"))]
+    templates = [golden.lay_out(tmp_path / golden.file.stem) for golden in files]
+    with_pools = [file for file in templates if "AWS::Cognito::UserPool" in file.read_text()]
+    found = findings_of(tmp_path, with_pools)
+    mended: dict[str, dict[str, Any]] = {}
+    for number, finding in enumerate(each for each in found if each["snippet"]):
+        file = tmp_path / finding["file"]
+        template, _ = read_document(file.read_text(), file.name)
+        merge(template, read_document(finding["snippet"], "snippet")[0])
+        file = file.with_name(f"mended-{number}.json")
+        file.write_text(json.dumps(template))
+        mended[str(file.relative_to(tmp_path))] = finding
+
+    after = findings_of(tmp_path, [tmp_path / name for name in mended])
+
+    def told(findings: list[dict[str, Any]], file: str, rule: str) -> int:
+        return sum((each["file"], each["rule"]) == (file, rule) for each in findings)
+
+    assert len(mended) > 20
+    for name, finding in mended.items():
+        file, rule = finding["file"], finding["rule"]
+        assert told(after, name, rule) == told(found, file, rule) - 1, (file, rule)
+        errors = {each["rule"] for each in after if each["file"] == name and each["severity"] == "error"}
+        assert errors <= {each["rule"] for each in found if each["file"] == file}, (file, rule)
 
 
 @goldens("plan")
