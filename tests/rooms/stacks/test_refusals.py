@@ -214,7 +214,7 @@ CASES = {
         Resources:
           Pool: {Type: AWS::Cognito::UserPool, Properties: {UserPoolName: !Ref Name}}
         """,
-        "2: Parameter Name is looked up in SSM (AWS::SSM::Parameter::Value<String>), and no stack here keeps it; give it",
+        "2: Parameter Name is looked up in SSM (AWS::SSM::Parameter::Value<String>), and no stack here keeps it",
     ),
     "parameter not allowed": (
         """
