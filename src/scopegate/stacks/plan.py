@@ -22,6 +22,7 @@ _MEMBERS: Final = (
     "Type",
     "UpdatePolicy",
     "UpdateReplacePolicy",
+    "Version",  # of a custom resource, as AWS's own examples say it
 )
 _POLICIES: Final = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 

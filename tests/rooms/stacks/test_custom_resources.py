@@ -287,7 +287,8 @@ def test_a_dry_run_asks_nobody_anything(stack: Stack) -> None:
 
 
 def test_cloudformations_own_name_for_them_is_told_as_it_is_written(stack: Stack) -> None:
-    stack.deploy(template("A: 1").replace("Custom::Thing", "AWS::CloudFormation::CustomResource"))
+    kind = 'AWS::CloudFormation::CustomResource\n    Version: "1.0"'
+    stack.deploy(template("A: 1").replace("Custom::Thing", kind))
 
     assert asked(stack, 1)[0]["ResourceType"] == "AWS::CloudFormation::CustomResource"
     stack.delete()
@@ -392,8 +393,8 @@ export const handler = async (event, context) => {
 """
 INLINE = pytest.mark.parametrize(
     ("runtime", "code"),
-    [("python3.12", PYTHON), ("nodejs22.x", COMMON_JS), ("nodejs22.x", MODULE_JS)],
-    ids=["Python", "CommonJS", "ES module"],
+    [("python3.12", PYTHON), ("python3.8", PYTHON), ("nodejs22.x", COMMON_JS), ("nodejs22.x", MODULE_JS)],
+    ids=["Python", "old Python", "CommonJS", "ES module"],
 )
 
 

@@ -1,4 +1,7 @@
-"""`cfnresponse`: sends the answer of a custom resource. Names and order of its arguments are AWS's."""
+"""`cfnresponse`: sends the answer of a custom resource. Names and order of its arguments are AWS's.
+
+It runs under the function's own Python, so what 3.6 cannot evaluate is quoted.
+"""
 
 import json
 import urllib.request
@@ -9,13 +12,13 @@ FAILED = "FAILED"
 
 
 def send(
-    event: dict[str, Any],
+    event: "dict[str, Any]",
     context: Any,
     responseStatus: str,  # noqa: N803
-    responseData: dict[str, Any] | None,  # noqa: N803
-    physicalResourceId: str | None = None,  # noqa: N803
+    responseData: "dict[str, Any] | None",  # noqa: N803
+    physicalResourceId: "str | None" = None,  # noqa: N803
     noEcho: bool = False,  # noqa: N803
-    reason: str | None = None,
+    reason: "str | None" = None,
 ) -> None:
     """A failure to send is printed, never raised."""
     body = json.dumps(
