@@ -186,9 +186,10 @@ def _follow(client: Client, method: str, name: str, body: bytes, show: Show) -> 
             show(event)
             last = event
     except KeyboardInterrupt:
+        fate = "goes on with" if method == "POST" else "goes on to delete"
+        undone = ", and undoes it should it fail" if method == "POST" else ""
         raise StackLeft(
-            f"The server goes on with stack {name} to its end, and undoes it should it fail; "
-            f"how it ended: scopegate outputs {name}"
+            f"The server {fate} stack {name} to its end{undone}; how it ended: scopegate outputs {name}"
         ) from None
     if "outputs" not in last and "deleted" not in last:
         raise StackFailed(f"The work on {name} broke off; the next deployment undoes what it had begun")

@@ -34,7 +34,7 @@ from scopegate.stacks.prepare import (
     within,
 )
 from scopegate.stacks.read import Template, TemplateError
-from scopegate.stacks.resolve import Physical, Scope, is_unknown, resolve, unknown
+from scopegate.stacks.resolve import Physical, Scope, Undecided, is_unknown, resolve, unknown
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.run import Run, Say, StackRefused, Tree, new_stack_id
 from scopegate.stacks.sam import Translator, Translators
@@ -102,11 +102,13 @@ async def deploy(
         await run.mend()
         tree.total = len(foreseen.steps)
         preparation = site.preparation(await site.stacks())
-        prepared = await site.prepare(preparation, template, stack)
         try:
+            prepared = await site.prepare(preparation, template, stack)
             await _carry_out(run, preparation, prepared)
             with _refused_in_the_end(prepared.template):
                 await run.end(_check_exports)
+        except TemplateError as error:  # of what has changed since it was foreseen
+            raise await _failed(run, _StepFailed("Resources", error)) from error
         except _StepFailed as failure:
             raise await _failed(run, failure) from failure
     # 7
@@ -210,6 +212,8 @@ class _Site:
         except TemplateError:
             preparation.judge_unknown()  # which is the greater fault
             raise
+        except Undecided:
+            raise template.error("A condition hangs on what is not made yet", "Conditions") from None
         preparation.judge_unknown()
         if foresight.decided:
             ids = {stack.stack_id, *(each.stack_id for each in nested_in(stack, stacks))}
