@@ -219,6 +219,8 @@ def _sub(value: Any, scope: Scope, path: Path) -> str:
             return _text(variables[name], scope, (*path, 1, name))
         logical_id, dot, attribute = name.partition(".")
         found = _attribute(logical_id, attribute, scope, path) if dot else _reference(name, scope, path)
+        if found is NO_VALUE:
+            return ""
         return ",".join(found) if isinstance(found, list) else _text(found, scope, path)
 
     return _SUB.sub(replace, text)

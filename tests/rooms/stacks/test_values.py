@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "Suffix": ("!Ref AWS::URLSuffix", "amazonaws.com"),
     "Sub": ('!Sub "${Stage}/${AWS::Region}"', "prod/us-east-1"),
     "SubLiteral": ('!Sub "${!Stage} ${Stage}"', "${Stage} prod"),
+    "SubOfNoValue": ('!Sub "${Stage}${AWS::NoValue}"', "prod"),
     "SubWithVariables": ('!Sub ["${x}-${Stage}", {x: !Ref Count}]', "3-prod"),
     "Select": ("!Select [1, !Ref Zones]", "b"),
     "Split": ('!Select [2, !Split [":", "p:q:r"]]', "r"),
