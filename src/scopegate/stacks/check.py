@@ -20,10 +20,12 @@ from scopegate.stacks.checks.look import Look, look_at, overview
 from scopegate.stacks.checks.places import Place
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.deploy import DeploymentFailed, deploy
+from scopegate.stacks.extensions import written_out
 from scopegate.stacks.model import Stack
 from scopegate.stacks.named import nested_files, read_child
 from scopegate.stacks.prepare import NOTHING_SENT, Sent
 from scopegate.stacks.read import Path, Template, TemplateError
+from scopegate.stacks.resolve import Scope
 from scopegate.stacks.resources import RESOURCES
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store
@@ -96,6 +98,7 @@ async def _looks(
 ) -> AsyncIterator[Look]:
     """What is known of a stack, then of each that is nested in it. tree: all of them."""
     chain = (*chain, template.file)
+    template = written_out(Scope(template, stack.parameters, aws.account, aws.region, stack.name, stack.stack_id))
     yield await look_at(aws, ports, template, stack, tree, code)
     for named in nested_files(template):
         made = stack.resources.get(named.logical_id)

@@ -142,10 +142,10 @@ class Places:
 
     def _find_routes(self, resource_paths: Mapping[str, str]) -> Iterator[tuple[tuple[str, str, str], Place]]:
         for logical_id, resource in self.template.resources.items():
-            properties = resource.get("Properties")
+            properties = resource.get("Properties") if isinstance(resource, dict) else None
             if not isinstance(properties, dict):
                 continue
-            if resource["Type"] == _FUNCTION:
+            if self.kind(logical_id) == _FUNCTION:
                 yield from self._events(logical_id, properties)
             for member in ("Body", "DefinitionBody"):
                 where = ("Resources", logical_id, "Properties", member, "paths")
