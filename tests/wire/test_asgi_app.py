@@ -12,6 +12,8 @@ import boto3
 import httpx
 import pytest
 
+from tests.pages import Browser
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -99,3 +101,38 @@ def test_the_flow_over_http_2(url: str) -> None:
         # The upstream is this server's own port, which no integration may reach: allowed, and not answered.
         assert (allowed.status_code, allowed.json()) == (500, {"message": "Internal Server Error"})
         assert allowed.headers["apigw-requestid"]
+
+
+def test_a_person_signs_in_over_http_2(url: str) -> None:
+    """Pages, forms, several cookies and redirects, through an ASGI server."""
+    idp = boto3.client(
+        "cognito-idp", endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    pool_id = idp.create_user_pool(PoolName="p")["UserPool"]["Id"]
+    client = idp.create_user_pool_client(
+        UserPoolId=pool_id,
+        ClientName="web",
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        CallbackURLs=["https://app.example/cb"],
+    )["UserPoolClient"]
+    idp.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS")
+    idp.admin_set_user_password(UserPoolId=pool_id, Username="ada", Password="Correct-Horse-9", Permanent=True)
+    query = {"response_type": "code", "client_id": client["ClientId"], "redirect_uri": "https://app.example/cb"}
+
+    with httpx.Client(http1=False, http2=True, base_url=url) as http:
+
+        def send(
+            method: str, target: str, headers: list[tuple[str, str]], body: bytes
+        ) -> tuple[int, list[tuple[str, str]], bytes]:
+            answer = http.request(method, target, headers=headers, content=body)
+            http.cookies.clear()  # the browser of this test keeps them
+            return answer.status_code, answer.headers.multi_items(), answer.content
+
+        browser = Browser(send)
+        back = browser.get("/oauth2/authorize", query).submit(username="ada", password="Correct-Horse-9")
+        again = browser.get("/oauth2/authorize", {**query, "prompt": "none"})
+
+    assert back.location.startswith("https://app.example/cb?code=")
+    assert again.query["code"] != back.query["code"]
