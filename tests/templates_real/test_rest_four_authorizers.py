@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from scopegate.cli.client import Client
 from tests.templates_real.conftest import Deployed
 
 TOKEN = "/Prod/lambda-token"
@@ -41,6 +42,26 @@ def test_the_request_authorizer_decides_when_all_its_sources_are_there(api: Depl
         ("GET", REQUEST.format("allow"), header),
         ("GET", REQUEST.format("deny"), header),
     ) == [401, 401, 200, 403]
+
+
+def invocations(api: Deployed) -> int:
+    """How often the authorizers' function has been called."""
+    names = [each["FunctionName"] for each in api.server.aws("lambda").list_functions()["Functions"]]
+    (name,) = [each for each in names if each.startswith(f"{api.name}-MyLambdaAuthFunction")]
+    lines = Client(api.server.url).own("GET", f"logs?function={name}&lines=1000")["lines"]
+    return sum(line.startswith("REPORT ") for line in lines)
+
+
+def test_decisions_are_remembered_as_long_as_the_template_says(api: Deployed) -> None:
+    """ReauthorizeEvery: 20 seconds for tokens, and none for requests."""
+    remembered = {"MyCustomAuthHeader": "allow"}
+    api.call("GET", TOKEN, headers=remembered)
+    before = invocations(api)
+
+    assert api.statuses(*[("GET", TOKEN, remembered)] * 3) == [200, 200, 200]
+    assert invocations(api) == before
+    assert api.statuses(*[("GET", REQUEST.format("allow"), {"authorizationHeader": "y"})] * 3) == [200, 200, 200]
+    assert invocations(api) == before + 3
 
 
 def test_the_cognito_authorizer_takes_no_token_that_its_expression_refuses(api: Deployed) -> None:
