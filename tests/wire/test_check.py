@@ -287,6 +287,17 @@ Resources:
     assert os.listdir(temporary) == []
 
 
+def test_words_of_a_template_are_not_words_to_the_terminal(tmp_path: Path) -> None:
+    """No escape sequence, and no line that begins as the template likes: build services take commands from such."""
+    write(tmp_path, template=BROKEN.replace("UserPoolNme: x", r'UserPoolName: "\e[31mred\n::error::x"'))
+
+    done = scopegate("check", "template.yaml", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "\n    | ::error::x' at 'poolName'" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 def test_every_rule_is_explained_in_the_manual() -> None:
     page = (ROOT / "docs" / "check.md").read_text()
     sections = dict(re.findall(r"^## ([a-z]+(?:-[a-z]+)*)\n\n(.+)$", page, re.MULTILINE))

@@ -165,10 +165,17 @@ def show(console: Console, reports: Sequence[Report]) -> None:
 def _show(console: Console, finding: Finding) -> None:
     colour = _COLOURS[finding.severity]
     where = escape(_place(finding))
-    said = f"[{colour}]{finding.severity}[/{colour}]: {escape(finding.message)} [dim]\\[{finding.rule}][/dim]"
+    message = escape(_printable(finding.message))
+    said = f"[{colour}]{finding.severity}[/{colour}]: {message} [dim]\\[{finding.rule}][/dim]"
     render.line(console, f"{where}: {said}")
     for line in finding.snippet.splitlines():
-        render.line(console, f"    [green]{escape(line)}[/green]")
+        render.line(console, f"    [green]{escape(_printable(line))}[/green]")
+
+
+def _printable(text: str) -> str:
+    """Words of a template are not words to the terminal, or to whatever reads the log of a build line by line."""
+    lines = ("".join(each if each.isprintable() else " " for each in line) for line in text.splitlines())
+    return "\n    | ".join(lines)
 
 
 def _place(finding: Finding) -> str:
