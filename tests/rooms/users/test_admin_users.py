@@ -119,6 +119,26 @@ def test_a_name_and_an_alias_are_taken_once(server: Server) -> None:
     assert get(people, "ada@example.com")["Username"] == "bob"
 
 
+def test_who_loses_an_alias_has_not_proved_it_any_more(server: Server) -> None:
+    """Reference: ForceAliasCreation moves an alias; no code for its new owner resets the password of the old one."""
+    people = make_people(server, AliasAttributes=["email", "preferred_username"])
+    proved = [MAIL, {"Name": "email_verified", "Value": "true"}]
+    nicknamed = {"Name": "preferred_username", "Value": "countess"}
+    create(people, UserAttributes=[*proved, nicknamed])
+
+    with refused("AliasExistsException", "An account with the preferred_username already exists."):
+        create(people, "bob", UserAttributes=[*proved, nicknamed], ForceAliasCreation=True)
+    create(people, "bob", UserAttributes=proved, ForceAliasCreation=True)
+    people.idp.admin_update_user_attributes(
+        UserPoolId=people.pool_id, Username="ada", UserAttributes=[{"Name": "name", "Value": "Ada"}]
+    )
+
+    assert attributes_of(people)["email_verified"] == "false"
+    assert attributes_of(people)["name"] == "Ada"
+    assert get(people, "countess")["Username"] == "ada"
+    assert get(people, "ada@example.com")["Username"] == "bob"
+
+
 def test_a_pool_of_addresses_names_a_user_by_sub(server: Server) -> None:
     people = make_people(server, UsernameAttributes=["email"])
 

@@ -92,13 +92,12 @@ def insert_user(
         raise exists
     wanted = aliases_of(pool, user.attributes)
     for attribute, value in wanted.items():
-        if queries.find_alias_owner(tx, user.pool_id, attribute, value) is None:
+        owner = queries.find_alias_owner(tx, user.pool_id, attribute, value)
+        if owner is None:
             continue
         if attribute in (pool.get("UsernameAttributes") or ()):
             raise refusals.user_exists(f"An account with the given {attribute} already exists.")
-        if not force_alias:
-            raise refusals.alias_taken(attribute)
-        queries.delete_alias(tx, user.pool_id, attribute, value)
+        _take_alias(tx, seal, pool, owner, attribute, user.modified_at, force_alias=force_alias)
     if not queries.add_user(tx, seal, user, wanted):
         raise exists
 
@@ -145,9 +144,20 @@ def change_attributes(
         owner = queries.find_alias_owner(tx, user.pool_id, attribute, value)
         if owner is None or owner == user.name_key:
             continue
-        if not force_alias:
-            raise refusals.alias_taken(attribute)
-        queries.delete_alias(tx, user.pool_id, attribute, value)
+        _take_alias(tx, seal, pool, owner, attribute, now, force_alias=force_alias)
     if not queries.put_attributes(tx, seal, changed, wanted):
         raise refusals.alias_taken(next(iter(wanted)))
     return changed
+
+
+def _take_alias(
+    tx: Tx, seal: Sealer, pool: Mapping[str, Any], owner: str, attribute: str, now: float, *, force_alias: bool
+) -> None:
+    """An address that another has as an alias is free: the other, of this name key, has not proved it any more.
+
+    Raises AliasExistsException: not forced, or not an address (the model's ForceAliasCreation).
+    """
+    loser = queries.find_user(tx, seal, pool["Id"], owner)
+    if not force_alias or attribute == "preferred_username" or loser is None:
+        raise refusals.alias_taken(attribute)
+    change_attributes(tx, seal, pool, loser, {**loser.attributes, f"{attribute}_verified": "false"}, now)

@@ -128,14 +128,6 @@ def find_alias_owner(tx: Tx, pool_id: str, attribute: str, value: str) -> str | 
     return None if row is None else str(row[0])
 
 
-def delete_alias(tx: Tx, pool_id: str, attribute: str, value: str) -> None:
-    tx.sql.execute(
-        delete(user_aliases).where(
-            user_aliases.c.pool_id == pool_id, user_aliases.c.attribute == attribute, user_aliases.c.value == value
-        )
-    )
-
-
 def delete_user(tx: Tx, pool_id: str, name_key: str) -> bool:
     """The user and all that hangs on it."""
     done = tx.sql.execute(delete(users).where(users.c.pool_id == pool_id, users.c.name_key == name_key))
