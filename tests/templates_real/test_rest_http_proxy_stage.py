@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from scopegate.cli.client import Client
 from tests.templates_real.conftest import Deployed
 from tests.wire.gateways import serving_web
 
@@ -23,7 +24,9 @@ def test_both_stages_pass_on_and_nothing_else_is_there(real: Callable[..., Deplo
     assert api.outputs["InvokeURL"] == f"https://{api.api_id}.execute-api.us-east-1.amazonaws.com/test/pets"
 
 
-def test_what_the_service_answers_comes_back_unchanged(real: Callable[..., Deployed], tmp_path: Path) -> None:
+def test_what_the_service_answers_comes_back_unchanged_and_is_logged(
+    real: Callable[..., Deployed], tmp_path: Path
+) -> None:
     """The same template from the beginning, its integration pointed at a service of ours."""
     api = real("rest-http-proxy-stage")
     api.delete()
@@ -40,3 +43,5 @@ def test_what_the_service_answers_comes_back_unchanged(real: Callable[..., Deplo
         (seen,) = web.seen
         assert (seen.method, seen.target.partition("?")[0]) == ("GET", "/petstore/pets")
         assert "x=1" in seen.target
+        (line,) = Client(api.server.url).own("GET", f"logs?function={api.api_id}-access-logs&lines=9")["lines"]
+        assert f'"GET /pets HTTP/1.1" 200 {len(answer.content)} {answer.headers["x-amzn-requestid"]}' in line
