@@ -21,7 +21,7 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
 from tests.pages import Browser, Page
 from tests.rooms.userpools.driver import _answer
-from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POOL, WEB, SignInWorld, asked
+from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POLICY, POOL, WEB, SignInWorld, asked
 
 OTHER = "us-east-1_Other1234"
 VERIFIER = "v" * 43
@@ -424,6 +424,27 @@ def test_o17_an_unknown_user_and_a_wrong_password_look_the_same() -> None:
         page = world.browser().get("/login", asked()).submit(username=username, password="Wrong-Horse-9")
         return page.status, re.sub(r'value="[^"]*"', "", page.html)
 
+    assert shown("ada") == shown("nobody")
+
+
+def test_o17_a_code_by_mail_is_sent_to_somebody_nobody_and_who_has_no_mail_alike() -> None:
+    policies = {"PasswordPolicy": POLICY, "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    world = SignInWorld(
+        {"Policies": policies},
+        {"PreventUserExistenceErrors": "ENABLED", "ExplicitAuthFlows": ["ALLOW_USER_AUTH"]},
+    )
+    world.user("ada")
+
+    def shown(username: str) -> list[tuple[int, str]]:
+        page = world.browser().get("/login", asked()).submit(username=username, factor="EMAIL_OTP")
+        wrong = page.submit(code="00000000")
+        return [
+            (each.status, re.sub(r'value="[^"]*"|[a-z]\*\*\*@[a-z]\*\*\*', "", each.html)) for each in (page, wrong)
+        ]
+
+    first, second = shown("ada")
+    assert "Check your email" in first[1]
+    assert "This code is not right" in second[1]
     assert shown("ada") == shown("nobody")
 
 

@@ -45,7 +45,7 @@ class SignInWorld(World):
         self.passwords = Passwords(replace(self.settings, password_memory_kib=8_192, password_passes=1))
         ports = replace(self.edge.ports, passwords=self.passwords)
         self.edge = replace(self.edge, ports=ports)
-        self.pool(POOL, SchemaAttributes=SCHEMA, Policies={"PasswordPolicy": POLICY}, **(pool or {}))
+        self.pool(POOL, **{"SchemaAttributes": SCHEMA, "Policies": {"PasswordPolicy": POLICY}, **(pool or {})})
         self.public_client(POOL, WEB, **{**CLIENT, **(client or {})})
 
     def user(

@@ -42,6 +42,7 @@ from scopegate.userpools.users.model import (
     Membership,
     User,
 )
+from scopegate.userpools.users.office import imagine_destination
 
 PASSWORD_VERIFIER: Final = "PASSWORD_VERIFIER"  # noqa: S105 - a challenge
 NEW_PASSWORD_REQUIRED: Final = "NEW_PASSWORD_REQUIRED"  # noqa: S105 - a challenge
@@ -211,6 +212,9 @@ async def begin_by_choice(desk: Desk, username: str, preferred: str | None, give
     if user is None and not desk.client.sign_in.hides_users:
         raise _nobody(desk)
     available = first_factors(desk, user)
+    if preferred == EMAIL_OTP and desk.client.sign_in.hides_users and preferred not in available:
+        # Somebody to whom no code can be sent is answered as nobody is, where the client hides who is there.
+        user, available = None, first_factors(desk, None)
     if preferred in available:
         chosen = await begin_chosen(desk, user, username, str(preferred), given)
         if chosen is not None:
@@ -437,14 +441,14 @@ async def _send(
     code = clock.new_id(digits, "0123456789")
     medium = "EMAIL" if factor == EMAIL_OTP else "SMS"
     if user is None:
-        destination = "***"
+        destination = imagine_destination(desk.seal, desk.document, username)
     else:
         medium, destination = await desk.send_code(user, medium, "Authentication", code, desk.metadata)
     state = {"username": username, "amr": amr, "via": via or desk.via, "code": code}
     session = await put_new(desk, factor, user, state)
     parameters = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}
-    if factor != "SMS_OTP" and user is not None:
-        parameters["USER_ID_FOR_SRP"] = user.username
+    if factor != "SMS_OTP":
+        parameters["USER_ID_FOR_SRP"] = user.username if user is not None else username
     return Waiting(factor, session, parameters)
 
 

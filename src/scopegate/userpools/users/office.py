@@ -209,13 +209,20 @@ class Office:
             raise refusals.attempt_limit()
 
     def imagine_delivery(self, username: str) -> dict[str, str]:
-        """CodeDeliveryDetails for somebody who is not there: the same at every try (attack O17)."""
-        if "@" in username and self.document.get("UsernameAttributes"):
-            destination = mask(username)
-        else:
-            digest = self.seal.digest(name_key_of(username, self.document), f"nobody/{self.pool.pool_id}")
-            destination = f"{_LETTERS[digest[0] % 26]}***@{_LETTERS[digest[1] % 26]}***"
+        """CodeDeliveryDetails for somebody who is not there."""
+        destination = imagine_destination(self.seal, self.document, username)
         return {"Destination": destination, "DeliveryMedium": "EMAIL", "AttributeName": "email"}
+
+
+def imagine_destination(seal: Sealer, document: Mapping[str, Any], username: str) -> str:
+    """Where a mail to somebody who is not there would go, the same at every try (attack O17).
+
+    document: UserPoolType.
+    """
+    if "@" in username and document.get("UsernameAttributes"):
+        return mask(username)
+    digest = seal.digest(name_key_of(username, document), f"nobody/{document['Id']}")
+    return f"{_LETTERS[digest[0] % 26]}***@{_LETTERS[digest[1] % 26]}***"
 
 
 def new_code() -> str:
