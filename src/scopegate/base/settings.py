@@ -40,7 +40,7 @@ class Settings:
     )
     cache_dir: Path | None = _setting(
         None,
-        "Where `up` and `deploy` keep what they installed for functions; default: scopegate in the user's cache folder.",
+        "Where `up` and `deploy` keep what they installed for functions; default: scopegate in the user's caches.",
         env="SCOPEGATE_CACHE_DIR",
     )
     database: str | None = _setting(
