@@ -3,8 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from scopegate.base.errors import SetupError
 from scopegate.cli.client import Client
-from tests.postgres import Postgres
 from tests.rooms.stacks.driver import FUNCTION, NOTHING, POOL, ROLE, Stack, inventory
 from tests.server import Server
 
@@ -183,19 +181,6 @@ def test_two_deployments_of_one_stack_do_not_mix(stack: Stack) -> None:
 # Killed
 
 ONE_OF_EACH = [0, 1, 1, 1, 1]  # no REST API
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def restart(
-    request: pytest.FixtureRequest, tmp_path: Path, start_server: Callable[..., Server]
-) -> Iterator[Callable[[], Server]]:
-    """Starts the server, again and again on the same data."""
-    with ExitStack() as closing:
-        arguments = ["serve", "--dev"]
-        if request.param == "postgres":
-            postgres: Postgres = request.getfixturevalue("postgres")
-            arguments += ["--database", closing.enter_context(postgres.database())]
-        yield lambda: start_server(*arguments, data_dir=tmp_path / "data")
 
 
 def kill_after(stack: Stack, method: str, text: str, steps: int) -> int:

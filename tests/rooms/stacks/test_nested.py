@@ -397,12 +397,9 @@ def test_the_server_reads_no_file_of_its_own(stack: Stack) -> None:
 
 
 def test_u3_a_killed_deployment_of_a_tree_is_repaired_by_the_next(
-    start_server: Callable[..., Server], tmp_path: Path
+    restart: Callable[[], Server], tmp_path: Path
 ) -> None:
     """`kill -9` while the nested stack is made, while it is changed and while it is deleted."""
-
-    def restart() -> Server:
-        return start_server("serve", "--dev", data_dir=tmp_path / "data")
 
     def kill_after(method: str, step: str, **parameters: str) -> None:
         body = b""
