@@ -147,10 +147,10 @@ def show(console: Console, reports: Sequence[Report]) -> None:
         render.line(console, f"[bold]{escape(report.file)}[/bold]")
         for api in report.apis:
             title = f"{api['api']} ({api['kind']} API {api['name']}, stage {api['stage']})"
-            render.line(console, f"  [bold]{escape(title)}[/bold]")
+            render.line(console, f"  [bold]{escape(_printable(title))}[/bold]")
             render.routes(console, api["routes"])
         for note in report.notes:
-            render.note(console, note)
+            render.note(console, _printable(note))
         for finding in report.findings:
             _show(console, finding)
         render.line(console)
