@@ -28,6 +28,9 @@ from scopegate.stacks.read import Path, Template, TemplateError
 _KEPT_S: Final = 600.0
 _LINE_BYTES: Final = 67_108_864  # a template as JSON, translated
 _NAMED: Final = re.compile(r"property (\w+) not defined|Event with id \[(\w+)\]|'(\w+)'")
+_IN_GLOBALS: Final = re.compile(
+    r"'Globals' section is invalid\.(?: '(\w+)' is not (?:a )?supported(?: property of '(\w+)')?)?"
+)
 
 
 class Translators:
@@ -135,9 +138,11 @@ async def translate(template: Template, parameters: Mapping[str, Any], region: s
 
 
 def _place(template: Template, error: Mapping[str, str]) -> Path:
-    """Where an error is: what the translator names within its resource, else the resource, else the section."""
+    """Where an error is: what the translator names within its resource or section, else that, else the section."""
+    if found := _IN_GLOBALS.match(error["message"]):
+        return ("Globals", *(part for part in (found[2], found[1]) if part))
     if not error["logical_id"]:
-        return ("Globals",) if "Globals" in error["message"] else ("Resources",)
+        return ("Resources",)
     resource = ("Resources", error["logical_id"])
     named = _NAMED.search(error["message"])
     return template.find_key(named[named.lastindex or 0], *resource) if named else resource

@@ -429,6 +429,18 @@ SAM_CASES = {
         """,
         "7: Globals.HttpApi: SAM knows no AuthorizationScope here; did you mean AuthorizationScopes?",
     ),
+    "property that SAM does not take for all": (
+        """
+        Transform: AWS::Serverless-2016-10-31
+        Globals:
+          Function: {Runtime: python3.12}
+          Api:
+            Models: {}
+        Resources:
+          Api: {Type: AWS::Serverless::Api, Properties: {StageName: v1}}
+        """,
+        "5: SAM refuses Globals: 'Globals' section is invalid. 'Models' is not a supported property of 'Api'.",
+    ),
     "authorizer that SAM does not know": (
         """
         Transform: AWS::Serverless-2016-10-31
