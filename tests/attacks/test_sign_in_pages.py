@@ -456,7 +456,7 @@ def test_o15_an_address_that_guesses_is_stopped_and_others_are_not() -> None:
     world = SignInWorld(development=False)
     world.user("ada")
     browser = world.browser()
-    for number in range(limit("oauth.failed_sign_ins")):
+    for number in range(limit("userpools.address_failures")):
         browser.get("/login", asked()).submit(username=f"user-{number}", password=PASSWORD)
 
     stopped = browser.get("/login", asked()).submit(username="ada", password=PASSWORD)

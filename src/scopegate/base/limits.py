@@ -49,8 +49,6 @@ LIMITS: Final[Mapping[str, Limit]] = {
     # bodies, by plane
     "oauth.body_bytes": _hard(65_536, "bytes", "ours"),
     "oauth.code_s": _hard(300, "seconds", "Cognito: an authorization code"),
-    "oauth.failed_sign_ins": _hard(100, "failures in a row", "ours: wrong passwords at pages, per client and address"),
-    "oauth.failed_sign_in_s": _hard(3, "seconds", "ours: until one more failure is allowed"),
     "oauth.session_s": _hard(3_600, "seconds", "Cognito: a browser's session, from its sign-in"),
     "gateway.body_bytes": _hard(10_485_760, "bytes", "API Gateway: payload size"),
     "aws.body_bytes": _hard(10_485_760, "bytes", "ours: AWS operations other than function code"),

@@ -3,12 +3,8 @@
 Source: reference, "/login"; attack rows O8, O15, O17.
 """
 
-from typing import Final
-
 from scopegate.base.errors import AwsError
-from scopegate.base.limits import limit
 from scopegate.http.message import Response
-from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.oauth import session
 from scopegate.userpools.oauth.challenges import answer_challenge, go_on, is_challenge
 from scopegate.userpools.oauth.forgot_password import forgot_page
@@ -19,9 +15,6 @@ from scopegate.userpools.oauth.visit import Visit, read_asked, read_form
 from scopegate.userpools.pages.render import Values
 from scopegate.userpools.signin.flow import begin_by_choice, begin_with_password
 from scopegate.userpools.users.model import EMAIL_OTP
-
-_FAILURES: Final = limit("oauth.failed_sign_ins")
-_FAILURE_EVERY_S: Final = limit("oauth.failed_sign_in_s")
 
 
 async def answer_login(visit: Visit) -> Response:
@@ -71,8 +64,6 @@ async def _answer_first_factor(visit: Visit) -> Response:
     by_code = visit.form.get("factor") == EMAIL_OTP and can_use_code(visit)
     if not username or not (password or by_code):
         return sign_in_page(visit, username, error=visit.say("error.incorrect"))
-    if _guesses_too_often(visit):
-        return sign_in_page(visit, username, error=visit.say("error.attempts"))
     desk = desk_of(visit)
     try:
         if by_code:
@@ -80,24 +71,8 @@ async def _answer_first_factor(visit: Visit) -> Response:
         return await go_on(visit, await begin_with_password(desk, username, password))
     except AwsError as error:
         fault = read_fault(visit, error)
-        if error.code in ("NotAuthorizedException", "UserNotFoundException"):
-            visit.edge.ports.rates.take(_guesses_of(visit), per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
         if error.code == "UserNotConfirmedException":
             return await confirm_later(visit, username)
         if error.code == "PasswordResetRequiredException" and can_recover(visit):
             return forgot_page(visit, username, fault)
         return sign_in_page(visit, username, error=fault.beside(()))
-
-
-def _guesses_too_often(visit: Visit) -> bool:
-    """Whether so many wrong passwords came from one address, for whichever users, that none is looked at (attack O15).
-
-    Each user is locked for a while after a few wrong ones besides, wherever they come from.
-    """
-    if visit.edge.settings.development:
-        return False
-    return visit.edge.ports.rates.is_empty(_guesses_of(visit), per_second=1 / _FAILURE_EVERY_S, burst=_FAILURES)
-
-
-def _guesses_of(visit: Visit) -> tuple[str, str, str]:
-    return ("passwords", visit.asked.client.client_id, guesser_of(visit.request.peer[0]))
