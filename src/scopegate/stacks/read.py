@@ -23,6 +23,7 @@ FOR_EACH: Final = "Fn::ForEach::"
 
 _SAM: Final = "AWS::Serverless-2016-10-31"
 _EXTENSIONS: Final = "AWS::LanguageExtensions"
+_VERSION: Final = "2010-09-09"
 _INCLUDE: Final = "AWS::Include"
 _MACROS: Final = frozenset({_SAM, _EXTENSIONS})
 _SECTIONS: Final = (
@@ -305,7 +306,10 @@ def read_template(text: str, file: str, files: Files | None = None) -> Template:
         document["Transform"] = [each for each in _transforms(document) if not isinstance(each, dict)]
     resources = document.get("Resources")
     if not isinstance(resources, dict) or not resources:
-        raise TemplateError("The template has no Resources section", file=file, line=lines.get(("Resources",), 1))
+        near = difflib.get_close_matches("Resources", document.keys() - {"Resources"}, 1, 0.8)
+        hint = f"; is {near[0]} meant to be it?" if near else ""
+        line = lines.get((near[0] if near else "Resources",), 1)
+        raise TemplateError(f"The template has no Resources section{hint}", file=file, line=line)
     template = Template(file, text, document, lines, origins=reader.origins)
     _check_sections(template)
     check_resources(template)
@@ -372,6 +376,10 @@ def _check_sections(template: Template) -> None:
             raise template.error(f"A template has no section {section}{hint}", section)
         if section in _MAPPINGS and not isinstance(value, dict | None):
             raise template.error(f"The section {section} must be a mapping", section)
+    version = template.document.get("AWSTemplateFormatVersion", _VERSION)
+    if version != _VERSION:
+        what = f"AWSTemplateFormatVersion must be {_VERSION}, got {version}"
+        raise template.error(what, "AWSTemplateFormatVersion")
     for name, definition in (template.document.get("Parameters") or {}).items():
         if not isinstance(definition, dict):
             raise template.error(f"Parameter {name} must be a mapping", "Parameters", name)

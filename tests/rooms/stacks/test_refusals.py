@@ -309,6 +309,21 @@ CASES = {
         """,
         "3: The key 'Pool' stands twice in one mapping",
     ),
+    "version that there is not": (
+        """
+        AWSTemplateFormatVersion: 2010-09-10
+        Resources: {Pool: {Type: AWS::Cognito::UserPool}}
+        """,
+        "1: AWSTemplateFormatVersion must be 2010-09-09, got 2010-09-10",
+    ),
+    "misspelt resources": (
+        """
+        Description: A pool
+        Resource:
+          Pool: {Type: AWS::Cognito::UserPool}
+        """,
+        "2: The template has no Resources section; is Resource meant to be it?",
+    ),
     "no resources": (
         """
         Outputs: {}
