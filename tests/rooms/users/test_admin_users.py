@@ -45,6 +45,19 @@ def test_a_user_is_invited_and_chooses_a_password(people: People) -> None:
     assert get(people)["UserStatus"] == "CONFIRMED"
 
 
+def test_a_sign_in_that_waits_ends_with_the_password_that_began_it(people: People) -> None:
+    """A temporary password that somebody else read too changes nothing once its user has chosen another."""
+    client = people.client()
+    people.user("ada", permanent=False)
+    asked, asked_of_a_thief = people.by_password(client), people.by_password(client)
+
+    people.respond(client, asked, USERNAME="ada", NEW_PASSWORD="Other-Horse-8")
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        people.respond(client, asked_of_a_thief, USERNAME="ada", NEW_PASSWORD="Third-Horse-7")
+
+    assert people.tokens(client, "ada", "Other-Horse-8")["AccessToken"]
+
+
 def test_a_user_looks_the_same_wherever_it_is_shown(people: People) -> None:
     made = create(people, UserAttributes=[MAIL], MessageAction="SUPPRESS")
     got = get(people)

@@ -103,6 +103,24 @@ def test_a_sign_in_that_needs_an_app_sets_it_up(server: Server) -> None:
     assert people.by_password(client)["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
 
 
+def test_an_app_that_is_there_is_not_replaced_by_a_sign_in_that_began_before(server: Server) -> None:
+    """Whoever has the password alone, and waited, does not get past the app that its user has set up since."""
+    people = with_apps(server, "ON")
+    client = people.client()
+    asked, asked_of_a_thief = people.by_password(client), people.by_password(client)
+    stolen = people.idp.associate_software_token(Session=asked_of_a_thief["Session"])
+
+    made = people.idp.associate_software_token(Session=asked["Session"])
+    app = pyotp.TOTP(made["SecretCode"])
+    people.idp.verify_software_token(Session=made["Session"], UserCode=app.now())
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        people.idp.verify_software_token(Session=stolen["Session"], UserCode=pyotp.TOTP(stolen["SecretCode"]).now())
+    asked_again = people.by_password(client)
+    done = people.respond(client, asked_again, USERNAME="ada", SOFTWARE_TOKEN_MFA_CODE=app.at(int(time.time()) + 30))
+
+    assert done["AuthenticationResult"]["AccessToken"]
+
+
 def test_preferences(server: Server) -> None:
     people = with_apps(server)
     token = people.tokens(people.client())["AccessToken"]

@@ -85,8 +85,10 @@ class Answer:
 async def answer(desk: Desk, name: str, session: str | None, given: Mapping[str, str]) -> Outcome:
     """Go on with a sign-in. name: the challenge that is answered; given: ChallengeResponses.
 
-    1 the session is there, of this pool, client and challenge, and not over; 2 its user is as the answer says; 3 the
-    answer. Raises NotAuthorizedException, CodeMismatchException, InvalidParameterException, …
+    1 the session is there, of this pool, client and challenge, and not over; 2 its user is as the answer says, and has
+    the password of then; 3 the answer.
+
+    Raises NotAuthorizedException, CodeMismatchException, InvalidParameterException, …
     """
     answered = ANSWERS.get(name)
     if answered is None:
@@ -123,6 +125,8 @@ async def _find_answered(desk: Desk, name: str, secret: str, given: Mapping[str,
         raise refusals.invalid_session(", session is expired.")
     if challenge.name_key and (user is None or not user.enabled):
         raise refusals.disabled() if user is not None else refusals.invalid_session()
+    if user is not None and challenge.state.get("password_set_at") != user.password_set_at:
+        raise refusals.invalid_session()
     named = given.get("USERNAME")
     if named and user is not None:
         other = await find_somebody(desk, named)
@@ -205,7 +209,7 @@ async def _answer_new_password(desk: Desk, found: Answer) -> Outcome:
         if not queries.take_challenge(tx, found.digest):
             raise refusals.invalid_session(", session can only be used once.")
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None or not now.enabled:
+        if now is None or not now.enabled or now.password_set_at != user.password_set_at:
             raise refusals.invalid_session()
         changed = replace(with_password(now, hashed, clock.now(), remembered=remembered), status=CONFIRMED)
         return change_attributes(tx, desk.seal, desk.document, changed, {**now.attributes, **given}, clock.now())
@@ -340,7 +344,9 @@ async def verify_totp(desk: Desk, session: str, code: str, device_name: str) -> 
 
     def enable(tx: Tx) -> None:
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None or not queries.take_challenge(tx, found.digest):
+        if now is None or SOFTWARE_TOKEN_MFA in now.mfa:
+            raise refusals.invalid_session()
+        if not queries.take_challenge(tx, found.digest):
             raise refusals.invalid_session(", session can only be used once.")
         user_queries.put_user(tx, desk.seal, with_totp(now, secret, step, device_name))
 

@@ -514,6 +514,6 @@ async def _put(desk: Desk, secret: str, kind: str, user: User | None, state: Map
         name_key=user.name_key if user is not None else "",
         expires_at=clock.now() + desk.client.sign_in.session_lifetime_s,
         kind=kind,
-        state=dict(state),
+        state={**state, "password_set_at": user.password_set_at} if user is not None else dict(state),
     )
     await desk.store.write(lambda tx: queries.add_challenge(tx, desk.seal, digest_of(secret), challenge))
