@@ -409,7 +409,8 @@ def _text(value: Any) -> str:
 
 def _find_esbuild(folder: Path, modules: Path | None) -> str:
     """Beside the code or above it, in what was installed for it, on PATH."""
-    places = [folder, *folder.resolve().parents, *([] if modules is None else [modules])]
+    resolved = folder.resolve()  # it runs in the folder, whence a path of the command line leads elsewhere
+    places = [resolved, *resolved.parents, *([] if modules is None else [modules])]
     for place in places:
         program = place / "node_modules" / ".bin" / "esbuild"
         if os.access(program, os.X_OK):

@@ -429,6 +429,21 @@ def test_a_bundle_takes_the_packages_that_were_installed_for_it(project: Project
     assert project.call() == "hello"
 
 
+def test_esbuild_beside_the_code_is_found_from_another_folder(project: Project, node_path: dict[str, str]) -> None:
+    project.write({"code/app.ts": "export const handler = async (): Promise<string> => 'beside';\n"})
+    (project.folder / "code/node_modules").mkdir()
+    (project.folder / "code/node_modules/.bin").symlink_to(ESBUILD)
+    metadata = "BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts]}"
+    project.template("Runtime: nodejs22.x, CodeUri: code", metadata=metadata)
+
+    file = f"{project.folder.name}/template.yaml"
+    environment = {**project.environment, **node_path}
+    done = scopegate("deploy", file, "--name", project.name, environment=environment, cwd=project.folder.parent)
+
+    assert done.returncode == 0, done.stderr
+    assert project.call() == "beside"
+
+
 @pytest.mark.parametrize(
     ("metadata", "files", "said"),
     [
