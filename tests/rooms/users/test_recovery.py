@@ -55,6 +55,27 @@ def test_a_new_password_conforms_before_the_code_is_looked_at(people: People) ->
     assert people.tokens(client, "ada", OTHER)
 
 
+@pytest.mark.parametrize("change", ["the address", "the password"])
+def test_a_code_for_a_password_ends_with_what_it_was_sent_for(people: People, change: str) -> None:
+    """Attack O23: who reads an old mailbox does not come back in after its user has moved, or has a new password."""
+    client = people.client()
+    people.user("ada", **ADA)
+    forgot(people, client)
+    code = people.code("ada", "ForgotPassword")
+    ada = {"UserPoolId": people.pool_id, "Username": "ada"}
+
+    if change == "the address":
+        moved = {"email": "countess@example.com", "email_verified": "true"}
+        attributes = [{"Name": name, "Value": value} for name, value in moved.items()]
+        people.idp.admin_update_user_attributes(**ada, UserAttributes=attributes)
+    else:
+        people.idp.admin_set_user_password(**ada, Password=PASSWORD, Permanent=True)
+    with refused("ExpiredCodeException", "Invalid code provided, please request a code again."):
+        confirm(people, client, code)
+
+    assert people.tokens(client)
+
+
 def test_a_code_for_a_password_lives_for_an_hour(start_server: Callable[..., Server]) -> None:
     server = start_server("serve", "--dev")
     people = make_people(server)

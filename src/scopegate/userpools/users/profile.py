@@ -16,7 +16,7 @@ from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.accounts import change_attributes
 from scopegate.userpools.users.attributes import check_attributes, check_removal
 from scopegate.userpools.users.model import User
-from scopegate.userpools.users.office import SIGN_UP, Office, new_code
+from scopegate.userpools.users.office import FORGOT_PASSWORD, SIGN_UP, Office, new_code
 
 ADDRESSES: Final = ("email", "phone_number")
 _SOURCE: Final = "UpdateUserAttribute"
@@ -84,10 +84,10 @@ def without(attributes: Mapping[str, str], removed: Collection[str]) -> dict[str
 
 
 def forget_codes(tx: Tx, user: User, changed: Collection[str]) -> None:
-    """A code proves the address that it went to, and no other that takes its place."""
+    """A code proves the address that it went to, and no other that takes its place; nor does it reset the password."""
     for name in changed:
-        messages.end_code(tx, user.pool_id, user.name_key, name)
-        messages.end_code(tx, user.pool_id, user.name_key, SIGN_UP)
+        for purpose in (name, SIGN_UP, FORGOT_PASSWORD):
+            messages.end_code(tx, user.pool_id, user.name_key, purpose)
 
 
 async def send_verification(office: Office, user: User, attribute: str) -> Delivery:

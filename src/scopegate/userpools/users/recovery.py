@@ -13,6 +13,7 @@ from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.store.port import Tx
 from scopegate.userpools import triggers
+from scopegate.userpools.messages import queries as messages
 from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.triggers import About
 from scopegate.userpools.users import queries, refusals
@@ -128,7 +129,8 @@ async def confirm_forgot_password(office: Office, username: str, code: str, pass
 async def set_password(
     office: Office, user: User, password: str, purpose: str = "", code: str = "", *, status: str = CONFIRMED
 ) -> None:
-    """Give a user another password, which conforms to the policy; `code` is used up by it where there is one.
+    """Give a user another password, which conforms to the policy; `code` is used up by it where there is one, and one
+    that was sent for the password before it is worth nothing then.
 
     Raises PasswordHistoryPolicyViolationException, UserNotFoundException, ExpiredCodeException.
     """
@@ -144,6 +146,8 @@ async def set_password(
             raise refusals.unknown_user()
         if purpose:
             office.use_code(tx, now, purpose, code)
+        else:
+            messages.end_code(tx, user.pool_id, user.name_key, FORGOT_PASSWORD)
         changed = with_password(now, hashed, clock.now(), remembered=remembered)
         queries.put_user(tx, office.seal, replace(changed, status=status))
 
