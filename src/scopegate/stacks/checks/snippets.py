@@ -40,9 +40,12 @@ def _new_authorizer(look: Look, api: Api, place: Place) -> tuple[Path, Any]:
     """An authorizer that takes scopes: where it goes, and what is said there. place: of what it is to guard."""
     owner = look.places.of_resource(api.logical_id).owners[0]
     pool = _first(look, USER_POOL) or "UserPool"
-    arn = {"Fn::GetAtt": f"{pool}.Arn"}
-    issuer = {"Fn::Sub": f"https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool}}}"}
-    audience = [{"Ref": _first(look, "AWS::Cognito::UserPoolClient") or "AppClient"}]
+    arn: Any = {"Fn::GetAtt": f"{pool}.Arn"}
+    issuer: Any = {"Fn::Sub": f"https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool}}}"}
+    audience: Any = [{"Ref": _first(look, "AWS::Cognito::UserPoolClient") or "AppClient"}]
+    if look.places.is_document:  # it has no resources to refer to
+        arn = "arn:aws:cognito-idp:REGION:ACCOUNT:userpool/POOL_ID"
+        issuer, audience = "https://cognito-idp.REGION.amazonaws.com/POOL_ID", ["CLIENT_ID"]
     jwt = {"issuer": issuer, "audience": audience}
     source = "$request.header.Authorization"
     is_http = api.kind == "HTTP"
@@ -54,8 +57,9 @@ def _new_authorizer(look: Look, api: Api, place: Place) -> tuple[Path, Any]:
         else:
             scheme["x-amazon-apigateway-authtype"] = "cognito_user_pools"
         document = place.path[: place.path.index("paths")]
-        at = (*document, "components", "securitySchemes", "pool")
-        return at, {**scheme, "x-amazon-apigateway-authorizer": extension}
+        is_swagger = look.places.value((*document, "swagger")) is not None
+        schemes = ("securityDefinitions",) if is_swagger else ("components", "securitySchemes")
+        return (*document, *schemes, "pool"), {**scheme, "x-amazon-apigateway-authorizer": extension}
     if look.places.kind(owner) in ("", "AWS::Serverless::Api", "AWS::Serverless::HttpApi"):
         authorizer: Any = {"IdentitySource": source, "JwtConfiguration": jwt} if is_http else {"UserPoolArn": arn}
         authorizer["AuthorizationScopes"] = some_scope(look, api)
