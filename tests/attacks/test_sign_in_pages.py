@@ -16,7 +16,7 @@ from scopegate.userpools import queries as pool_queries
 from scopegate.userpools.messages.queries import put_code
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
-from scopegate.userpools.signin.tokens import shut_out
+from scopegate.userpools.signin.tokens import shut_out, sign_out_everywhere
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
 from tests.pages import Browser, Page
@@ -572,6 +572,20 @@ def test_o24_a_user_who_was_disabled_is_nobody_from_the_next_request_on(world: S
 
     assert browser.get("/oauth2/authorize", asked()).status == 200
     assert queries.find_code(world.tx, digest_of(code.query["code"])) is not None
+
+
+def test_o3_a_code_does_not_outlive_a_sign_out(world: SignInWorld, browser: Browser) -> None:
+    """Signed out everywhere means that nothing that was handed out till then leads to tokens."""
+    before = sign_in(browser)
+    user = user_queries.find_user(world.tx, world.seal, POOL, "ada")
+    assert user is not None
+    sign_out_everywhere(world.tx, user, 0.0)
+    after = sign_in(browser)
+
+    refused, redeemed = redeem(world, before), redeem(world, after)
+
+    assert (refused.status, refused.body) == (400, b'{"error":"invalid_grant"}')
+    assert redeemed.status == 200
 
 
 @pytest.mark.parametrize("proof", ["", "00", "zz", "f" * 200])

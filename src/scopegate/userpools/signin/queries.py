@@ -130,6 +130,12 @@ def redeem_code(tx: Tx, digest: bytes) -> bool:
     return done.rowcount > 0
 
 
+def end_codes_of(tx: Tx, pool_id: str, name_key: str) -> None:
+    """Those of a user who signs out: none gives tokens any more."""
+    table = authorization_codes
+    tx.sql.execute(update(table).where(table.c.pool_id == pool_id, table.c.name_key == name_key).values(redeemed=True))
+
+
 # Families of tokens
 
 _FAMILY: Final = select(token_families).where(token_families.c.origin_jti == bindparam("jti"))

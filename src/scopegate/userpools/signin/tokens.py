@@ -216,9 +216,10 @@ def revoke_sign_in(tx: Tx, origin_jti: str, pool_id: str, client_id: str, now: f
 
 
 def sign_out_everywhere(tx: Tx, user: User, now: float) -> None:
-    """Every sign-in of a user: refresh tokens, browsers, and what was handed out till now."""
+    """Every sign-in of a user: refresh tokens, authorization codes, browsers, and what was handed out till now."""
     for family in queries.families_of_user(tx, user.pool_id, user.name_key):
         queries.revoke_family(tx, family, now)
+    queries.end_codes_of(tx, user.pool_id, user.name_key)
     queries.delete_login_sessions_of(tx, user.pool_id, user.name_key)
     # Tokens of clients without revocation name no sign-in: they are told by the second in which they were issued.
     queries.add_revocation(tx, user.pool_id, user.sub, now, until=int(now))
