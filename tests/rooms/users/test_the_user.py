@@ -214,3 +214,26 @@ def test_only_an_access_token_of_this_moment_opens_an_account(
             call(AccessToken=other, **more)
 
     assert people.idp.admin_get_user(UserPoolId=people.pool_id, Username="ada")["Enabled"] is True
+
+
+@pytest.mark.parametrize("way", ["delete_user_attributes", "update_user_attributes", "admin_delete_user_attributes"])
+def test_what_cannot_change_cannot_go_either(server: Server, way: str) -> None:
+    """Reference: Mutable; else a tenant that a user cannot change is taken away and set anew."""
+    schema = [{"Name": "tenant", "AttributeDataType": "String", "Mutable": False}]
+    people = make_people(server, Schema=schema)
+    people.user("ada", **{"custom:tenant": "orders"})
+    token = people.tokens(people.client())["AccessToken"]
+    requests: dict[str, dict[str, Any]] = {
+        "delete_user_attributes": {"AccessToken": token, "UserAttributeNames": ["custom:tenant"]},
+        "update_user_attributes": {"AccessToken": token, "UserAttributes": [{"Name": "custom:tenant", "Value": ""}]},
+        "admin_delete_user_attributes": {
+            "UserPoolId": people.pool_id,
+            "Username": "ada",
+            "UserAttributeNames": ["custom:tenant"],
+        },
+    }
+
+    with refused("InvalidParameterException", "user.custom:tenant: Attribute cannot be deleted."):
+        getattr(people.idp, way)(**requests[way])
+
+    assert {"Name": "custom:tenant", "Value": "orders"} in people.idp.get_user(AccessToken=token)["UserAttributes"]

@@ -81,13 +81,14 @@ def check_attributes(
 def check_removal(
     pool: Document, names: Iterable[str], *, writable: Collection[str] | None = None, by_admin: bool = False
 ) -> None:
-    """Whether these may be taken from a user: the pool has them, they are neither required nor of the service."""
+    """Whether these may be taken from a user: the pool has them, they may change, and are neither required nor of the
+    service."""
     schema = {attribute["Name"]: attribute for attribute in pool["SchemaAttributes"]}
     for name in names:
         definition = schema.get(name)
         if definition is None:
             raise _unfit(name, "Attribute does not exist in the schema.")
-        if name in _OF_THE_SERVICE or definition.get("Required"):
+        if name in _OF_THE_SERVICE or definition.get("Required") or not definition.get("Mutable", True):
             raise refusals.invalid(f"user.{name}: Attribute cannot be deleted.")
         if not by_admin and (name in _VERIFIED or (writable is not None and name not in writable)):
             raise refusals.not_authorized("A client attempted to write unauthorized attribute")
