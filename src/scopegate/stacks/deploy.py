@@ -285,6 +285,7 @@ async def _carry_out(run: Run, preparation: Preparation, prepared: Prepared) -> 
     _note_undeployed(run, now)
     preparation.exports |= exported if run.stack.parent else {}
     doomed = (*run.stack.doomed, *_without_place(run.stack, now))
+    run.tell_retained(logical_id for logical_id in standing if logical_id not in now)
     run.ended = replace(
         run.stack,
         status=f"{begun}_COMPLETE_CLEANUP_IN_PROGRESS" if doomed else f"{begun}_COMPLETE",

@@ -8,7 +8,7 @@ A nested stack has steps and a way back of its own. Its parent has one step for 
 
 import contextlib
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -138,6 +138,14 @@ class Run:
                 "of": self.tree.total,
             }
         )
+
+    def tell_retained(self, logical_ids: Iterable[str]) -> None:
+        """Tell of what stays, of these that the stack gives up."""
+        for logical_id in logical_ids:
+            made = self.stack.resources[logical_id]
+            if made.retain:
+                self.tree.done = min(self.tree.done + 1, self.tree.total)
+                self.tell(Step("Retain", logical_id, made.type), "done")
 
     # Steps forward, each with its way back
 
@@ -351,6 +359,7 @@ class Run:
             self.tree.turn(tx, self.stack, going)
 
         await self.tree.store.write(begin)
+        self.tell_retained(self.stack.resources)
         self.stack = going
         failures = await self.clean_up()
         if failures:

@@ -110,9 +110,23 @@ def test_what_stays_on_purpose_stays(stack: Stack) -> None:
 
     stack.delete()
 
+    assert stack.done()["Role"] == "Retain"
     assert stack.everything() == {**NOTHING, "roles": [role]}
     iam = stack.server.aws("iam")
     iam.delete_role(RoleName=role)
+
+
+def test_what_a_template_gives_up_and_retains_is_told(stack: Stack) -> None:
+    other = "Resources:\n  Other: {Type: AWS::Cognito::UserPool}\n"
+    pool = "  Pool: {Type: AWS::Cognito::UserPool, DeletionPolicy: Retain}\nOutputs: {Pool: {Value: !Ref Pool}}\n"
+    kept = stack.deploy(other + pool)["Pool"]
+
+    stack.deploy(other)
+
+    assert stack.changed() == {"Pool": "Retain"}
+    assert kept in stack.everything()["pools"]
+    stack.server.aws("cognito-idp").delete_user_pool(UserPoolId=kept)
+    stack.delete()
 
 
 def test_what_was_deleted_by_hand_does_not_stop_a_deletion(stack: Stack) -> None:
