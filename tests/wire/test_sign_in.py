@@ -490,6 +490,22 @@ def test_a_disabled_user_is_out_and_comes_back(people: People) -> None:
         people.idp.get_user(AccessToken=tokens["AccessToken"])
 
 
+def test_a_user_whose_password_is_reset_has_to_choose_one_first(people: People) -> None:
+    client = people.client()
+    people.user("ada", email="ada@example.com", email_verified="true")
+    tokens = people.tokens(client)
+
+    people.idp.admin_reset_user_password(UserPoolId=people.pool_id, Username="ada")
+
+    for refused_call in (
+        lambda: people.by_password(client),
+        lambda: people.idp.get_user(AccessToken=tokens["AccessToken"]),
+        lambda: people.refresh(client, tokens["RefreshToken"]),
+    ):
+        with refused("PasswordResetRequiredException"):
+            refused_call()
+
+
 # Another pool
 
 

@@ -21,7 +21,7 @@ from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import Family, digest_of
 from scopegate.userpools.signin.tokens import open_family, sign_tokens
 from scopegate.userpools.users import queries as user_queries
-from scopegate.userpools.users.model import Membership, User
+from scopegate.userpools.users.model import CONFIRMED, Membership, User
 
 PARAMETERS: Final = frozenset({"code", "redirect_uri", "code_verifier"})
 
@@ -108,8 +108,8 @@ def _take(tx: Tx, seal: Sealer, request: GrantRequest) -> _Redeemed | OAuthError
         return OAuthError("invalid_grant", log=fault)
     # 7
     user = user_queries.find_user(tx, seal, code.pool_id, code.name_key)
-    if user is None or not user.enabled:
-        return OAuthError("invalid_grant", log="the user is disabled or deleted")
+    if user is None or not user.enabled or user.status != CONFIRMED:
+        return OAuthError("invalid_grant", log="the user is disabled, deleted or has to choose a password")
     # 8
     allowed = request.client.sign_in.read_attributes
     for scope, needed in _NEEDED.items():

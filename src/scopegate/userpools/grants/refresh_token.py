@@ -20,6 +20,7 @@ _REASONS: Final = {
     "reused": "the refresh token was used before; its sign-in is revoked",
     "disabled": "the user is disabled",
     "deleted": "the user is deleted",
+    "reset": "the user has to choose a new password",
 }
 
 

@@ -19,7 +19,7 @@ from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token
 from scopegate.userpools.triggers import About, attributes_of, pre_token_generation
 from scopegate.userpools.users import queries as user_queries
-from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, UNCONFIRMED, Membership, User
+from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, RESET_REQUIRED, UNCONFIRMED, Membership, User
 
 _REFRESHED: Final = "RefreshTokens"
 
@@ -37,7 +37,7 @@ class Issued:
 
 class RefreshRefused(Exception):
     """kind: `unknown` (no token of this client), `revoked`, `expired`, `reused` (and its family is revoked now),
-    `disabled`, `deleted`."""
+    `disabled`, `deleted`, `reset` (its user has to choose a password)."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -185,6 +185,8 @@ def _find(tx: Tx, seal: Sealer, origin_jti: str, pool: PoolView, client: AppClie
     user = user_queries.find_user(tx, seal, pool.pool_id, family.name_key)
     if user is None:
         raise RefreshRefused("deleted")
+    if user.status == RESET_REQUIRED:
+        raise RefreshRefused("reset")
     if user.status in (UNCONFIRMED, FORCE_CHANGE_PASSWORD):
         raise RefreshRefused("disabled")
     return _Found(family, user, user_queries.memberships_of(tx, pool.pool_id, user.name_key))

@@ -20,8 +20,8 @@ from scopegate.userpools.model import AppClient, PoolView, View
 from scopegate.userpools.operations.cognito_idp import refusals
 from scopegate.userpools.signin.bearer import Bearer, BearerRefused, read_access_token
 from scopegate.userpools.users import queries as user_queries
-from scopegate.userpools.users.model import User
-from scopegate.userpools.users.refusals import disabled, not_authorized, unknown_user
+from scopegate.userpools.users.model import RESET_REQUIRED, User
+from scopegate.userpools.users.refusals import disabled, not_authorized, reset_required, unknown_user
 
 _TOKEN_TEXTS: Final[Mapping[str, str]] = {
     "invalid": "Invalid Access Token",
@@ -110,10 +110,15 @@ def read_bearer(call: Call, access_token: str, *, scope: str = API_SCOPE) -> Bea
 
 
 def user_of(call: Call, tx: Tx, bearer: Bearer) -> User:
-    """The user of a token. Raises UserNotFoundException, NotAuthorizedException for one who is disabled."""
+    """The user of a token.
+
+    Raises UserNotFoundException, NotAuthorizedException for one who is disabled, PasswordResetRequiredException.
+    """
     user = user_queries.find_user_by_sub(tx, call.seal, bearer.pool.pool_id, bearer.sub)
     if user is None:
         raise unknown_user()
     if not user.enabled:
         raise disabled()
+    if user.status == RESET_REQUIRED:
+        raise reset_required()
     return user

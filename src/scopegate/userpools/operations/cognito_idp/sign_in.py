@@ -43,7 +43,7 @@ from scopegate.userpools.signin.tokens import (
 )
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.lookup import find_for_operator
-from scopegate.userpools.users.refusals import invalid, not_authorized, unknown_user
+from scopegate.userpools.users.refusals import invalid, not_authorized, reset_required, unknown_user
 
 _VIA: Final = "Authentication"
 _REFRESH: Final = ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN")
@@ -240,6 +240,8 @@ async def _renew(
     try:
         return await renew(call.store, call.seal, pool, client, token, call.ports.invoke, client_metadata=metadata)
     except RefreshRefused as refused:
+        if refused.kind == "reset":
+            raise reset_required() from None
         if refused.kind == "reused":
             raise AwsError("RefreshTokenReuseException", "Refresh token has been reused") from None
         raise not_authorized(_REFRESH_TEXTS[refused.kind]) from None
