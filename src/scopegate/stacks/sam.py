@@ -148,6 +148,7 @@ def _place(template: Template, error: Mapping[str, str]) -> Path:
     return template.find_key(named[named.lastindex or 0], *resource) if named else resource
 
 
+_METHODS: Final = ("any", "delete", "get", "head", "options", "patch", "post", "put")
 _SCHEMAS: Final = {
     "AWS::Serverless::Api": "aws_serverless_api",
     "AWS::Serverless::Function": "aws_serverless_function",
@@ -167,6 +168,24 @@ def _unknown_keys(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _extra(schema.Properties, document, ("Resources", logical_id, "Properties"), known)
     for kind, schema in schemas.items():
         yield from _extra(schema.Globals, document, ("Globals", kind.rpartition(":")[2]), known)
+
+
+def _unknown_methods(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Methods of events that are none: the translator hands them on, and an import passes over them."""
+    for logical_id, resource in document["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        events = (resource.get("Properties") or {}).get("Events")
+        for name, event in events.items() if isinstance(events, dict) else ():
+            if not isinstance(event, dict) or event.get("Type") not in ("Api", "HttpApi"):
+                continue
+            said = event.get("Properties")
+            method = said.get("Method") if isinstance(said, dict) else None
+            if isinstance(method, str) and method.lower() not in _METHODS:
+                close = difflib.get_close_matches(method.lower(), _METHODS, 1)
+                hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(_METHODS)}"
+                where = ["Resources", logical_id, "Properties", "Events", name, "Properties", "Method"]
+                yield {"path": where, "message": f"{logical_id}: API Gateway has no method {method}{hint}"}
 
 
 def _extra(model: Any, document: Any, place: tuple[str, ...], known: Collection[str]) -> Iterator[dict[str, Any]]:
@@ -211,7 +230,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
-    if unknown := list(_unknown_keys(request["template"])):
+    if unknown := [*_unknown_keys(request["template"]), *_unknown_methods(request["template"])]:
         return {"unknown": unknown}
     _give_places(request["template"])
     session = boto3.session.Session(region_name=request["region"])

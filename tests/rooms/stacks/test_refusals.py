@@ -430,6 +430,26 @@ SAM_CASES = {
         """,
         "16: Function: SAM knows no Authorizr here; did you mean Authorizer?",
     ),
+    "method that there is not": (
+        """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Function:
+            Type: AWS::Serverless::Function
+            Properties:
+              InlineCode: x
+              Handler: index.handler
+              Runtime: python3.12
+              Events:
+                Get: {Type: Api, Properties: {Path: /, Method: GET}}
+                All:
+                  Type: HttpApi
+                  Properties:
+                    Path: /all
+                    Method: '*'
+        """,
+        "15: Function: API Gateway has no method *; it has any, delete, get, head, options, patch, post, put",
+    ),
     "misspelt scopes of all APIs": (
         """
         Transform: AWS::Serverless-2016-10-31
