@@ -49,8 +49,11 @@ def judge_open(look: Look) -> Iterator[Finding]:
             place = look.places.of_resource(api.logical_id)
             shown = ", ".join(map(_named, is_open))
             message = f"every route of {api.logical_id} is open, anybody may call it: {shown}"
-            at = () if place.form == "api" else look.of_route(api, is_open[0]).path
-            yield look.finding("open-route", message, place, api_guarded(look, api), at)
+            first = look.of_route(api, is_open[0])
+            at = () if place.form == "api" else first.path
+            is_document = look.places.is_document  # there a route is guarded, never a resource
+            mended = guarded(look, api, first, some_scope(look, api)) if is_document else api_guarded(look, api)
+            yield look.finding("open-route", message, place, mended, at)
             continue
         for plan in is_open:
             place = look.of_route(api, plan)
