@@ -512,8 +512,9 @@ def _run(command: Sequence[str], manifest: Path, folder: Path, *, more: Mapping[
 
 
 def _environment() -> dict[str, str]:
-    """The user's, without what this interpreter was started with, and with pip's own words for a target folder."""
-    ours = ("PYTHONHOME", "PYTHONPATH", "NODE_OPTIONS")
+    """The user's, without what this interpreter was started with, be it by a make of its own, and with pip's own words
+    for a target folder."""
+    ours = ("PYTHONHOME", "PYTHONPATH", "NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"}
 

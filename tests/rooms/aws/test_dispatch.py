@@ -80,7 +80,7 @@ def test_a_refused_write_leaves_nothing(development: Plane) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "members"),
     [
-        ("iam", "CreateUser", {"UserName": "u"}),
+        ("iam", "CreateGroup", {"GroupName": "g"}),
         ("cognito-idp", "ListUserImportJobs", {"UserPoolId": "us-east-1_a", "MaxResults": 1}),
         ("apigateway", "GetSdkTypes", {}),
         ("apigatewayv2", "GetDomainNames", {}),
@@ -138,8 +138,8 @@ def test_what_is_done_beside_an_operation_and_the_operation_happen_together(deve
 
 
 def test_a_call_from_inside_to_what_is_not_there_is_refused(development: Plane) -> None:
-    with pytest.raises(AwsError, match="CreateUser of iam is not built yet"):
-        inside(development, "iam", "CreateUser", {"UserName": "u"})
+    with pytest.raises(AwsError, match="CreateGroup of iam is not built yet"):
+        inside(development, "iam", "CreateGroup", {"GroupName": "g"})
     with pytest.raises(AwsError, match="UnknownOperationException"):
         inside(development, "iam", "NoSuch", {})
     with pytest.raises(AwsError, match="UnknownOperationException"):
