@@ -45,7 +45,7 @@ tests/wire/node/node_modules/.ready: $(VENV)/.development tests/wire/node/packag
 	@touch $@
 
 test: test-setup lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

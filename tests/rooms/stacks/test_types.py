@@ -136,6 +136,7 @@ def test_functions_versions_and_aliases_follow_their_template(stack: Stack) -> N
         "Function": "Update",
         "Permission": "Delete",
         "Version2": "Create",
+        "Version1": "Retain",
         "Alias": "Update",
     }
     function = lambda_.get_function(FunctionName=name)
