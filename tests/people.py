@@ -5,8 +5,7 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from scopegate.cli.client import Client
 from scopegate.userpools.signin import srp
+from tests.operators import wait_until
 from tests.server import Server
 
 PASSWORD = "Correct-Horse-9"
@@ -171,11 +171,3 @@ def refused(code: str, text: str | None = None) -> Iterator[None]:
     error = caught.value.response["Error"]
     assert error["Code"] == code, error
     assert text is None or error["Message"] == text
-
-
-def wait_until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.02)

@@ -173,13 +173,17 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.close_output()
 
 
-@pytest.fixture
-def unused_port() -> int:
+def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def unused_port() -> int:
+    return free_port()
 
 
 @pytest.fixture(scope="session")

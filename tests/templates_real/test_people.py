@@ -4,16 +4,18 @@ Sources: tests/templates/httpapi-jwt-sam, httpapi-jwt-quick-create, httpapi-oaut
 rest-four-authorizers.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.pages import browser_of, code_sent_to
+from tests.node import bin_directory
+from tests.pages import browser_of
 from tests.people import PASSWORD, People, make_people
-from tests.server import token_part
-from tests.templates_real.conftest import Deployed
+from tests.server import Server, token_part
+from tests.templates_real.conftest import TEMPLATES, Deployed
 
 EMAIL = "ada@example.com"
 
@@ -74,6 +76,21 @@ def test_no_other_token_of_a_user_reaches_the_function(sam: tuple[Deployed, Peop
     assert api.statuses(*calls) == [401, 401, 401]
 
 
+def test_an_expired_token_of_a_user_is_refused(start_server: Callable[..., Server]) -> None:
+    """On a server of its own, whose clock is turned."""
+    server = start_server("serve", "--dev", environment={"PATH": f"{bin_directory()}{os.pathsep}{os.environ['PATH']}"})
+    api = Deployed(server, "expiring", TEMPLATES / "httpapi-jwt-sam" / "template.yaml", set())
+    api.deploy()
+    people = people_of(api)
+    people.user(EMAIL, email=EMAIL, email_verified="true", name="Ada")
+    headers = bearer(people.tokens(client_of(people), EMAIL)["IdToken"])
+    assert api.call("GET", "/secure", headers=headers).status_code == 200
+
+    server.turn_clock(3_700)
+
+    assert api.call("GET", "/secure", headers=headers).status_code == 401
+
+
 def test_the_one_who_signs_up_by_the_api_gets_in(sam: tuple[Deployed, People]) -> None:
     """As the template's own users do: SignUp, the code, a password."""
     api, people = sam
@@ -84,9 +101,7 @@ def test_the_one_who_signs_up_by_the_api_gets_in(sam: tuple[Deployed, People]) -
         Password=PASSWORD,
         UserAttributes=[{"Name": "email", "Value": email}, {"Name": "name", "Value": "Grace"}],
     )
-    people.idp.confirm_sign_up(
-        ClientId=client["ClientId"], Username=email, ConfirmationCode=code_sent_to(api.server, email)
-    )
+    people.idp.confirm_sign_up(ClientId=client["ClientId"], Username=email, ConfirmationCode=people.code(email))
 
     token = people.tokens(client, email)["IdToken"]
 

@@ -1,6 +1,5 @@
 """Users sign in at Apache's mod_auth_openidc: a confidential client that nobody wrote for this server."""
 
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import requests
 from tests.operators import wait_until
 from tests.pages import browser_of
 from tests.people import PASSWORD, make_people
-from tests.server import Server
+from tests.server import Server, free_port
 
 APACHE = Path("/usr/sbin/apache2")
 MODULES = Path("/usr/lib/apache2/modules")
@@ -52,14 +51,6 @@ OIDCCookieSameSite On
 
 
 @pytest.fixture
-def apache_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@pytest.fixture
 def apache(tmp_path: Path) -> Any:
     """Starts Apache with a configuration, in the foreground, as this user."""
     started: list[subprocess.Popen[bytes]] = []
@@ -81,11 +72,11 @@ def apache(tmp_path: Path) -> Any:
 def test_apache_signs_a_user_in_and_out(
     start_server: Callable[..., Server],
     unused_port: int,
-    apache_port: int,
     tmp_path: Path,
     apache: Callable[[str], None],
 ) -> None:
     """Discovery, code with PKCE and nonce, ID token, userInfo; then out at Apache and at the pages."""
+    apache_port = free_port()
     issuer_url = f"http://127.0.0.1:{unused_port}"
     server = start_server("serve", "--dev", "--port", str(unused_port), "--issuer-url", issuer_url)
     people = make_people(server)

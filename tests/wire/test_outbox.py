@@ -11,8 +11,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.operators import scopegate
-from tests.people import PASSWORD, People, make_people, refused, wait_until
+from tests.operators import scopegate, wait_until
+from tests.people import PASSWORD, People, make_people, refused
 from tests.server import SCOPEGATE, Server, make_function
 
 

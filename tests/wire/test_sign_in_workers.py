@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.operators import wait_until
 from tests.pages import browser_of
-from tests.people import PASSWORD, People, make_people, wait_until
+from tests.people import PASSWORD, People, make_people
 from tests.server import Server, start
 
 RACERS = 16
@@ -212,7 +213,7 @@ def test_what_is_taken_back_is_refused_by_every_worker(
 
     taken_back_at = time.monotonic()
     take_back(people, client, tokens)
-    wait_until(lambda: statuses(people.server, path, tokens["IdToken"]) == {401})
+    wait_until(lambda: statuses(people.server, path, tokens["IdToken"]) == {401}, seconds=5)
 
     # One look at all workers takes a while itself; what counts is that none of them was late by more than it.
     assert time.monotonic() - taken_back_at < 3

@@ -134,7 +134,6 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.address_failures": _hard(50, "failures in a row", "ours: wrong passwords of a pool from one address"),
     "userpools.address_failure_s": _hard(6, "seconds", "ours: until one more failure from there is allowed"),
     "userpools.challenge_tries": _hard(5, "tries", "Cognito: wrong codes of one challenge"),
-    "userpools.authorization_code_s": _hard(300, "seconds", "Cognito: life of an authorization code"),
     "userpools.password_threads": _hard(2, "threads", "ours: hashes of passwords at the same time, per process"),
     "userpools.passwords_waiting": _hard(64, "items", "ours: hashes of passwords that wait; more get a refusal"),
     "userpools.trigger_timeout_ms": _hard(5_000, "milliseconds", "Cognito: a trigger function's answer"),

@@ -54,7 +54,6 @@ def access_claims(
     by_host = family.via == HOSTED
     claims = {
         "sub": user.sub,
-        "device_key": None,
         "cognito:groups": list(groups.groups) or None,
         "iss": pool.issuer,
         "version": _VERSION if by_host else None,

@@ -16,7 +16,7 @@ from scopegate.userpools.oauth.authorization import Authorization
 from scopegate.userpools.oauth.visit import SESSION, Visit
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, AuthorizationCode, Family, digest_of, new_secret
-from scopegate.userpools.signin.tokens import new_family, open_family, sign_tokens
+from scopegate.userpools.signin.tokens import new_family, sign_tokens
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import CONFIRMED, User
 
@@ -123,10 +123,10 @@ async def hand_over(visit: Visit, signed_in: SignedIn) -> Response:
 
 async def _hand_tokens(visit: Visit, user: User, family: Family) -> Response:
     """The implicit flow: tokens in the fragment, and no refresh token."""
-    asked, seal = visit.asked, visit.seal
+    asked = visit.asked
 
     def write(tx: Tx) -> Any:
-        open_family(tx, seal, family)
+        queries.add_family(tx, family)
         return user_queries.memberships_of(tx, family.pool_id, family.name_key)
 
     groups = (await visit.store.write(write)).result

@@ -61,10 +61,10 @@ def who_asks(call: Call, client_id: str) -> tuple[AppClient, PoolView]:
     return found
 
 
-def check_secret_hash(call: Call, tx: Tx, client: AppClient, username: str, secret_hash: str | None) -> None:
+def check_secret_hash(call: Call, tx: Tx, client: AppClient, secret_hash: str | None, *usernames: str) -> None:
     """Whether SECRET_HASH proves that the caller knows a secret of the client; nothing is asked of a public one.
 
-    username: as the call spells it. Raises NotAuthorizedException.
+    usernames: as the call spells it, or any of those that it may mean. Raises NotAuthorizedException.
     """
     if client.is_public:
         return
@@ -74,11 +74,12 @@ def check_secret_hash(call: Call, tx: Tx, client: AppClient, username: str, secr
         given = base64.b64decode(secret_hash.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         given = b""
-    message = f"{username}{client.client_id}".encode("utf-8", "surrogatepass")
+    messages = [f"{username}{client.client_id}".encode("utf-8", "surrogatepass") for username in usernames]
     matches = False
     for row in queries.list_secrets(tx, client.client_id):
         secret = call.seal.open(row.secret, queries.secret_context(client.client_id, row.secret_id))
-        matches |= hmac.compare_digest(hmac.digest(secret, message, "sha256"), given)
+        for message in messages:
+            matches |= hmac.compare_digest(hmac.digest(secret, message, "sha256"), given)
     if not matches:
         raise not_authorized(f"Unable to verify secret hash for client {client.client_id}")
 

@@ -115,7 +115,7 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
     if name in _REFRESH:
         return await _refresh(call, pool, client, given, request)
     username = _required(given, "USERNAME")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, username, given.get("SECRET_HASH")))
+    await call.read(lambda tx: check_secret_hash(call, tx, client, given.get("SECRET_HASH"), username))
     desk = desk_of(call, pool, client, request.get("ClientMetadata"))
     match name:
         case "USER_PASSWORD_AUTH" | "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH":
@@ -133,7 +133,7 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
 async def _respond(call: Call, pool: PoolView, client: AppClient, request: Shape) -> Shape:
     given: Mapping[str, str] = request.get("ChallengeResponses") or {}
     username = _required(given, "USERNAME")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, username, given.get("SECRET_HASH")))
+    await call.read(lambda tx: check_secret_hash(call, tx, client, given.get("SECRET_HASH"), username))
     desk = desk_of(call, pool, client, request.get("ClientMetadata"))
     outcome = await answer(desk, request["ChallengeName"], request.get("Session"), given)
     return await _render(call, desk, outcome)
@@ -205,8 +205,8 @@ async def _refresh(call: Call, pool: PoolView, client: AppClient, given: Mapping
     """REFRESH_TOKEN_AUTH. SECRET_HASH is over the user's name, which only the token tells: any of its names will do."""
     token = _required(given, "REFRESH_TOKEN")
     if not client.is_public:
-        names = await call.read(lambda tx: _names_behind(call, tx, token))
-        await call.read(lambda tx: _check_any_hash(call, tx, client, names, given.get("SECRET_HASH")))
+        secret_hash = given.get("SECRET_HASH")
+        await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, *_names_behind(call, tx, token)))
     issued = await _renew(call, pool, client, token, request.get("ClientMetadata"))
     return {"ChallengeParameters": {}, "AuthenticationResult": _render_issued(issued)}
 
@@ -216,22 +216,9 @@ def _names_behind(call: Call, tx: Tx, token: str) -> list[str]:
     family = queries.find_family(tx, origin_jti) if origin_jti is not None else None
     user = user_queries.find_user(tx, call.seal, family.pool_id, family.name_key) if family is not None else None
     if user is None:
-        return [""]
+        return []
     aliases = (user.attributes.get(name, "") for name in ("email", "phone_number", "preferred_username"))
     return [user.username, user.sub, *(alias for alias in aliases if alias)]
-
-
-def _check_any_hash(call: Call, tx: Tx, client: AppClient, names: list[str], secret_hash: str | None) -> None:
-    refused: AwsError | None = None
-    for name in names:
-        try:
-            check_secret_hash(call, tx, client, name, secret_hash)
-        except AwsError as error:
-            refused = error
-        else:
-            return
-    assert refused is not None
-    raise refused
 
 
 async def _renew(

@@ -20,7 +20,7 @@ async def _open(call: Call, request: Shape) -> Office:
     """
     client, pool = who_asks(call, request["ClientId"])
     username, secret_hash = request["Username"], request.get("SecretHash")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, username, secret_hash))
+    await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, username))
     return open_office(call, pool, client, request.get("ClientMetadata"))
 
 
