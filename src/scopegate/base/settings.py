@@ -122,12 +122,12 @@ class Settings:
         env="SCOPEGATE_STRICT_OAUTH",
     )
     password_memory_kib: int = _setting(
-        19_456,
+        9_216,
         "Memory that one hash of a user's password takes (argon2id), KiB; more makes stolen hashes harder to guess.",
         env="SCOPEGATE_PASSWORD_MEMORY_KIB",
     )
     password_passes: int = _setting(
-        2, "How often a hash of a password passes over that memory.", env="SCOPEGATE_PASSWORD_PASSES"
+        4, "How often a hash of a password passes over that memory.", env="SCOPEGATE_PASSWORD_PASSES"
     )
     smtp_url: str | None = _setting(
         None,

@@ -1,13 +1,13 @@
 """Passwords at rest, what a pool demands of them, and that hashing is bounded."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from argon2 import extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,16 +94,13 @@ def test_a_temporary_password_conforms(length: int) -> None:
 
 
 def test_a_password_is_kept_as_argon2id_with_the_cost_of_the_settings() -> None:
-    """RFC 9106; OWASP's parameters by default."""
+    """RFC 9106; by default one of the five costs that OWASP's Password Storage Cheat Sheet holds for equal."""
     passwords = Passwords(Settings())
 
     first, second = (asyncio.run(passwords.hash("Correct-Horse-9")) for _ in range(2))
     passwords.close()
 
-    parameters = extract_parameters(first)
-    assert first.startswith("$argon2id$")
-    assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19_456, 2, 1)
-    assert (parameters.salt_len, parameters.hash_len) == (16, 32)
+    assert re.fullmatch(r"\$argon2id\$v=19\$m=9216,t=4,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}", first)
     assert first != second
 
 
@@ -141,7 +138,7 @@ def test_nobody_takes_as_long_as_somebody() -> None:
 
 def test_what_cannot_be_hashed_soon_is_refused_at_once(passwords: Passwords) -> None:
     """Attack O15: a flood of sign-ins waits for itself, bounded."""
-    places = limit("userpools.password_threads") + limit("userpools.passwords_waiting")
+    places = limit("userpools.passwords_waiting")
     gate = threading.Event()
 
     async def flood() -> list[Any]:
@@ -160,7 +157,7 @@ def test_what_cannot_be_hashed_soon_is_refused_at_once(passwords: Passwords) -> 
 
 
 def test_a_waiting_hash_that_nobody_wants_any_more_gives_its_place_back(passwords: Passwords) -> None:
-    places = limit("userpools.password_threads") + limit("userpools.passwords_waiting")
+    places = limit("userpools.passwords_waiting")
     gate = threading.Event()
 
     async def give_up() -> bool:

@@ -19,9 +19,9 @@ from scopegate.store.sealing import Sealer
 from scopegate.userpools.grants.grant import Granted, GrantRequest
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import Family, digest_of
-from scopegate.userpools.signin.tokens import open_family, sign_tokens
+from scopegate.userpools.signin.tokens import Opened, open_family, sign_tokens
 from scopegate.userpools.users import queries as user_queries
-from scopegate.userpools.users.model import CONFIRMED, Membership, User
+from scopegate.userpools.users.model import CONFIRMED, User
 
 PARAMETERS: Final = frozenset({"code", "redirect_uri", "code_verifier"})
 
@@ -52,8 +52,7 @@ def redeem(request: GrantRequest) -> Awaitable[Granted]:
 class _Redeemed:
     family: Family
     user: User
-    groups: tuple[Membership, ...]
-    refresh_token: str
+    opened: Opened
 
 
 async def _redeem(request: GrantRequest) -> Granted:
@@ -69,10 +68,10 @@ async def _redeem(request: GrantRequest) -> Granted:
             request.pool,
             request.client,
             redeemed.user,
-            redeemed.groups,
+            redeemed.opened.memberships,
             redeemed.family,
             edge.ports.invoke,
-            refresh_token=redeemed.refresh_token,
+            refresh_token=redeemed.opened.refresh_token,
         )
     except AwsError as error:
         raise OAuthError("invalid_grant", error.message, log=f"pre-token function: {error}") from None
@@ -117,8 +116,7 @@ def _take(tx: Tx, seal: Sealer, request: GrantRequest) -> _Redeemed | OAuthError
             return OAuthError("invalid_grant", log=f"the client may not read what the scope {scope} shows")
     if not queries.redeem_code(tx, digest):
         return OAuthError("invalid_grant", log="the authorization code was used at the same moment")
-    refresh_token = open_family(tx, seal, code.family)
-    return _Redeemed(code.family, user, user_queries.memberships_of(tx, code.pool_id, code.name_key), refresh_token)
+    return _Redeemed(code.family, user, open_family(tx, seal, code.family))
 
 
 def _pkce_fault(challenge: str, verifier: str | None) -> str | None:

@@ -5,7 +5,7 @@ Source: reference, "/login", cookies; RFC 6749 sections 4.1.2 and 4.2.2; attack 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
@@ -16,7 +16,7 @@ from scopegate.userpools.oauth.authorization import Authorization
 from scopegate.userpools.oauth.visit import SESSION, Visit
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, AuthorizationCode, Family, digest_of, new_secret
-from scopegate.userpools.signin.tokens import new_family, sign_tokens
+from scopegate.userpools.signin.tokens import new_family, open_family, sign_tokens
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import CONFIRMED, User
 
@@ -125,13 +125,9 @@ async def _hand_tokens(visit: Visit, user: User, family: Family) -> Response:
     """The implicit flow: tokens in the fragment, and no refresh token."""
     asked = visit.asked
 
-    def write(tx: Tx) -> Any:
-        queries.add_family(tx, family)
-        return user_queries.memberships_of(tx, family.pool_id, family.name_key)
-
-    groups = (await visit.store.write(write)).result
+    opened = (await visit.store.write(lambda tx: open_family(tx, visit.seal, family))).result
     try:
-        issued = await sign_tokens(asked.pool, asked.client, user, groups, family, visit.edge.ports.invoke)
+        issued = await sign_tokens(asked.pool, asked.client, user, opened.memberships, family, visit.edge.ports.invoke)
     except AwsError as error:
         return visit.leave(asked.answering.refuse("invalid_request", error.message).location)
     members = {"id_token": issued.id_token.decode("ascii")} if issued.id_token else {}

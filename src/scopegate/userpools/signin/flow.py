@@ -39,7 +39,6 @@ from scopegate.userpools.users.model import (
     SMS_MFA,
     SOFTWARE_TOKEN_MFA,
     UNCONFIRMED,
-    Membership,
     User,
 )
 from scopegate.userpools.users.office import imagine_destination
@@ -117,7 +116,6 @@ class SignedIn:
     """A user who has shown all that is asked for. via: of the tokens. amr: by which means (RFC 8176)."""
 
     user: User
-    memberships: tuple[Membership, ...]
     via: str
     amr: tuple[str, ...]
 
@@ -454,8 +452,7 @@ async def _send(
 
 async def finish(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> SignedIn:
     await triggers.post_authentication(desk.pool, desk.invoke, desk.about(user))
-    memberships = await desk.store.read(lambda tx: user_queries.memberships_of(tx, user.pool_id, user.name_key))
-    return SignedIn(user, memberships, via, amr)
+    return SignedIn(user, via, amr)
 
 
 # CUSTOM_AUTH

@@ -6,7 +6,7 @@ that race one wins, on whichever process.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
@@ -151,11 +151,13 @@ _COLUMNS: Final = (
     "previous",
     "rotated_at",
 )
+_IN_DOCUMENT: Final = tuple(each.name for each in fields(Family) if each.name not in _COLUMNS)
+_ADD_FAMILY: Final = insert(token_families)
 
 
 def add_family(tx: Tx, family: Family) -> None:
     row = {name: getattr(family, name) for name in _COLUMNS}
-    tx.sql.execute(insert(token_families), row | {"document": _document_of(family)})
+    tx.sql.execute(_ADD_FAMILY, row | {"document": _document_of(family)})
 
 
 def find_family(tx: Tx, origin_jti: str) -> Family | None:
@@ -198,7 +200,7 @@ def delete_sign_ins_of_client(tx: Tx, client_id: str) -> None:
 
 
 def _document_of(family: Family) -> dict[str, Any]:
-    return {name: value for name, value in asdict(family).items() if name not in _COLUMNS}
+    return {name: getattr(family, name) for name in _IN_DOCUMENT}
 
 
 def _plain_family(family: Family) -> dict[str, Any]:

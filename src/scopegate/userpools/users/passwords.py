@@ -1,20 +1,21 @@
 """Users' passwords: how they are hashed, what a pool demands of them, how a temporary one is made.
 
 Hashes are argon2id (RFC 9106) with cost from the settings. They are worked in a few threads of their own behind a short
-queue, so that a flood of sign-ins waits for itself and not the tokens of machines. When a password is set and where its
-hash is kept is decided by the operations.
+queue, so that a flood of sign-ins waits for itself and not the tokens of machines, which have the other cores. When a
+password is set and where its hash is kept is decided by the operations.
 Source: reference, "Members of CreateUserPool" (PasswordPolicy) and "Error texts".
 """
 
 import asyncio
 import base64
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-import argon2
-from argon2.exceptions import InvalidHashError, VerificationError
+import nacl.exceptions
+from nacl.pwhash import argon2id
 
 import scopegate.ports
 from scopegate.base import clock
@@ -47,16 +48,10 @@ class Passwords:
     """`ports.Passwords` of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        threads = limit("userpools.password_threads")
+        threads = min(limit("userpools.password_threads"), max(1, (os.cpu_count() or 1) // 2))
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
-        self._places = threading.Semaphore(threads + limit("userpools.passwords_waiting"))
-        self._hasher = argon2.PasswordHasher(
-            time_cost=settings.password_passes,
-            memory_cost=settings.password_memory_kib,
-            parallelism=1,
-            hash_len=_HASH_BYTES,
-            salt_len=_SALT_BYTES,
-        )
+        self._places = threading.Semaphore(limit("userpools.passwords_waiting"))
+        self._settings = settings
         self._nobodys = _render_phc(settings, clock.token_bytes(_SALT_BYTES), clock.token_bytes(_HASH_BYTES))
 
     def close(self) -> None:
@@ -65,16 +60,12 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         salt = clock.token_bytes(_SALT_BYTES)
-        return await self.run(lambda: self._hasher.hash(_encode(password), salt=salt))
+        passes, memory_bytes = self._settings.password_passes, self._settings.password_memory_kib * 1024
+        digest = await self.run(lambda: argon2id.kdf(_HASH_BYTES, _encode(password), salt, passes, memory_bytes))
+        return _render_phc(self._settings, salt, digest)
 
     async def verify(self, phc: str | None, password: str) -> bool:
-        return await self.run(lambda: self._verify(phc or self._nobodys, password) and phc is not None)
-
-    def _verify(self, phc: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(phc, _encode(password))
-        except (VerificationError, InvalidHashError):
-            return False
+        return await self.run(lambda: _is_of(phc or self._nobodys, password)) and phc is not None
 
     async def run(self, work: Callable[[], T]) -> T:
         if not self._places.acquire(blocking=False):
@@ -90,6 +81,13 @@ def _render_phc(settings: Settings, salt: bytes, digest: bytes) -> str:
 
     cost = f"m={settings.password_memory_kib},t={settings.password_passes},p=1"
     return f"$argon2id$v=19${cost}${encode(salt)}${encode(digest)}"
+
+
+def _is_of(phc: str, password: str) -> bool:
+    try:
+        return argon2id.verify(phc.encode("ascii"), _encode(password))
+    except (nacl.exceptions.CryptoError, ValueError):
+        return False
 
 
 def _encode(password: str) -> bytes:

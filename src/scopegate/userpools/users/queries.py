@@ -53,6 +53,16 @@ _BY_ALIAS: Final = (
     )
     .order_by(user_aliases.c.attribute)
 )
+_GROUPS_OF: Final = (
+    select(user_groups.c.group_name, user_groups.c.document)
+    .join(
+        user_group_members,
+        (user_group_members.c.pool_id == user_groups.c.pool_id)
+        & (user_group_members.c.group_name == user_groups.c.group_name),
+    )
+    .where(user_group_members.c.pool_id == bindparam("pool"), user_group_members.c.name_key == bindparam("name"))
+    .order_by(user_groups.c.group_name)
+)
 _UPDATE: Final = update(users).where(
     users.c.pool_id == bindparam("old_pool"), users.c.name_key == bindparam("old_name")
 )
@@ -331,18 +341,12 @@ def list_groups_of(
     tx: Tx, pool_id: str, name_key: str, *, after: str | None = None, size: int | None = None
 ) -> Sequence[tuple[str, Document]]:
     """(group name, document) of the groups that a user is in, in the order of names."""
-    members, groups = user_group_members.c, user_groups.c
-    query = (
-        select(groups.group_name, groups.document)
-        .join(user_group_members, (members.pool_id == groups.pool_id) & (members.group_name == groups.group_name))
-        .where(members.pool_id == pool_id, members.name_key == name_key)
-        .order_by(groups.group_name)
-    )
+    query = _GROUPS_OF
     if after is not None:
-        query = query.where(groups.group_name > after)
+        query = query.where(user_groups.c.group_name > after)
     if size is not None:
         query = query.limit(size)
-    return [(row[0], row[1]) for row in tx.sql.execute(query)]
+    return [(row[0], row[1]) for row in tx.sql.execute(query, {"pool": pool_id, "name": name_key})]
 
 
 def memberships_of(tx: Tx, pool_id: str, name_key: str) -> tuple[Membership, ...]:

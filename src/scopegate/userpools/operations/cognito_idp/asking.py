@@ -61,13 +61,17 @@ def who_asks(call: Call, client_id: str) -> tuple[AppClient, PoolView]:
     return found
 
 
+async def prove_secret(call: Call, client: AppClient, secret_hash: str | None, username: str) -> None:
+    """SECRET_HASH over the name that the call gives; for a public client nothing is read."""
+    if not client.is_public:
+        await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, username))
+
+
 def check_secret_hash(call: Call, tx: Tx, client: AppClient, secret_hash: str | None, *usernames: str) -> None:
-    """Whether SECRET_HASH proves that the caller knows a secret of the client; nothing is asked of a public one.
+    """Whether SECRET_HASH proves that the caller knows a secret of the client.
 
     usernames: as the call spells it, or any of those that it may mean. Raises NotAuthorizedException.
     """
-    if client.is_public:
-        return
     if not secret_hash:
         raise not_authorized(f"Client {client.client_id} is configured with secret but SECRET_HASH was not received")
     try:

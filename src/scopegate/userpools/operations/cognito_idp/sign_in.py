@@ -22,6 +22,7 @@ from scopegate.userpools.operations.cognito_idp.asking import (
     check_secret_hash,
     client_of_pool,
     pool_of_operator,
+    prove_secret,
     read_bearer,
     user_of,
     who_asks,
@@ -115,7 +116,7 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
     if name in _REFRESH:
         return await _refresh(call, pool, client, given, request)
     username = _required(given, "USERNAME")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, given.get("SECRET_HASH"), username))
+    await prove_secret(call, client, given.get("SECRET_HASH"), username)
     desk = desk_of(call, pool, client, request.get("ClientMetadata"))
     match name:
         case "USER_PASSWORD_AUTH" | "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH":
@@ -133,7 +134,7 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
 async def _respond(call: Call, pool: PoolView, client: AppClient, request: Shape) -> Shape:
     given: Mapping[str, str] = request.get("ChallengeResponses") or {}
     username = _required(given, "USERNAME")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, given.get("SECRET_HASH"), username))
+    await prove_secret(call, client, given.get("SECRET_HASH"), username)
     desk = desk_of(call, pool, client, request.get("ClientMetadata"))
     outcome = await answer(desk, request["ChallengeName"], request.get("Session"), given)
     return await _render(call, desk, outcome)
@@ -173,15 +174,15 @@ async def _render(call: Call, desk: Desk, outcome: Outcome) -> Shape:
     family = new_family(
         desk.pool, desk.client, outcome.user, now=clock.now(), scopes=(API_SCOPE,), via=outcome.via, amr=outcome.amr
     )
-    refresh_token = (await call.store.write(lambda tx: open_family(tx, call.seal, family))).result
+    opened = (await call.store.write(lambda tx: open_family(tx, call.seal, family))).result
     issued = await sign_tokens(
         desk.pool,
         desk.client,
         outcome.user,
-        outcome.memberships,
+        opened.memberships,
         family,
         call.ports.invoke,
-        refresh_token=refresh_token,
+        refresh_token=opened.refresh_token,
         client_metadata=desk.metadata,
     )
     log.info("token.issued", client_id=desk.client.client_id, sub=outcome.user.sub, request_id=call.request_id)

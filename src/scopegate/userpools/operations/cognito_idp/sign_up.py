@@ -5,7 +5,7 @@ Source: reference, "Sign-up and recovery", "SECRET_HASH".
 
 from scopegate.aws.operations import Shape
 from scopegate.ports import Call
-from scopegate.userpools.operations.cognito_idp.asking import check_secret_hash, who_asks
+from scopegate.userpools.operations.cognito_idp.asking import prove_secret, who_asks
 from scopegate.userpools.operations.cognito_idp.render_users import open_office
 from scopegate.userpools.users import recovery
 from scopegate.userpools.users import sign_up as signing_up
@@ -20,7 +20,7 @@ async def _open(call: Call, request: Shape) -> Office:
     """
     client, pool = who_asks(call, request["ClientId"])
     username, secret_hash = request["Username"], request.get("SecretHash")
-    await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, username))
+    await prove_secret(call, client, secret_hash, username)
     return open_office(call, pool, client, request.get("ClientMetadata"))
 
 
