@@ -67,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     figures: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for count in (1_000, options.users):
+        for count in dict.fromkeys((1_000, options.users)):
             place = Path(folder) / str(count)
             place.mkdir()
             served = Served(place, options.database)
