@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from scopegate.base.limits import limit
 from tests.operators import Production, wait_until
 from tests.server import Server, allow_gateway, make_function, make_pool, start
 
@@ -581,3 +582,25 @@ def test_u3_a_clock_that_jumps_back_revives_no_token(start_server: Callable[...,
     server.turn_clock(300)
 
     assert call(token) == 401
+
+
+@pytest.mark.parametrize("path", [f"/_scopegate/api/artifacts/{'0' * 64}", "/2015-03-31/functions"])
+def test_h5_whoever_knows_no_key_is_not_waited_for_with_a_long_body(production: Production, path: str) -> None:
+    """Code may be long, and its signature is proven when it is there: till then it lies in a file."""
+    service = "scopegate" if "_scopegate" in path else "lambda"
+    method = "PUT" if "_scopegate" in path else "POST"
+    announced = limit("aws.body_bytes") + 1
+
+    def first_line(access_key_id: str) -> bytes:
+        scope = f"{access_key_id}/20261101/us-east-1/{service}/aws4_request"
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost:{production.server.port}\r\n"
+            f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}\r\n"
+            f"X-Amz-Date: 20261101T000000Z\r\nContent-Length: {announced}\r\nExpect: 100-continue\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", production.server.port), timeout=10) as client:
+            client.sendall(head.encode())
+            return client.recv(65_536).partition(b"\r\n")[0]
+
+    assert first_line("AKIAIOSFODNN7EXAMPLE").startswith(b"HTTP/1.1 413")
+    assert first_line(production.key.key_id) == b"HTTP/1.1 100 Continue"
