@@ -44,6 +44,8 @@ tests/wire/node/node_modules/.ready: $(VENV)/.development tests/wire/node/packag
 	node="$$($(BIN)/python -m tests.node --bin)" && cd tests/wire/node && PATH="$$node:$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# Tests start some hundred processes of ours: their modules are compiled once, also where the environment forbids it.
+test: export PYTHONDONTWRITEBYTECODE =
 test: test-setup lint
 	$(BIN)/pytest -n 3 --dist loadfile
 
