@@ -1,8 +1,10 @@
 """Attack rows O1, O2, O4, O6, O7, O8, O12, O15, O17, O18, O23, O24 and U1 at the pages by which people sign in."""
 
+import asyncio
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,14 +15,14 @@ from scopegate.base.limits import limit
 from scopegate.http.message import Request
 from scopegate.userpools import oauth
 from scopegate.userpools import queries as pool_queries
-from scopegate.userpools.messages.queries import put_code
+from scopegate.userpools.messages.queries import list_messages, put_code
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
 from scopegate.userpools.signin.tokens import shut_out, sign_out_everywhere
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
 from tests.pages import Browser, Page
-from tests.rooms.userpools.driver import _answer
+from tests.rooms.userpools.driver import ACCOUNT, REGION, _answer
 from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POLICY, POOL, WEB, SignInWorld, asked
 
 OTHER = "us-east-1_Other1234"
@@ -446,6 +448,26 @@ def test_o17_a_code_by_mail_is_sent_to_somebody_nobody_and_who_has_no_mail_alike
     assert "Check your email" in first[1]
     assert "This code is not right" in second[1]
     assert shown("ada") == shown("nobody")
+
+
+def test_o17_a_slow_mail_server_does_not_tell_who_has_an_address() -> None:
+    """Somebody's code goes out beside the answer, which comes as soon as nobody's."""
+    policies = {"PasswordPolicy": POLICY, "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    world = SignInWorld(
+        {"Policies": policies},
+        {"PreventUserExistenceErrors": "ENABLED", "ExplicitAuthFlows": ["ALLOW_USER_AUTH"]},
+    )
+    world.user("ada", email="ada@example.com", email_verified="true")
+    begun: list[Any] = []
+    world.edge = replace(world.edge, ports=replace(world.edge.ports, beside=begun.append))
+
+    page = world.browser().get("/login", asked()).submit(username="ada", factor="EMAIL_OTP")
+
+    assert "a***@e***" in page.text
+    assert not list_messages(world.tx, world.seal, ACCOUNT, REGION)
+    (sending,) = begun
+    asyncio.run(sending)
+    assert len(list_messages(world.tx, world.seal, ACCOUNT, REGION)) == 1
 
 
 # O15: guessing

@@ -4,7 +4,7 @@ Source: reference, "Lambda triggers" (senders), CodeDeliveryFailureException; RF
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any, Final
@@ -35,6 +35,18 @@ async def post(pool: PoolView, ports: Ports, message: Message, about: About) -> 
         return
     if message.medium == EMAIL and ports.send_mail is not None:
         await ports.send_mail(render_mail(pool.document, message))
+
+
+def send_beside(pool: PoolView, ports: Ports, work: Coroutine[Any, Any, None]) -> None:
+    """Send what an answer that does not tell who is there must not wait for; failures are told to the log alone."""
+
+    async def done() -> None:
+        try:
+            await work
+        except AwsError as error:
+            log.warning("user.not_sent", user_pool_id=pool.pool_id, code=error.code, why=error.log)
+
+    ports.beside(done())
 
 
 def render_mail(document: Mapping[str, Any], message: Message) -> Mail:

@@ -9,7 +9,7 @@ from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.messages.compose import compose
 from scopegate.userpools.messages.model import Delivery, mask
-from scopegate.userpools.messages.post import post
+from scopegate.userpools.messages.post import post, send_beside
 from scopegate.userpools.messages.queries import keep_message
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin.flow import Desk
@@ -31,15 +31,20 @@ def open_desk(
 ) -> Desk:
     """via: of the tokens that come of it. metadata: ClientMetadata of this request. address: where it came from."""
 
-    async def send_code(
-        user: User, medium: str, source: str, code: str, metadata: Mapping[str, str] | None
-    ) -> tuple[str, str]:
-        attribute = "email" if medium == "EMAIL" else "phone_number"
-        delivery = Delivery(attribute, user.attributes[attribute])
+    async def send(user: User, delivery: Delivery, source: str, code: str) -> None:
         about = About(user.username, client.client_id, attributes_of(user), metadata)
         message = await compose(pool, ports.invoke, source, about, delivery, code, public_url="")
         await store.write(lambda tx: keep_message(tx, seal, message, clock.now()))
         await post(pool, ports, message, about)
+
+    async def send_code(user: User, medium: str, source: str, code: str, *, beside: bool) -> tuple[str, str]:
+        attribute = "email" if medium == "EMAIL" else "phone_number"
+        delivery = Delivery(attribute, user.attributes[attribute])
+        sending = send(user, delivery, source, code)
+        if beside:
+            send_beside(pool, ports, sending)
+        else:
+            await sending
         return medium, mask(delivery.destination)
 
     return Desk(

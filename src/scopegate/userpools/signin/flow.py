@@ -63,11 +63,12 @@ AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
 class SendCode(Protocol):
     """Sends a code to a user by EMAIL or SMS and says where to: (medium, destination with its middle hidden).
 
-    source: of the CustomMessage trigger. Raises CodeDeliveryFailureException.
+    source: of the CustomMessage trigger. beside: the answer does not wait for it, so that its time does not tell who is
+    there. Raises CodeDeliveryFailureException, when it waits.
     """
 
     def __call__(
-        self, user: User, medium: str, source: str, code: str, metadata: Mapping[str, str] | None
+        self, user: User, medium: str, source: str, code: str, *, beside: bool
     ) -> Awaitable[tuple[str, str]]: ...
 
 
@@ -441,7 +442,8 @@ async def _send(
     if user is None:
         destination = imagine_destination(desk.seal, desk.document, username)
     else:
-        medium, destination = await desk.send_code(user, medium, "Authentication", code, desk.metadata)
+        beside = not amr and desk.client.sign_in.hides_users
+        medium, destination = await desk.send_code(user, medium, "Authentication", code, beside=beside)
     state = {"username": username, "amr": amr, "via": via or desk.via, "code": code}
     session = await put_new(desk, factor, user, state)
     parameters = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}

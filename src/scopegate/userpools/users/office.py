@@ -7,10 +7,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
-
 from scopegate.base import clock
-from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.ports import Passwords, Ports
 from scopegate.store.port import Store, Tx
@@ -18,7 +15,7 @@ from scopegate.store.sealing import Sealer
 from scopegate.userpools.messages import queries as messages
 from scopegate.userpools.messages.compose import compose
 from scopegate.userpools.messages.model import Delivery, Message, mask
-from scopegate.userpools.messages.post import post
+from scopegate.userpools.messages.post import post, send_beside
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries
 from scopegate.userpools.triggers import NO_CLIENT, About, attributes_of
@@ -31,9 +28,6 @@ FORGOT_PASSWORD: Final = "forgot_password"  # noqa: S105 - what a code is for
 _DIGITS: Final = 6
 _WINDOW_S: Final = 3_600
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
-
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +140,8 @@ class Office:
         await self.post(user, message)
 
     def do_beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """What an answer that does not tell who is there leaves behind it; failures are told to the log alone."""
-
-        async def done() -> None:
-            try:
-                await work
-            except AwsError as error:
-                log.warning("user.not_sent", user_pool_id=self.pool.pool_id, code=error.code, why=error.log)
-
-        self.ports.beside(done())
+        """`send_beside` of this pool."""
+        send_beside(self.pool, self.ports, work)
 
     async def check_code(self, user: User | None, purpose: str, code: str) -> None:
         """Whether this is the code; it is not used up yet. The try counts whatever comes of it.
