@@ -48,7 +48,7 @@ def attempt(guarded: Production, client_id: str, username: str, password: str) -
 
 
 def test_one_password_on_many_users_is_braked_by_address(guarded: Production) -> None:
-    _, client_id = with_user(guarded)
+    pool_id, client_id = with_user(guarded)
     _, other = with_user(guarded)
 
     refusals = []
@@ -61,3 +61,7 @@ def test_one_password_on_many_users_is_braked_by_address(guarded: Production) ->
     assert 50 <= len(refusals) < MOST
     assert attempt(guarded, client_id, "ada", PASSWORD) == "Password attempts exceeded"
     assert attempt(guarded, other, "ada", PASSWORD) == ""
+    # Nor is an older directory asked, which the pool's function could be made to guess at.
+    function = "arn:aws:lambda:us-east-1:000000000000:function:older-directory"
+    guarded.aws("cognito-idp").update_user_pool(UserPoolId=pool_id, LambdaConfig={"UserMigration": function})
+    assert attempt(guarded, client_id, "somebody", PASSWORD) == "Password attempts exceeded"

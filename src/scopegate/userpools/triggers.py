@@ -9,7 +9,7 @@ Source: reference, "Lambda triggers", "Pre-token generation", "Error texts".
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -56,6 +56,13 @@ class About:
     client_id: str = NO_CLIENT
     attributes: Mapping[str, str] | None = None
     client_metadata: Mapping[str, str] | None = None
+
+    def with_address(self, attribute: str, address: str) -> "About":
+        """As a message to an address is told of: it is the user's already, who still has to prove it."""
+        attributes = self.attributes or {}
+        if attributes.get(attribute) == address:
+            return self
+        return replace(self, attributes={**attributes, attribute: address, f"{attribute}_verified": "false"})
 
 
 def attributes_of(user: User) -> dict[str, str]:
@@ -239,13 +246,15 @@ async def verify_auth_challenge(
 
 @dataclass(frozen=True, slots=True)
 class MigratedUser:
-    """A user whom UserMigration brought. status: CONFIRMED or RESET_REQUIRED."""
+    """A user whom UserMigration brought. status: CONFIRMED or RESET_REQUIRED. sms_mfa: codes by SMS are asked for.
+
+    Nobody is welcomed: the invitation would tell the password, which is the user's own.
+    """
 
     attributes: Mapping[str, str]
     status: str
-    suppress_message: bool
-    mediums: tuple[str, ...]
     force_alias: bool
+    sms_mfa: bool
 
 
 async def user_migration(
@@ -279,15 +288,15 @@ def _read_migrated(response: Mapping[str, Any]) -> MigratedUser | None:
     attributes = _read_texts(response, "userAttributes")
     if not attributes:
         return None
-    mediums = response.get("desiredDeliveryMediums") or []
     status = response.get("finalUserStatus") or "RESET_REQUIRED"
-    action = response.get("messageAction")
+    action = response.get("messageAction") or None
     known = status in ("CONFIRMED", "RESET_REQUIRED") and action in (None, "RESEND", "SUPPRESS")
-    if not known or not isinstance(mediums, list) or not set(map(str, mediums)) <= {"EMAIL", "SMS"}:
+    sms_mfa = _read_flag(response, "enableSMSMFA")
+    if not known or not set(_read_names(response, "desiredDeliveryMediums")) <= {"EMAIL", "SMS"}:
         raise _Unusable
-    return MigratedUser(
-        attributes, status, action == "SUPPRESS", tuple(mediums), _read_flag(response, "forceAliasCreation")
-    )
+    if sms_mfa and not attributes.get("phone_number"):
+        raise _Unusable
+    return MigratedUser(attributes, status, _read_flag(response, "forceAliasCreation"), sms_mfa)
 
 
 # Messages
@@ -326,7 +335,8 @@ def has_sender(pool: PoolView, medium: str) -> bool:
 
 
 async def custom_sender(pool: PoolView, invoke: Invoke, medium: str, source: str, about: About, code: str) -> bool:
-    """Hand a code to the pool's own sender; False for a pool without one. A sender that fails stops nothing.
+    """Hand a code to the pool's own sender; False for a pool without one. A sender that fails stops nothing, and what
+    it answers is not read.
 
     medium: EMAIL or SMS. code: as the event has it.
     """
@@ -335,7 +345,7 @@ async def custom_sender(pool: PoolView, invoke: Invoke, medium: str, source: str
         return False
     request = {"type": "customEmailSenderRequestV1" if medium == "EMAIL" else "customSMSSenderRequestV1", "code": code}
     try:
-        await _ask(pool, invoke, name, source, about, request, {}, _read_nothing, None)
+        await _call(pool, invoke, name, source, about, request, {})
     except AwsError as error:
         log.warning("trigger.sender_failed", trigger=name, user_pool_id=pool.pool_id, code=error.code)
     return True
@@ -539,30 +549,31 @@ async def _ask(
     read: Callable[[Mapping[str, Any]], T],
     otherwise: T,
 ) -> T:
-    """What one function says; `otherwise` for a pool without it. name: as LambdaConfig has it.
-
-    1. the event; 2. the function, again when it is late; 3. its error; 4. its answer.
-    """
-    trigger = pool.triggers.get(name)
-    if trigger is None:
+    """What one function says; `otherwise` for a pool without it. name: as LambdaConfig has it."""
+    if name not in pool.triggers:
         return otherwise
-    # 1
-    payload = orjson.dumps(_render_event(pool, trigger, name, source, about, request, response))
-    # 2
-    answer = await _invoke(pool, invoke, trigger, name, payload)
-    # 3
-    if answer.function_error is not None:
-        text = _error_text(answer.payload)
-        raise AwsError("UserLambdaValidationException", f"{name} failed with error {text}.")
-    # 4
+    answer = await _call(pool, invoke, name, source, about, request, response)
     try:
-        event = orjson.loads(answer.payload)
+        event = orjson.loads(answer)
     except orjson.JSONDecodeError:
         raise _invalid("Invalid lambda function output : Invalid JSON", name, pool) from None
     try:
         return read(_read_object(_read_object({"event": event}, "event", needed=True), "response"))
     except _Unusable:
         raise _invalid("Unrecognizable lambda output", name, pool) from None
+
+
+async def _call(
+    pool: PoolView, invoke: Invoke, name: str, source: str, about: About, request: Event, response: Event
+) -> bytes:
+    """What a function that the pool has answers to an event: again when it is late; its error is the caller's."""
+    trigger = pool.triggers[name]
+    payload = orjson.dumps(_render_event(pool, trigger, name, source, about, request, response))
+    answer = await _invoke(pool, invoke, trigger, name, payload)
+    if answer.function_error is not None:
+        text = _error_text(answer.payload)
+        raise AwsError("UserLambdaValidationException", f"{name} failed with error {text}.")
+    return answer.payload
 
 
 _SOURCES: Final[Mapping[str, str]] = {

@@ -332,14 +332,19 @@ def test_user_migration(world: World) -> None:
     )
 
     assert said == triggers.MigratedUser(
-        {"email": "ada@example.com", "email_verified": "true"}, "CONFIRMED", True, (), False
+        {"email": "ada@example.com", "email_verified": "true"}, "CONFIRMED", force_alias=False, sms_mfa=False
     )
     assert function.event["request"] == {"password": "Old-Password-1", "validationData": None}
 
 
 @pytest.mark.parametrize(
     ("response", "is_nobody"),
-    [({}, True), ({"userAttributes": {}}, True), ({"userAttributes": {"a": "b"}, "finalUserStatus": "ADMIN"}, False)],
+    [
+        ({}, True),
+        ({"userAttributes": {}}, True),
+        ({"userAttributes": {"a": "b"}, "finalUserStatus": "ADMIN"}, False),
+        ({"userAttributes": {"a": "b"}, "enableSMSMFA": True}, False),
+    ],
 )
 def test_a_migration_without_a_user_brings_nobody(world: World, response: dict[str, Any], is_nobody: bool) -> None:
     asked = triggers.user_migration(

@@ -52,8 +52,11 @@ def handler(event, context):
                 "groupOverrideDetails": {"groupsToOverride": ["chosen"]},
             }
         case "UserMigration":
-            if event["userName"] == "old" and request.get("password", "Old-Password-1") == "Old-Password-1":
-                response["userAttributes"] = {"email": "old@example.com", "email_verified": "true"}
+            if event["userName"].startswith("old") and request.get("password", "Old-Password-1") == "Old-Password-1":
+                response["userAttributes"] = {"email": event["userName"] + "@example.com", "email_verified": "true"}
+                if event["userName"] == "old-with-phone":
+                    response["userAttributes"].update(phone_number="+12025550123", phone_number_verified="true")
+                    response["enableSMSMFA"] = True
                 response["finalUserStatus"] = "CONFIRMED"
                 response["messageAction"] = "SUPPRESS"
     return event
@@ -123,6 +126,11 @@ def test_sign_up_with_functions(server: Server, function_arn: str) -> None:
     assert after["clientMetadata"] == {"at": "end"}
     assert after["userAttributes"]["cognito:user_status"] == "CONFIRMED"
     assert {event["callerContext"]["clientId"] for event in sent} == {client["ClientId"]}
+    assert {name: writing[name] for name in ("codeParameter", "linkParameter", "usernameParameter")} == {
+        "codeParameter": "{####}",
+        "linkParameter": "{##Click Here##}",
+        "usernameParameter": None,
+    }
 
 
 def test_a_function_confirms_and_verifies(server: Server, function_arn: str) -> None:
@@ -212,6 +220,47 @@ def test_signing_in_with_functions(server: Server, function_arn: str) -> None:
     ]
 
 
+def test_metadata_that_begins_a_sign_in_is_validation_data(server: Server, function_arn: str) -> None:
+    """botocore, InitiateAuth, ClientMetadata: the functions before a sign-in are told it, those after it are not."""
+    people = with_triggers(
+        server, function_arn, "PreAuthentication", "PostAuthentication", "PreTokenGeneration", "UserMigration"
+    )
+    client = people.client()
+    people.user("ada", permanent=False)
+    begin = {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client["ClientId"], "ClientMetadata": {"at": "start"}}
+
+    asked = people.idp.initiate_auth(**begin, AuthParameters={"USERNAME": "ada", "PASSWORD": PASSWORD})
+    result = people.idp.respond_to_auth_challenge(
+        ChallengeName=asked["ChallengeName"],
+        ClientId=client["ClientId"],
+        Session=asked["Session"],
+        ChallengeResponses={"USERNAME": "ada", "NEW_PASSWORD": "Other-Horse-9"},
+        ClientMetadata={"at": "end"},
+    )["AuthenticationResult"]
+    people.idp.initiate_auth(**begin, AuthParameters={"USERNAME": "old", "PASSWORD": "Old-Password-1"})
+    token = {"REFRESH_TOKEN": result["RefreshToken"]}
+    people.idp.initiate_auth(**{**begin, "AuthFlow": "REFRESH_TOKEN_AUTH"}, AuthParameters=token)
+    people.idp.get_tokens_from_refresh_token(
+        ClientId=client["ClientId"], RefreshToken=result["RefreshToken"], ClientMetadata={"at": "renewal"}
+    )
+
+    told = [
+        (event["triggerSource"], *(event["request"].get(name) for name in ("validationData", "clientMetadata")))
+        for event in events(server, people)
+    ]
+    assert told == [
+        ("PreAuthentication_Authentication", {"at": "start"}, None),
+        ("PostAuthentication_Authentication", None, {"at": "end"}),
+        ("TokenGeneration_NewPasswordChallenge", None, {"at": "end"}),
+        ("UserMigration_Authentication", {"at": "start"}, None),
+        ("PreAuthentication_Authentication", {"at": "start"}, None),
+        ("PostAuthentication_Authentication", None, None),
+        ("TokenGeneration_Authentication", None, None),
+        ("TokenGeneration_RefreshTokens", None, None),
+        ("TokenGeneration_RefreshTokens", None, {"at": "renewal"}),
+    ]
+
+
 def test_tokens_as_a_function_changes_them(server: Server, function_arn: str) -> None:
     """Reference, "Pre-token generation": V2_0 changes both tokens of a user."""
     trigger = {"LambdaVersion": "V2_0", "LambdaArn": function_arn}
@@ -267,6 +316,24 @@ def test_users_of_an_older_directory_come_along(server: Server, function_arn: st
     assert people.tokens(client, "old", "Old-Password-1")
     assert people.by_srp(client, "old", "Old-Password-1")["AuthenticationResult"]
 
+    guarded = with_triggers(server, function_arn, "UserMigration", "PreAuthentication")
+    with refused("UserLambdaValidationException", "PreAuthentication failed with error not old."):
+        guarded.idp.initiate_auth(
+            AuthFlow="USER_PASSWORD_AUTH",
+            ClientId=guarded.client()["ClientId"],
+            AuthParameters={"USERNAME": "old", "PASSWORD": "Old-Password-1"},
+            ClientMetadata={"fail": "PreAuthentication"},
+        )
+    with_phone = with_triggers(
+        server,
+        function_arn,
+        "UserMigration",
+        MfaConfiguration="OPTIONAL",
+        SmsConfiguration={"SnsCallerArn": "arn:aws:iam::000000000000:role/sms"},
+    )
+    asked = with_phone.by_password(with_phone.client(), "old-with-phone", "Old-Password-1")
+    assert asked["ChallengeName"] == "SMS_MFA"
+
     other = with_triggers(server, function_arn, "UserMigration")
     details = other.idp.forgot_password(ClientId=other.client()["ClientId"], Username="old")["CodeDeliveryDetails"]
     assert details["Destination"] == "o***@e***"
@@ -277,12 +344,22 @@ def test_a_sender_of_the_pools_own(server: Server, function_arn: str) -> None:
     sender = {"LambdaVersion": "V1_0", "LambdaArn": function_arn}
     key = "arn:aws:kms:us-east-1:000000000000:key/1"
     people = make_people(
-        server, LambdaConfig={"CustomEmailSender": sender, "KMSKeyID": key}, AutoVerifiedAttributes=["email"]
+        server,
+        LambdaConfig={"CustomEmailSender": sender, "KMSKeyID": key},
+        AutoVerifiedAttributes=["email"],
+        UserAttributeUpdateSettings={"AttributesRequireVerificationBeforeUpdate": ["email"]},
     )
+    client = people.client()
 
-    sign_up(people, people.client())
+    sign_up(people, client)
+    people.idp.confirm_sign_up(ClientId=client["ClientId"], Username="ada", ConfirmationCode=people.code("ada"))
+    new = [{"Name": "email", "Value": "new@example.com"}]
+    people.idp.update_user_attributes(AccessToken=people.tokens(client)["AccessToken"], UserAttributes=new)
 
-    (event,) = events(server, people)
-    assert event["triggerSource"] == "CustomEmailSender_SignUp"
-    assert event["request"]["type"] == "customEmailSenderRequestV1"
-    assert base64.b64decode(event["request"]["code"]).decode() == people.code("ada")
+    first, then = events(server, people)
+    assert first["triggerSource"] == "CustomEmailSender_SignUp"
+    assert first["request"]["type"] == "customEmailSenderRequestV1"
+    assert base64.b64decode(first["request"]["code"]).decode() == people.code("ada", "SignUp")
+    assert then["triggerSource"] == "CustomEmailSender_UpdateUserAttribute"
+    told = then["request"]["userAttributes"]  # a code that proves the new address goes nowhere else
+    assert (told["email"], told["email_verified"]) == ("new@example.com", "false")

@@ -17,10 +17,10 @@ from scopegate.userpools.triggers import About, MessageTexts, custom_message, ha
 
 CODE: Final = "{####}"
 USERNAME: Final = "{username}"
+LINK: Final = "{##Click Here##}"
 INVITATION: Final = "AdminCreateUser"
 
 _LINK: Final = re.compile(r"\{##(.*?)##\}", re.DOTALL)
-_LINK_PARAMETER: Final = "{##Click Here##}"
 _VERIFICATION: Final = frozenset({"SignUp", "ResendCode", "UpdateUserAttribute", "VerifyUserAttribute"})
 _BY_LINK: Final = frozenset({"SignUp", "ResendCode"})
 
@@ -46,6 +46,7 @@ async def compose(
     Raises AwsError: what the failure of a CustomMessage function is answered with, InvalidLambdaResponseException for a
     text without the code.
     """
+    about = about.with_address(delivery.attribute, delivery.destination)
     is_mail = delivery.medium == EMAIL
     by_link = is_mail and purpose in _BY_LINK and _confirms_with_link(pool.document)
     subject, body = _template(pool.document, purpose, is_mail=is_mail, by_link=by_link)
@@ -56,7 +57,7 @@ async def compose(
             purpose,
             about,
             code=CODE,
-            link=_LINK_PARAMETER if by_link else None,
+            link=LINK,
             username=USERNAME if purpose == INVITATION else None,
         )
         subject, body = _replace(subject, body, texts, purpose, is_mail=is_mail)

@@ -56,6 +56,11 @@ class Message:
     body: str = field(repr=False)
     code: str = field(default="", repr=False)
 
+    @property
+    def attribute(self) -> str:
+        """The user's attribute that has the destination."""
+        return next(name for name, medium in _ATTRIBUTES.items() if medium == self.medium)
+
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:

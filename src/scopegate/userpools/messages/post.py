@@ -31,6 +31,7 @@ async def post(pool: PoolView, ports: Ports, message: Message, about: About) -> 
     """Send what is in the outbox already. Raises CodeDeliveryFailureException when the mail server does not take it."""
     # Without KMS the code is not encrypted; see docs/divergences.md.
     code = base64.b64encode(message.code.encode()).decode("ascii")
+    about = about.with_address(message.attribute, message.destination)
     if await custom_sender(pool, ports.invoke, message.medium, message.purpose, about, code):
         return
     if message.medium == EMAIL and ports.send_mail is not None:

@@ -26,10 +26,11 @@ def open_desk(
     *,
     via: str,
     metadata: Mapping[str, str] | None = None,
+    validation_data: Mapping[str, str] | None = None,
     address: str = "",
     settings: Settings,
 ) -> Desk:
-    """via: of the tokens that come of it. metadata: ClientMetadata of this request. address: where it came from."""
+    """via: of the tokens that come of it. metadata, validation_data: Desk's. address: where the request came from."""
 
     async def send(user: User, delivery: Delivery, source: str, code: str) -> None:
         about = About(user.username, client.client_id, attributes_of(user), metadata)
@@ -57,6 +58,7 @@ def open_desk(
         client=client,
         via=via,
         metadata=metadata,
+        validation_data=validation_data,
         address=address,
         rates=None if settings.development else ports.rates,
     )

@@ -10,7 +10,7 @@ Source: reference, "Auth flows and challenges", "SECRET_HASH, SRP, devices", "Er
 import base64
 import json
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from scopegate.base import clock
@@ -74,7 +74,8 @@ class SendCode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where somebody signs in. via: Family's. metadata: ClientMetadata of this request, for the pool's functions.
+    """Where somebody signs in. via: Family's. metadata: ClientMetadata of the answer to a challenge, for the pool's
+    functions; validation_data: of the request that begins a sign-in, for those before and instead of it alone.
 
     address: where the request came from; rates: of wrong passwords by address, None where they are not braked.
     """
@@ -88,6 +89,7 @@ class Desk:
     client: AppClient
     via: str
     metadata: Mapping[str, str] | None = None
+    validation_data: Mapping[str, str] | None = None
     address: str = ""
     rates: Rates | None = None
 
@@ -135,8 +137,10 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
     # 1
     user = await find_somebody(desk, username)
     if user is None and "UserMigration" in desk.pool.triggers:
+        check_lock(desk, None)
         user = await _migrate(desk, username, password)
         if user is not None:
+            await _ask_before(desk, user, username)
             return await after_first_factor(desk, user, ("pwd",))
     # 2
     await _ask_before(desk, user, username)
@@ -266,15 +270,15 @@ async def _ask_before(desk: Desk, user: User | None, username: str) -> None:
         return
     hidden = user is None if desk.client.sign_in.hides_users else None
     about = desk.about(user, username)
-    await triggers.pre_authentication(
-        desk.pool, desk.invoke, replace(about, client_metadata=None), desk.metadata, user_not_found=hidden
-    )
+    await triggers.pre_authentication(desk.pool, desk.invoke, about, desk.validation_data, user_not_found=hidden)
 
 
 async def _migrate(desk: Desk, username: str, password: str) -> User | None:
     """Somebody whom the older directory knows by this password becomes a user with it."""
     about = About(username, desk.client.client_id, None, desk.metadata)
-    brought = await triggers.user_migration(desk.pool, desk.invoke, "Authentication", about, password, desk.metadata)
+    brought = await triggers.user_migration(
+        desk.pool, desk.invoke, "Authentication", about, password, desk.validation_data
+    )
     if brought is None:
         return None
     return await adopt_user(desk.store, desk.seal, desk.passwords, desk.document, username, brought, password)
@@ -465,7 +469,7 @@ async def go_on_custom(
 ) -> Outcome:
     """What the pool's function wants next: tokens, an end, the password's proof, or a challenge of its own."""
     hidden = user is None if desk.client.sign_in.hides_users else None
-    about = replace(desk.about(user, username), client_metadata=desk.metadata if rounds else None)
+    about = desk.about(user, username)
     said = await triggers.define_auth_challenge(desk.pool, desk.invoke, about, rounds, user_not_found=hidden)
     if said.fail_authentication or (said.issue_tokens and user is None):
         raise refusals.wrong_password(log="DefineAuthChallenge ended the sign-in")

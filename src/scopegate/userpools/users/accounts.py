@@ -16,7 +16,7 @@ from scopegate.userpools.signin import srp
 from scopegate.userpools.triggers import MigratedUser
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.attributes import aliases_of, attribute_of_name, check_attributes, in_order
-from scopegate.userpools.users.model import CONFIRMED, Secrets, User, name_key_of
+from scopegate.userpools.users.model import CONFIRMED, SMS_MFA, Secrets, User, name_key_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,6 +122,8 @@ async def adopt_user(
     user = new_user(pool, name, sub, attributes, status=brought.status, now=now)
     if password is not None and brought.status == CONFIRMED:
         user = with_password(user, await hash_password(passwords, user.pool_id, name, password), now)
+    if brought.sms_mfa:
+        user = replace(user, mfa=(SMS_MFA,), preferred_mfa=SMS_MFA)
     exists = refusals.user_exists()
     await store.write(lambda tx: insert_user(tx, seal, pool, user, exists, force_alias=brought.force_alias))
     return user

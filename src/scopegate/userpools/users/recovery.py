@@ -94,7 +94,7 @@ async def _migrate(office: Office, username: str) -> User | None:
     """Somebody whom an older directory knows becomes a user who has to choose a password."""
     client_id = office.client.client_id if office.client is not None else triggers.NO_CLIENT
     about = About(username, client_id, None, office.metadata)
-    brought = await triggers.user_migration(office.pool, office.ports.invoke, _SOURCE, about, None, office.metadata)
+    brought = await triggers.user_migration(office.pool, office.ports.invoke, _SOURCE, about, None, None)
     if brought is None:
         return None
     brought = replace(brought, status=RESET_REQUIRED)

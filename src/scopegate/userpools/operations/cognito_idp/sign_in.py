@@ -117,7 +117,7 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
         return await _refresh(call, pool, client, given, request)
     username = _required(given, "USERNAME")
     await prove_secret(call, client, given.get("SECRET_HASH"), username)
-    desk = desk_of(call, pool, client, request.get("ClientMetadata"))
+    desk = desk_of(call, pool, client, validation_data=request.get("ClientMetadata"))
     match name:
         case "USER_PASSWORD_AUTH" | "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH":
             outcome: Outcome = await flow.begin_with_password(desk, username, _required(given, "PASSWORD"))
@@ -135,13 +135,20 @@ async def _respond(call: Call, pool: PoolView, client: AppClient, request: Shape
     given: Mapping[str, str] = request.get("ChallengeResponses") or {}
     username = _required(given, "USERNAME")
     await prove_secret(call, client, given.get("SECRET_HASH"), username)
-    desk = desk_of(call, pool, client, request.get("ClientMetadata"))
+    desk = desk_of(call, pool, client, metadata=request.get("ClientMetadata"))
     outcome = await answer(desk, request["ChallengeName"], request.get("Session"), given)
     return await _render(call, desk, outcome)
 
 
-def desk_of(call: Call, pool: PoolView, client: AppClient, metadata: Mapping[str, str] | None) -> Desk:
-    """Where somebody signs in by an operation."""
+def desk_of(
+    call: Call,
+    pool: PoolView,
+    client: AppClient,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    validation_data: Mapping[str, str] | None = None,
+) -> Desk:
+    """Where somebody signs in by an operation. metadata, validation_data: Desk's."""
     return open_desk(
         pool,
         client,
@@ -150,6 +157,7 @@ def desk_of(call: Call, pool: PoolView, client: AppClient, metadata: Mapping[str
         call.seal,
         via=_VIA,
         metadata=metadata,
+        validation_data=validation_data,
         address=call.peer,
         settings=call.settings,
     )
@@ -208,7 +216,7 @@ async def _refresh(call: Call, pool: PoolView, client: AppClient, given: Mapping
     if not client.is_public:
         secret_hash = given.get("SECRET_HASH")
         await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, *_names_behind(call, tx, token)))
-    issued = await _renew(call, pool, client, token, request.get("ClientMetadata"))
+    issued = await _renew(call, pool, client, token, None)
     return {"ChallengeParameters": {}, "AuthenticationResult": _render_issued(issued)}
 
 
