@@ -1,4 +1,4 @@
-"""Which scopes a machine's token carries.
+"""Which scopes a token carries.
 
 Source: RFC 6749 sections 3.3 and 4.4.2; reference, POST /oauth2/token, "Scope handling"; attack row O11.
 """
@@ -9,7 +9,10 @@ from typing import Final
 
 from scopegate.base.errors import OAuthError
 from scopegate.base.limits import limit
-from scopegate.userpools.model import AppClient
+from scopegate.userpools.model import STANDARD_SCOPES, AppClient
+
+ABOUT_USERS: Final = frozenset({"email", "phone", "profile"})
+"""Scopes that are granted together with `openid` only."""
 
 _MOST_SCOPES: Final = limit("userpools.client_scopes")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
@@ -44,3 +47,13 @@ def decide_scopes(requested: Iterable[str] | None, client: AppClient, defined: S
     if not granted:
         raise OAuthError("invalid_scope", log="no custom scope is left to grant")
     return granted
+
+
+def keep_grantable(names: Iterable[str], client: AppClient, defined: Set[str]) -> tuple[str, ...]:
+    """Those of a user's scopes that the client may have now, in their order.
+
+    Left out is what the client does not allow, what no resource server defines, and what goes together with `openid`
+    where that is not there. defined: what the pool's resource servers have.
+    """
+    kept = tuple(name for name in names if name in client.scopes and (name in STANDARD_SCOPES or name in defined))
+    return kept if "openid" in kept else tuple(name for name in kept if name not in ABOUT_USERS)

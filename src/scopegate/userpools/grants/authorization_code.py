@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scopegate.base import clock
@@ -17,6 +17,7 @@ from scopegate.jose.sign import encode_segment
 from scopegate.store.port import Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.grants.grant import Granted, GrantRequest
+from scopegate.userpools.scopes import keep_grantable
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import Family, digest_of
 from scopegate.userpools.signin.tokens import Opened, open_family, sign_tokens
@@ -81,7 +82,8 @@ async def _redeem(request: GrantRequest) -> Granted:
 def _take(tx: Tx, seal: Sealer, request: GrantRequest) -> _Redeemed | OAuthError:
     """1 the code is there; 2 of this client; 3 not used before, else what it gave is taken back; 4 not expired;
     5 the same redirect URI, byte for byte; 6 its PKCE challenge met, and no verifier without one; 7 its user may sign
-    in; 8 the client may read what the scopes show. Refusals are returned, so that what 3 takes back is written.
+    in; 8 the client may still have some of the scopes, and read what they show. Refusals are returned, so that what 3
+    takes back is written.
     """
     digest = digest_of(request.form["code"])
     code = queries.find_code(tx, digest)
@@ -110,13 +112,17 @@ def _take(tx: Tx, seal: Sealer, request: GrantRequest) -> _Redeemed | OAuthError
     if user is None or not user.enabled or user.status != CONFIRMED:
         return OAuthError("invalid_grant", log="the user is disabled, deleted or has to choose a password")
     # 8
+    scopes = keep_grantable(code.family.scopes, request.client, request.pool.scopes)
+    if not scopes:
+        return OAuthError("invalid_grant", log="the client may have none of the scopes any more")
     allowed = request.client.sign_in.read_attributes
     for scope, needed in _NEEDED.items():
-        if scope in code.family.scopes and allowed is not None and not needed <= allowed:
+        if scope in scopes and allowed is not None and not needed <= allowed:
             return OAuthError("invalid_grant", log=f"the client may not read what the scope {scope} shows")
     if not queries.redeem_code(tx, digest):
         return OAuthError("invalid_grant", log="the authorization code was used at the same moment")
-    return _Redeemed(code.family, user, open_family(tx, seal, code.family))
+    family = replace(code.family, scopes=scopes)
+    return _Redeemed(family, user, open_family(tx, seal, family))
 
 
 def _pkce_fault(challenge: str, verifier: str | None) -> str | None:

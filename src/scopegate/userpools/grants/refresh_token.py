@@ -41,7 +41,7 @@ async def _renew(request: GrantRequest) -> Granted:
     try:
         issued = await renew_tokens(edge.store, edge.seal, request.pool, request.client, token, edge.ports.invoke)
     except RefreshRefused as refused:
-        raise OAuthError("invalid_grant", log=_REASONS[refused.kind]) from None
+        raise OAuthError("invalid_grant", log=refused.log or _REASONS[refused.kind]) from None
     except AwsError as error:
         raise OAuthError("invalid_grant", error.message, log=f"pre-token function: {error}") from None
     return Granted(issued.access_token, issued.expires_in_s, issued.scopes, issued.id_token, issued.refresh_token)

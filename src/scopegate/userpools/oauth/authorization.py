@@ -16,7 +16,7 @@ from scopegate.base.errors import OAuthError
 from scopegate.base.limits import limit
 from scopegate.http.forms import FormError, parse_form
 from scopegate.userpools.model import STANDARD_SCOPES, AppClient, PoolView, View
-from scopegate.userpools.scopes import parse_scope
+from scopegate.userpools.scopes import ABOUT_USERS, keep_grantable, parse_scope
 
 PARAMETERS: Final = (
     "response_type",
@@ -44,7 +44,6 @@ _MAX_AGE: Final = re.compile(r"[0-9]{1,9}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_SCOPES: Final = limit("userpools.client_scopes")
-_ABOUT_USERS: Final = frozenset({"email", "phone", "profile"})
 
 
 class NoRedirect(Exception):
@@ -242,11 +241,9 @@ def _decide_scopes(text: str | None, client: AppClient, pool: PoolView, answerin
             raise answering.refuse("invalid_scope", log="scope is not names divided by one space") from None
         if len(names) > _MOST_SCOPES or not client.scopes.issuperset(names):
             raise answering.refuse("invalid_scope", log="a scope that the client does not allow")
-    granted = tuple(name for name in names if name in STANDARD_SCOPES or name in pool.scopes)
-    if "openid" not in granted:
-        if text is not None and not _ABOUT_USERS.isdisjoint(granted):
-            raise answering.refuse("invalid_scope", log="a scope that goes together with openid only")
-        granted = tuple(name for name in granted if name not in _ABOUT_USERS)
+    if text is not None and "openid" not in names and not ABOUT_USERS.isdisjoint(names):
+        raise answering.refuse("invalid_scope", log="a scope that goes together with openid only")
+    granted = keep_grantable(names, client, pool.scopes)
     if not granted:
         raise answering.refuse("invalid_scope", log="no scope is left to grant")
     return granted

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ class Family:
     """All tokens of one sign-in, known by their `origin_jti`.
 
     via: how it began, in the word that a pre-token function is told: HostedAuth, Authentication, NewPasswordChallenge.
-    resource: the access token's `aud`, "" without one. nonce: of the ID token, "" without one.
+    resource: the access token's `aud`, "" without one. nonce: of the ID token, "" without one. earlier: the digests, in
+    hexadecimal, of tokens before the previous one that may still be used, and when each was rotated out.
     """
 
     origin_jti: str
@@ -41,6 +43,7 @@ class Family:
     previous: bytes | None = field(default=None, repr=False)
     rotated_at: float | None = None
     successor: str = field(default="", repr=False)  # the token that took the previous one's place, sealed
+    earlier: Mapping[str, float] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

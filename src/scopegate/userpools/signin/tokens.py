@@ -16,6 +16,7 @@ from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.claims import access_claims, groups_of, half_hash, id_claims
 from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.scopes import keep_grantable
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token
 from scopegate.userpools.triggers import About, attributes_of, pre_token_generation
@@ -23,6 +24,7 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, RESET_REQUIRED, UNCONFIRMED, Membership, User
 
 _REFRESHED: Final = "RefreshTokens"
+_MOST_ROTATED_OUT: Final = 16  # who rotates faster than this allows loses the oldest
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,9 +42,10 @@ class RefreshRefused(Exception):
     """kind: `unknown` (no token of this client), `revoked`, `expired`, `reused` (and its family is revoked now),
     `disabled`, `deleted`, `reset` (its user has to choose a password)."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, log: str = "") -> None:
         super().__init__(kind)
         self.kind = kind
+        self.log = log
 
 
 def new_family(
@@ -140,8 +143,9 @@ async def renew(
 ) -> Issued:
     """New tokens for a refresh token.
 
-    1. it is one of ours, of this client, and its sign-in stands; 2. its user may still sign in; 3. under rotation
-    another takes its place; 4. the tokens. Raises RefreshRefused; AwsError of a pre-token function.
+    1. it is one of ours, of this client, and its sign-in stands; 2. its user may still sign in; 3. the client may still
+    have some of its scopes; 4. under rotation another takes its place; 5. the tokens, in which the nonce is no more
+    (OpenID Connect Core section 12.2). Raises RefreshRefused; AwsError of a pre-token function.
     """
     now = clock.now()
     origin_jti = find_origin_jti(seal, refresh_token)
@@ -154,12 +158,16 @@ async def renew(
         raise RefreshRefused("revoked")
     if family.expires_at <= now:
         raise RefreshRefused("expired")
+    # 3
+    scopes = _scopes_now(family, client, pool)
+    if not scopes:
+        raise RefreshRefused("revoked", "the client may have none of the scopes any more")
     digest = digest_of(refresh_token)
     grace_s = client.sign_in.rotation_grace_s
-    # 3
+    # 4
     successor = ""
     if digest != family.token:
-        if digest != family.previous or not _is_within(family, grace_s, now):
+        if digest.hex() not in _rotated_out(family, grace_s, now):
             await store.write(lambda tx: queries.revoke_family(tx, family, now))
             raise RefreshRefused("reused")
         successor = seal.open(base64.b64decode(family.successor), _successor_context(family)).decode()
@@ -167,19 +175,20 @@ async def renew(
         if not found.user.enabled:
             raise RefreshRefused("disabled")
         new, sealed = _make_successor(seal, family)
-        written = await store.write(lambda tx: queries.rotate_family(tx, family, digest_of(new), sealed, now))
+        kept = replace(family, earlier=_rotated_out(family, grace_s, now))
+        written = await store.write(lambda tx: queries.rotate_family(tx, kept, digest_of(new), sealed, now))
         if not written.result:  # another was first: now this one is the token before the newest
             return await renew(store, seal, pool, client, refresh_token, invoke, client_metadata=client_metadata)
         successor = new
     if not found.user.enabled:
         raise RefreshRefused("disabled")
-    # 4
+    # 5
     return await sign_tokens(
         pool,
         client,
         found.user,
         found.groups,
-        family,
+        replace(family, scopes=scopes, nonce=""),
         invoke,
         refresh_token=successor,
         source=_REFRESHED,
@@ -201,9 +210,22 @@ def _find(tx: Tx, seal: Sealer, origin_jti: str, pool: PoolView, client: AppClie
     return _Found(family, user, user_queries.memberships_of(tx, pool.pool_id, user.name_key))
 
 
-def _is_within(family: Family, grace_s: int | None, now: float) -> bool:
-    """Whether the token before the newest may still be used: never without a grace period, however fast it comes."""
-    return bool(grace_s) and family.rotated_at is not None and now <= family.rotated_at + (grace_s or 0)
+def _scopes_now(family: Family, client: AppClient, pool: PoolView) -> tuple[str, ...]:
+    """What a sign-in gives now: at the OAuth host no more than the client may have, and nothing without the flow."""
+    if family.via != HOSTED:
+        return family.scopes
+    if "authorization_code" not in client.grant_types:
+        return ()
+    return keep_grantable(family.scopes, client, pool.scopes)
+
+
+def _rotated_out(family: Family, grace_s: int | None, now: float) -> dict[str, float]:
+    """The tokens before the newest that may still be used, as `Family.earlier` has them: none without a grace period,
+    however fast one comes."""
+    if not grace_s or family.previous is None or family.rotated_at is None:
+        return {}
+    latest = {**family.earlier, family.previous.hex(): family.rotated_at}
+    return {digest: at for digest, at in list(latest.items())[-_MOST_ROTATED_OUT:] if now <= at + grace_s}
 
 
 def _make_successor(seal: Sealer, family: Family) -> tuple[str, str]:
