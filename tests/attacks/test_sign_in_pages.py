@@ -266,7 +266,7 @@ def test_o7_only_a_registered_address_is_gone_to(browser: Browser, uri: str) -> 
 def test_o7_other_parameters_lead_nowhere(browser: Browser, name: str) -> None:
     page = browser.get("/logout", {"client_id": WEB, name: "https://evil.example/"}, follow=False)
 
-    assert (page.status, page.location) == (200, "")
+    assert (page.status, page.location) == (400, "")
     assert "evil.example" not in page.html
 
 

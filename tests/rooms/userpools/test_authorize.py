@@ -176,6 +176,14 @@ def test_max_age_asks_again_when_the_sign_in_is_older(
     assert authorize(browser, max_age="60", prompt="none").query["error"] == "login_required"
 
 
+def test_max_age_of_nothing_asks_always_and_once(browser: Browser) -> None:
+    """OpenID Connect Core section 3.1.2.1: it is `prompt=login` in other words, in the second of the sign-in too."""
+    assert "code" in sign_in(browser, max_age="0").query
+
+    assert authorize(browser, max_age="0", prompt="none").query["error"] == "login_required"
+    assert "code" in authorize(browser, max_age="0").submit(username="ada", password=PASSWORD).query
+
+
 def test_a_session_is_good_for_an_hour(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reference, "Lifetimes"."""
     sign_in(browser)
@@ -346,11 +354,12 @@ def test_signing_out_with_a_redirect_uri_leads_to_the_sign_in_page(browser: Brow
 
 
 def test_signing_out_without_an_address_says_so(browser: Browser) -> None:
+    """Reference, "GET /logout": it is neither of the two forms, so programs see an error; people are signed out."""
     sign_in(browser)
 
     page = browser.get("/logout", {"client_id": WEB})
 
-    assert (page.status, page.location) == (200, "")
+    assert (page.status, page.location) == (400, "")
     assert authorize(browser).status == 200
 
 

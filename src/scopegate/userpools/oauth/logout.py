@@ -12,7 +12,8 @@ from scopegate.userpools.oauth.visit import Visit, read_asked
 
 async def answer_logout(visit: Visit) -> Response:
     """1 the client; 2 `logout_uri` wins, when it is one of the client's, byte for byte; 3 else with `redirect_uri` to
-    the sign-in page, as if authorize were asked; 4 else a page that says so. Signed out is only who gets there.
+    the sign-in page, as if authorize were asked; 4 else a page that says so: as at Cognito the browser is signed out,
+    and the status is that of an error, for neither form was asked for. Signed out is only who gets there.
 
     Raises NoRedirect, Redirected.
     """
@@ -32,4 +33,5 @@ async def answer_logout(visit: Visit) -> Response:
         return visit.go("/login")
     # 4
     await session.close_session(visit)
-    return visit.message(visit.say("signedOut.title"), visit.say("signedOut.lead"), visit.say("signedOut.text"))
+    title, lead, text = (visit.say(f"signedOut.{name}") for name in ("title", "lead", "text"))
+    return visit.message(title, lead, text, status=400)

@@ -60,7 +60,10 @@ def may_be_chosen(asked: Authorization, signed_in: SignedIn) -> bool:
 
 
 def _is_too_old(asked: Authorization, signed_in: SignedIn) -> bool:
-    return asked.max_age_s is not None and int(clock.now()) - signed_in.auth_time > asked.max_age_s
+    """`max_age=0` asks always, as `prompt=login` does (OpenID Connect Core section 3.1.2.1)."""
+    if asked.max_age_s is None:
+        return False
+    return asked.max_age_s == 0 or int(clock.now()) - signed_in.auth_time > asked.max_age_s
 
 
 async def open_session(visit: Visit, user: User, amr: tuple[str, ...]) -> SignedIn:
