@@ -58,10 +58,11 @@ def load_private_key(der: bytes) -> RSAPrivateKey:
 class KeyStock:
     """Key pairs made ahead by a background thread, so that CreateUserPool need not wait for two of them.
 
+    size: the two of one pool. More would cost every start what few use.
     The thread ends with the process; `close` ends it before.
     """
 
-    def __init__(self, size: int = 4) -> None:
+    def __init__(self, size: int = 2) -> None:
         self._keys: queue.Queue[NewKey] = queue.Queue(maxsize=size)
         self._wanted = threading.Semaphore(size)
         self._closed = False

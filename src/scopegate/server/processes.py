@@ -8,6 +8,7 @@ A child gets its settings on standard input and ends when that pipe closes, so n
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -33,6 +34,7 @@ from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_js
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
+_GARBAGE: Final = 500_000  # objects until the first collection while a role starts, as in `cli/main`
 _LONGEST_BASE: Final = 60
 _YOUNG_S: Final = 60  # a directory may not be locked yet
 _SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
@@ -400,6 +402,7 @@ def _main() -> None:
     role: Role = sys.argv[1]  # type: ignore[assignment]
     launch = launch_from_json(role, _read_line(sys.stdin.fileno()))
     configure(role=role, level=launch.log_level)
+    gc.set_threshold(_GARBAGE)
     try:
         uvloop.run(_run_child(launch))
     except SetupError as error:
