@@ -228,11 +228,13 @@ def test_an_authenticator_app_is_set_up_and_asked_for_from_then_on(server: Serve
 
 
 def test_the_qr_code_holds_the_key_for_the_app(server: Server, page: Page) -> None:
-    """Read from the picture, as an app reads it."""
-    with open_shop(server, {}, **TOTP_ONLY) as shop:
-        make_user(shop, "vera")
+    """Read from the picture, as an app reads it; the user is called as the user does, not by the pool's own name."""
+    with open_shop(server, {"UsernameAttributes": ["email"]}, **TOTP_ONLY) as shop:
+        make_user(shop, "vera@example.com", email="vera@example.com", email_verified="true")
         page.goto(shop.url())
-        sign_in(page, "vera")
+        page.get_by_label("Email").fill("vera@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
         shot = base64.b64encode(page.locator(".qr").screenshot()).decode()
         page.get_by_text("You cannot scan it?").click()
         key = page.locator("code").inner_text().replace(" ", "")
@@ -241,7 +243,7 @@ def test_the_qr_code_holds_the_key_for_the_app(server: Server, page: Page) -> No
         reader.add_script_tag(content=JSQR.read_text())
         read = reader.evaluate(READ_QR, f"data:image/png;base64,{shot}")
 
-        assert read == f"otpauth://totp/Orders:vera?secret={key}&issuer=Orders"
+        assert read == f"otpauth://totp/Orders:vera%40example.com?secret={key}&issuer=Orders"
 
 
 JSQR = Path(__file__).parents[1] / "wire" / "node" / "node_modules" / "jsqr" / "dist" / "jsQR.js"
@@ -347,6 +349,29 @@ def test_the_browser_stays_signed_in_until_it_signs_out(shop: Shop, page: Page) 
     page.goto(shop.url())
 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_what_a_form_led_to_is_come_back_to_and_loaded_again(shop: Shop, page: Page) -> None:
+    """And no browser asks whether to send a form again."""
+    page.goto(shop.url())
+    sign_in(page, "nobody", "Wrong-Horse-9")
+    page.get_by_role("link", name="Forgot your password?").click()
+    page.go_back()
+    expect(page.get_by_role("alert")).to_have_text("Incorrect username or password.")
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("Username").fill("rita")
+    page.get_by_label("Email").fill("rita@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Confirm your account")).to_be_visible()
+    page.reload()
+    page.go_back()
+    expect(page.get_by_label("Email")).to_have_value("rita@example.com")
+    page.go_forward()
+    page.get_by_label("Code", exact=True).fill(code_sent_to(shop.server, "rita@example.com"))
+    page.get_by_role("button", name="Confirm account").click()
+
+    assert tokens_of(shop, page)["id_token"]
 
 
 def test_pages_work_by_keyboard_alone(shop: Shop, page: Page) -> None:

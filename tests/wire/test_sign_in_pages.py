@@ -130,8 +130,11 @@ def test_a_challenge_goes_on_at_another_process(nodes: Nodes) -> None:
     session = page.forms[0].fields["session"]
 
     back = page.submit(code=pyotp.TOTP(key).now())
+    twice = page.submit(code=pyotp.TOTP(key).now())
+    del browser.cookies[f"/{app.pool_id}", "cognito"]
     replayed = page.submit(code=pyotp.TOTP(key).now())
 
+    assert twice.query["code"] != back.query["code"], "a form that is sent twice ends where it should"
     assert app.redeem(back.query["code"]).status_code == 200
     assert session not in replayed.html
     assert "That took too long. Please sign in again." in replayed.text

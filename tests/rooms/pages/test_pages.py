@@ -39,7 +39,7 @@ def contents(text: str) -> dict[str, dict[str, Any]]:
         "forgot_password": user | more,
         "confirm_forgot_password": user | more | {"destination": text, "hidden": hidden, "code": text, "rules": rules},
         "new_password": more | {"hidden": hidden, "rules": rules, "attributes": attributes},
-        "mfa_setup": more | {"hidden": hidden, "picture": render_qr(text or "x"), "key": text, "device_name": text},
+        "mfa_setup": more | {"hidden": hidden, "uri": text or "x", "key": text, "device_name": text},
         "code": more | {"hidden": hidden, "title": text, "lead": text},
         "choose": more
         | {"hidden": hidden, "title": text, "lead": text, "choices": choices, "other_link": "/x", "other_text": text},

@@ -25,7 +25,7 @@ from scopegate.userpools.oauth.people import (
     sign_in_page,
 )
 from scopegate.userpools.oauth.visit import Visit
-from scopegate.userpools.pages.render import Values, render_qr
+from scopegate.userpools.pages.render import Values
 from scopegate.userpools.signin.answers import answer, associate_totp, verify_totp
 from scopegate.userpools.signin.flow import (
     MFA_SETUP,
@@ -37,6 +37,7 @@ from scopegate.userpools.signin.flow import (
 )
 from scopegate.userpools.users.model import EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA
 
+_LONGEST_LABEL: Final = 64  # characters of a name in a QR code that a phone can read
 # What a page needs to be drawn again when an answer is refused.
 _SHOWN_AGAIN: Final = frozenset({"challenge", "session", "username", "required", "destination", "secret"})
 
@@ -49,9 +50,9 @@ async def go_on(visit: Visit, outcome: Outcome) -> Response:
         client_id = visit.asked.client.client_id
         log.info("sign_in.done", client_id=client_id, sub=outcome.user.sub, request_id=visit.request_id)
         return await session.hand_over(visit, await session.open_session(visit, outcome.user, outcome.amr))
-    hidden = Values(
-        challenge=outcome.name, session=outcome.session, username=outcome.parameters.get("USER_ID_FOR_SRP", "")
-    )
+    # As the user calls it: in a pool of addresses the username is one that nobody knows.
+    username = visit.form.get("username", "").strip()
+    hidden = Values(challenge=outcome.name, session=outcome.session, username=username)
     if outcome.name == MFA_SETUP:
         return await _begin_set_up(visit, outcome, hidden)
     if outcome.name == SELECT_MFA_TYPE:
@@ -130,13 +131,14 @@ async def _begin_set_up(visit: Visit, waiting: Waiting, hidden: Values) -> Respo
 
 
 def _set_up_page(visit: Visit, hidden: Values, fault: Fault) -> Response:
-    issuer, secret = visit.asked.client.name, hidden["secret"]
+    secret = hidden["secret"]
+    issuer, username = (name[:_LONGEST_LABEL] for name in (visit.asked.client.name, hidden["username"]))
     query = urlencode({"secret": secret, "issuer": issuer}, quote_via=quote)
-    uri = f"otpauth://totp/{quote(issuer, safe='')}:{quote(hidden['username'], safe='')}?{query}"
+    uri = f"otpauth://totp/{quote(issuer, safe='')}:{quote(username, safe='')}?{query}"
     return visit.page(
         "mfa_setup",
         hidden=hidden,
-        picture=render_qr(uri),
+        uri=uri,
         key=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         device_name=visit.form.get("device_name", ""),
         error=fault.beside({"code"}),

@@ -11,6 +11,7 @@ from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.http.message import Response
+from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.oauth.authorization import NoRedirect, find_client, read_query
 from scopegate.userpools.oauth.challenges import go_on
 from scopegate.userpools.oauth.faults import Fault
@@ -45,7 +46,7 @@ async def answer_sign_up(visit: Visit) -> Response:
         raise NoRedirect("invalid_request", "people may not sign up in this pool", asked.client.client_id)
     # 2
     if visit.request.method == "GET":
-        return _sign_up_page(visit, Fault())
+        return visit.find_kept() or _sign_up_page(visit, Fault())
     # 3
     read_form(visit)
     username = visit.form.get("username", "").strip()
@@ -63,9 +64,7 @@ async def answer_sign_up(visit: Visit) -> Response:
     # 4
     if signed_up.user.status == CONFIRMED:
         return await _sign_in(visit, signed_up.user)
-    destination = signed_up.delivery.render()["Destination"] if signed_up.delivery is not None else ""
-    hidden = Values(username=username, destination=destination, proof=_prove(visit, signed_up.user))
-    return _confirm_page(visit, hidden)
+    return _wait_page(visit, username, signed_up.user, signed_up.delivery)
 
 
 def _sign_up_page(visit: Visit, fault: Fault) -> Response:
@@ -100,7 +99,7 @@ async def answer_confirm(visit: Visit) -> Response:
     # 2, 3
     read_asked(visit)
     if visit.request.method == "GET":
-        return _confirm_page(visit, Values())
+        return visit.find_kept() or _confirm_page(visit, Values())
     # 4
     read_form(visit)
     hidden = Values({name: visit.form.get(name, "") for name in ("username", "destination", "proof")})
@@ -113,7 +112,10 @@ async def answer_confirm(visit: Visit) -> Response:
             return _confirm_page(visit, hidden, notice=notice)
         user = await confirm_sign_up(office_of(visit), username, code)
     except AwsError as error:
-        return _confirm_page(visit, hidden, fault=read_fault(visit, error))
+        fault = read_fault(visit, error)
+        if await _is_confirmed(visit, username, hidden["proof"]):  # by a link, in another tab, by a form sent twice
+            return sign_in_page(visit, username, notice=visit.say("confirmed.notice"))
+        return _confirm_page(visit, hidden, fault=fault)
     # 5
     if _is_proved(visit, user, hidden["proof"]):
         return await _sign_in(visit, user)
@@ -126,8 +128,14 @@ async def confirm_later(visit: Visit, username: str) -> Response:
     user = await office.store.read(lambda tx: find_by_name(tx, office.seal, office.document, username))
     if user is None:
         return _confirm_page(visit, Values(username=username))
-    delivery = delivery_to_verify(office.document, user)
-    destination = "" if delivery is None else delivery.render()["Destination"]
+    return _wait_page(visit, username, user, delivery_to_verify(office.document, user))
+
+
+def _wait_page(visit: Visit, username: str, user: User, delivery: Delivery | None) -> Response:
+    """The page for a user who has shown the password: of the code that was sent, or of the operator who confirms."""
+    if delivery is None:
+        return visit.message(visit.say("confirm.title"), visit.say("confirm.byOperator"))
+    destination = delivery.render()["Destination"]
     return _confirm_page(visit, Values(username=username, destination=destination, proof=_prove(visit, user)))
 
 
@@ -144,6 +152,13 @@ def _confirm_page(visit: Visit, hidden: Values, *, fault: Fault | None = None, n
         errors=fault.fields,
         notice=notice,
     )
+
+
+async def _is_confirmed(visit: Visit, username: str, proof: str) -> bool:
+    """Whether the user is confirmed already; told to nobody but who has shown the password."""
+    office = office_of(visit)
+    user = await office.store.read(lambda tx: find_by_name(tx, office.seal, office.document, username))
+    return user is not None and user.status == CONFIRMED and _is_proved(visit, user, proof)
 
 
 def _is_by_link(visit: Visit) -> bool:

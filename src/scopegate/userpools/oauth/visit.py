@@ -8,13 +8,17 @@ Source: reference, "/login", cookies; attack rows O8, O18.
 
 import hmac
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import orjson
+
 from scopegate.base import clock
+from scopegate.base.limits import limit
 from scopegate.http.forms import FormError, is_form, parse_form
 from scopegate.http.message import Header, Request, Response
 from scopegate.ports import Edge
@@ -24,7 +28,7 @@ from scopegate.userpools.model import AppClient, PoolView, View
 from scopegate.userpools.oauth import responses
 from scopegate.userpools.oauth.authorization import Authorization, NoRedirect, read_authorization, read_query
 from scopegate.userpools.pages.branding import look_of
-from scopegate.userpools.pages.render import Look, Scene, render_page
+from scopegate.userpools.pages.render import Look, Scene, Values, render_page
 from scopegate.userpools.pages.words import LANGUAGES, choose_language, say
 from scopegate.userpools.signin.model import new_secret
 
@@ -40,6 +44,9 @@ _READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
 _WITHOUT_FORM: Final = "message"
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _LANGUAGE_LIFETIME_S: Final = 365 * 86_400
+_KEPT: Final = "page"
+_KEPT_LIFETIME_S: Final = limit("oauth.session_s")
+_LONGEST_ADDRESS: Final = limit("http.head_bytes") // 5  # servers in between take 8,000 bytes or so
 
 
 class StaleForm(Exception):
@@ -48,13 +55,15 @@ class StaleForm(Exception):
 
 @dataclass(slots=True)
 class Visit:
-    """One request for a page. base: what stands before the path of every page, "" or `/{pool id}`.
+    """One request for a page. base: what stands before the path of every page, "" or `/{pool id}`; path: after it.
 
-    pool: the one that the URL names; None on a bare host, where the client id finds it.
+    query: what of it can be read. pool: the one that the URL names; None on a bare host, where the client id finds it.
     """
 
     request: Request
     base: str
+    path: str
+    query: Mapping[str, str]
     pool: PoolView | None
     view: View
     edge: Edge
@@ -97,7 +106,38 @@ class Visit:
     # How it is answered
 
     def page(self, name: str, *, status: int = 200, path: str = "", **content: Any) -> Response:
-        """A page. path: where it can be asked for again, "" where it cannot."""
+        """A page. path: where it can be asked for in another language, "" where it cannot.
+
+        What a form leads to has an address of its own: to load it again, or to come back to it, sends no form again.
+        """
+        if status == 200 and self.request.method == "POST":
+            address = self.link(self.path, **{_KEPT: self._keep([name, path, content])})
+            if len(address) <= _LONGEST_ADDRESS:
+                return self.leave(address)
+        return self._draw(name, status, path, content)
+
+    def find_kept(self) -> Response | None:
+        """The page to which a form of this browser led, when its address is asked for and is not too old."""
+        try:
+            sealed = urlsafe_b64decode(self.query.get(_KEPT, "").encode("ascii"))
+            kept_at, language, (name, path, content) = orjson.loads(self.seal.open(sealed, self._kept_context()))
+        except ValueError:
+            return None
+        if clock.now() - kept_at > _KEPT_LIFETIME_S:
+            return None
+        self.language = language
+        texts = {key: Values(value) if isinstance(value, dict) else value for key, value in content.items()}
+        return self._draw(name, 200, path, texts)
+
+    def _keep(self, page: list[Any]) -> str:
+        """A page's content, sealed: worth nothing without the cookie of this browser."""
+        plain = orjson.dumps([clock.now(), self.language, page])
+        return urlsafe_b64encode(self.seal.seal(plain, self._kept_context())).decode("ascii")
+
+    def _kept_context(self) -> str:
+        return f"page/{self.asked.client.client_id}/{self.cookies.get(CSRF, '')}"
+
+    def _draw(self, name: str, status: int, path: str, content: Mapping[str, Any]) -> Response:
         asked = self.authorization
         scene = Scene(
             self.base,
@@ -181,7 +221,7 @@ def begin(request: Request, path: str, pool: PoolView | None, view: View, edge: 
     language = choose_language(query.get("lang"), remembered)
     # `path` is the end of the request's own, so what stands before it is the way by which the user came.
     base = request.path.decode("latin-1").removesuffix(path)
-    visit = Visit(request, base, pool, view, edge, clock.request_uuid(), cookies, language)
+    visit = Visit(request, base, path, query, pool, view, edge, clock.request_uuid(), cookies, language)
     if query.get("lang") in LANGUAGES and language != remembered:
         visit.set_cookie(LANGUAGE, language, _LANGUAGE_LIFETIME_S)
     return visit

@@ -106,7 +106,7 @@ def _read(name: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("scopegate.userpools.pages"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -114,3 +114,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.filters["qr"] = render_qr
+    return environment
