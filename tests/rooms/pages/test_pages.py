@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scopegate.userpools.pages import render
 from scopegate.userpools.pages.fields import field_of, rules_of
-from scopegate.userpools.pages.render import Scene, Values, find_asset, render_page, render_qr
+from scopegate.userpools.pages.render import Scene, Values, find_asset, render_page
 from scopegate.userpools.pages.words import LANGUAGES, choose_language, read_words
 
 ROOT = Path(__file__).parents[3]
