@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from scopegate.base import clock
+from scopegate.store.port import StoreUnavailable
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
 from tests.pages import Browser, Page
@@ -26,6 +29,15 @@ def world() -> SignInWorld:
 @pytest.fixture
 def browser(world: SignInWorld) -> Browser:
     return world.browser()
+
+
+class Unreachable:
+    """A store whose database is gone."""
+
+    async def read(self, transaction: Any) -> Any:
+        raise StoreUnavailable("gone")
+
+    write = read
 
 
 def authorize(browser: Browser, **more: str) -> Page:
@@ -303,6 +315,16 @@ def test_where_the_answer_goes_must_not_come_twice(browser: Browser, name: str) 
 @pytest.mark.parametrize("query", ["%zz", "client_id=%ff", "&".join("a" for _ in range(200))])
 def test_a_query_that_cannot_be_read_is_refused_here(browser: Browser, query: str) -> None:
     assert browser.get(f"/oauth2/authorize?{query}", follow=False).location.startswith("/error?error=invalid_request")
+
+
+def test_without_the_database_the_application_is_told(world: SignInWorld, browser: Browser) -> None:
+    """Reference, "GET /oauth2/authorize": an inner failure is `server_error` at the redirect URI."""
+    unreachable: Any = Unreachable()
+    sign_in(browser)
+    world.edge = replace(world.edge, store=unreachable)
+
+    assert authorize(browser).query == {"error": "server_error", "state": "s t&1"}
+    assert authorize(browser, redirect_uri="https://evil.example/").url.startswith("/error?error=redirect_mismatch")
 
 
 def test_the_errors_of_the_implicit_flow_ride_in_the_fragment(browser: Browser) -> None:
