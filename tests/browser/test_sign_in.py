@@ -443,6 +443,9 @@ def test_a_pool_has_colours_and_a_logo_of_its_own(shop: Shop, page: Page) -> Non
     button = page.get_by_role("button", name="Sign in")
     expect(button).to_have_css("background-color", "rgb(11, 107, 80)")
     expect(page.locator("body")).to_have_css("background-color", "rgb(233, 243, 239)")
+    dark_on_light = "rgb(25, 28, 34)"
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_role("heading", name="Sign in")).to_have_css("color", dark_on_light)
     expect(page.get_by_role("img", name="Orders")).to_have_js_property("naturalWidth", 120)
     answer = page.request.get(made["ImageUrl"])
     assert (answer.status, answer.headers["content-type"], answer.body()) == (200, "image/png", logo.getvalue())
