@@ -110,7 +110,7 @@ def test_sign_up_confirm_sign_in_and_stay_signed_in(nodes: Nodes) -> None:
     tokens = app.redeem(back.query["code"]).json()
     claims = token_part(tokens["id_token"], 1)
     again = browser.get(f"/{app.pool_id}/oauth2/authorize", app.asked(prompt="none"))
-    out = browser.get(f"/{app.pool_id}/logout", {"client_id": app.client_id})
+    out = browser.get(f"/{app.pool_id}/logout", app.asked())
     after = browser.get(f"/{app.pool_id}/oauth2/authorize", app.asked(prompt="none"))
 
     assert (claims["email"], claims["email_verified"]) == ("ada@example.com", True)
