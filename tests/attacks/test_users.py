@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pyotp
 import pytest
 from botocore.exceptions import ClientError
 
@@ -282,6 +283,46 @@ def test_o23_guesses_at_once_are_counted_one_by_one(server: Server) -> None:
     assert said.count("CodeMismatchException") == 15
     with refused("LimitExceededException"):
         idp.confirm_sign_up(**request, ConfirmationCode=code)
+
+
+def test_o23_codes_are_not_guessed_in_one_sign_in_after_another(server: Server) -> None:
+    """Whoever has the password: wrong codes are counted beyond the session, and lock as wrong passwords do (O15)."""
+    people = make_people(server)
+    people.idp.set_user_pool_mfa_config(
+        UserPoolId=people.pool_id, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
+    )
+    people.user("ada")
+    client = people.client()
+    token = people.tokens(client)["AccessToken"]
+    app = pyotp.TOTP(people.idp.associate_software_token(AccessToken=token)["SecretCode"])
+    people.idp.verify_software_token(AccessToken=token, UserCode=app.now())
+    people.idp.set_user_mfa_preference(AccessToken=token, SoftwareTokenMfaSettings={"Enabled": True})
+
+    waiting = [people.by_password(client) for _ in range(3)]
+    said = [
+        outcome(lambda: people.respond(client, asked, USERNAME="ada", SOFTWARE_TOKEN_MFA_CODE="000000"))[1]  # noqa: B023
+        for asked in waiting * 4
+    ]
+
+    assert said[:5] == ["Invalid code received for user"] * 5
+    assert said[5] == "Password attempts exceeded"
+    assert outcome(people.by_password, client=client) == ("NotAuthorizedException", "Password attempts exceeded")
+
+
+def test_o23_a_session_takes_so_many_codes_however_many_come_at_once(server: Server) -> None:
+    people = make_people(server, Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}})
+    people.user("ada", **ADA)
+    client = people.client("ALLOW_USER_AUTH")
+    asked = people.initiate(client, "USER_AUTH", USERNAME="ada", PREFERRED_CHALLENGE="EMAIL_OTP")
+    code = people.code("ada@example.com")
+
+    said = at_once(
+        24, lambda _: outcome(lambda: people.respond(client, asked, USERNAME="ada", EMAIL_OTP_CODE="00000000"))
+    )
+
+    assert said.count(("CodeMismatchException", "Invalid code or auth state for the user.")) <= 5
+    with refused("NotAuthorizedException"):
+        people.respond(client, asked, USERNAME="ada", EMAIL_OTP_CODE=code)
 
 
 def test_o23_a_password_code_is_of_its_user_and_its_purpose(people: People) -> None:

@@ -179,3 +179,115 @@ def test_the_old_way_knows_sms(people: People, by_operator: bool) -> None:
     assert "MFAOptions" not in people.idp.get_user(AccessToken=token)
     with refused("InvalidParameterException"):
         set_options([{"DeliveryMedium": "EMAIL", "AttributeName": "email"}])
+
+
+# Addresses that codes go to
+
+BY_MAIL = {
+    "MfaConfiguration": "OPTIONAL",
+    "EmailMfaConfiguration": {},
+    "SoftwareTokenMfaConfiguration": {"Enabled": True},
+}
+
+
+def with_mails(server: Server, **more: Any) -> tuple[People, dict[str, Any]]:
+    """A pool that mails codes, where ada has that switched on; and its app client."""
+    sender = {"EmailSendingAccount": "DEVELOPER", "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/a.example"}
+    people = make_people(server, EmailConfiguration=sender, **more)
+    people.idp.set_user_pool_mfa_config(UserPoolId=people.pool_id, **BY_MAIL)
+    people.user("ada", email="ada@example.com", email_verified="true")
+    people.idp.admin_set_user_mfa_preference(
+        UserPoolId=people.pool_id, Username="ada", EmailMfaSettings={"Enabled": True, "PreferredMfa": True}
+    )
+    return people, people.client()
+
+
+def change_mail(people: People, value: str) -> None:
+    people.idp.admin_update_user_attributes(
+        UserPoolId=people.pool_id, Username="ada", UserAttributes=[{"Name": "email", "Value": value}]
+    )
+
+
+def test_a_new_address_gets_the_codes_and_is_proved_by_one(server: Server) -> None:
+    """Nobody loses the second factor by an address that is not verified yet."""
+    people, client = with_mails(server)
+    change_mail(people, "ada@example.org")
+
+    asked = people.by_password(client)
+    code = people.code("ada@example.org")
+    done = people.respond(client, asked, USERNAME="ada", EMAIL_OTP_CODE=code)["AuthenticationResult"]
+
+    shown = people.idp.get_user(AccessToken=done["AccessToken"])["UserAttributes"]
+    assert asked["ChallengeName"] == "EMAIL_OTP"
+    assert {"Name": "email_verified", "Value": "true"} in shown
+
+
+def test_a_code_that_went_to_another_address_is_none(server: Server) -> None:
+    people, client = with_mails(server)
+    asked = people.by_password(client)
+    code = people.code("ada@example.com")
+    change_mail(people, "ada@example.org")
+
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        people.respond(client, asked, USERNAME="ada", EMAIL_OTP_CODE=code)
+
+
+def test_an_address_does_not_go_away_while_codes_go_to_it(server: Server) -> None:
+    people, client = with_mails(server)
+    asked = people.by_password(client)
+    done = people.respond(client, asked, USERNAME="ada", EMAIL_OTP_CODE=people.code("ada@example.com"))
+    token = done["AuthenticationResult"]["AccessToken"]
+    by_operator = {"UserPoolId": people.pool_id, "Username": "ada"}
+
+    with refused("InvalidParameterException"):
+        people.idp.delete_user_attributes(AccessToken=token, UserAttributeNames=["email"])
+    with refused("InvalidParameterException"):
+        people.idp.update_user_attributes(AccessToken=token, UserAttributes=[{"Name": "email", "Value": ""}])
+    with refused("InvalidParameterException"):
+        people.idp.admin_delete_user_attributes(**by_operator, UserAttributeNames=["email"])
+    with refused("InvalidParameterException"):
+        change_mail(people, "")
+    people.idp.set_user_mfa_preference(AccessToken=token, EmailMfaSettings={"Enabled": False})
+    people.idp.admin_delete_user_attributes(**by_operator, UserAttributeNames=["email"])
+
+    assert people.tokens(client)
+
+
+@pytest.mark.parametrize("by_operator", [False, True])
+def test_a_factor_is_not_turned_off_where_one_is_required(server: Server, by_operator: bool) -> None:
+    """The model's text of SoftwareTokenMfaSettingsType; AWS answers as if it were, and nothing is."""
+    people = with_apps(server)
+    client = people.client()
+    token = people.tokens(client)["AccessToken"]
+    set_up_app(people, token)
+    prefer(people, token)
+    people.idp.set_user_pool_mfa_config(UserPoolId=people.pool_id, MfaConfiguration="ON", **APP)
+
+    if by_operator:
+        off = {"Enabled": False, "PreferredMfa": False}
+        people.idp.admin_set_user_mfa_preference(
+            UserPoolId=people.pool_id, Username="ada", SoftwareTokenMfaSettings=off
+        )
+    else:
+        prefer(people, token, enabled=False, preferred=False)
+
+    assert factors(people, token) == (["SOFTWARE_TOKEN_MFA"], None)
+    assert people.by_password(client)["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
+
+
+def test_an_address_of_a_second_factor_resets_no_password(server: Server) -> None:
+    """The model's text of AccountRecoverySetting: one mailbox would be both factors."""
+    by_mail = {"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]}
+    people, client = with_mails(server, AccountRecoverySetting=by_mail)
+    request = {"ClientId": client["ClientId"], "Username": "ada"}
+
+    with refused(
+        "InvalidParameterException",
+        "Cannot reset password for the user as there is no registered/verified email or phone_number",
+    ):
+        people.idp.forgot_password(**request)
+    people.idp.admin_set_user_mfa_preference(
+        UserPoolId=people.pool_id, Username="ada", EmailMfaSettings={"Enabled": False}
+    )
+
+    assert people.idp.forgot_password(**request)["CodeDeliveryDetails"]["AttributeName"] == "email"

@@ -29,6 +29,7 @@ from scopegate.userpools.signin.flow import (
     SELECT_MFA_TYPE,
     Desk,
     Outcome,
+    address_of_code,
     after_first_factor,
     ask_factor,
     ask_second_factor,
@@ -38,7 +39,6 @@ from scopegate.userpools.signin.flow import (
     find_somebody,
     finish,
     first_factors,
-    forget_failures,
     go_on_custom,
     is_locked,
     put_new,
@@ -48,7 +48,7 @@ from scopegate.userpools.signin.model import Challenge, digest_of
 from scopegate.userpools.triggers import Round
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
-from scopegate.userpools.users.accounts import change_attributes, hash_password, with_password
+from scopegate.userpools.users.accounts import change_attributes, hash_password, is_alias_taken, with_password
 from scopegate.userpools.users.attributes import check_attributes, in_order, missing_required
 from scopegate.userpools.users.model import CONFIRMED, EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA, User
 from scopegate.userpools.users.passwords import check_history, check_policy
@@ -101,12 +101,12 @@ async def answer(desk: Desk, name: str, session: str | None, given: Mapping[str,
             else "Missing required parameter Session"
         )
     # 1, 2
-    found = await _find_answered(desk, name, secret, given)
+    found = await find_answered(desk, name, secret, given)
     # 3
     return await answered(desk, found)
 
 
-async def _find_answered(desk: Desk, name: str, secret: str, given: Mapping[str, str]) -> Answer:
+async def find_answered(desk: Desk, name: str, secret: str, given: Mapping[str, str]) -> Answer:
     digest = digest_of(secret)
 
     def find(tx: Tx) -> tuple[Challenge, User | None]:
@@ -135,19 +135,33 @@ async def _find_answered(desk: Desk, name: str, secret: str, given: Mapping[str,
     return Answer(digest, challenge, user, given)
 
 
-async def _use_up(desk: Desk, found: Answer) -> None:
+async def use_up(desk: Desk, found: Answer) -> None:
     """Raises NotAuthorizedException when another answer was first."""
     taken = await desk.store.write(lambda tx: queries.take_challenge(tx, found.digest))
     if not taken.result:
         raise refusals.invalid_session(", session can only be used once.")
 
 
+async def _count_try(desk: Desk, found: Answer) -> None:
+    """A wrong code may be tried again, a few times: each try is counted before it is looked at, whatever it brings.
+
+    Raises NotAuthorizedException when there were too many.
+    """
+    counted = await desk.store.write(lambda tx: queries.count_try(tx, found.digest, _TRIES))
+    if not counted.result:
+        raise refusals.invalid_session()
+
+
+async def _end_if_tried(desk: Desk, found: Answer) -> None:
+    """After a wrong code."""
+    await desk.store.write(lambda tx: queries.end_tried_challenge(tx, found.digest, _TRIES))
+
+
 async def _count_wrong(desk: Desk, found: Answer) -> None:
-    """A wrong code may be tried again, a few times."""
-    if found.challenge.tries + 1 >= _TRIES:
-        await desk.store.write(lambda tx: queries.take_challenge(tx, found.digest))
-    else:
-        await desk.store.write(lambda tx: queries.count_try(tx, found.digest))
+    """A wrong code counts as a wrong password does: whoever has the password would else go on guessing in a new sign-in
+    each time (attack rows O15, O23)."""
+    await _end_if_tried(desk, found)
+    await count_failure(desk, found.user)
 
 
 async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
@@ -155,7 +169,7 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
     state, user = found.challenge.state, found.user
     timestamp, signature = found.get("TIMESTAMP"), found.get("PASSWORD_CLAIM_SIGNATURE")
     block = base64.b64decode(found.get("PASSWORD_CLAIM_SECRET_BLOCK"))
-    await _use_up(desk, found)
+    await use_up(desk, found)
     check_lock(desk, user)
     pool_name = desk.pool.pool_id.partition("_")[2]
     step = srp.ServerStep(int(state["private"], 16), int(state["public"], 16))
@@ -176,7 +190,6 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
     if user is None or not is_right:
         await count_failure(desk, user)
         raise refusals.wrong_password(log="the proof of the password is wrong")
-    await forget_failures(desk, user)
     if rounds:
         return await go_on_custom(desk, user, user.username, [*rounds, Round(PASSWORD_VERIFIER, True)], None)
     return await after_first_factor(desk, user, ("pwd",))
@@ -219,8 +232,10 @@ async def _answer_new_password(desk: Desk, found: Answer) -> Outcome:
 
 
 async def _answer_totp(desk: Desk, found: Answer) -> Outcome:
-    user = _somebody(found)
-    step = find_totp_step(user.secrets.totp or "", found.get("SOFTWARE_TOKEN_MFA_CODE"), user.totp_step)
+    user, given = _somebody(found), found.get("SOFTWARE_TOKEN_MFA_CODE")
+    check_lock(desk, user)
+    await _count_try(desk, found)
+    step = None if is_locked(user) else find_totp_step(user.secrets.totp or "", given, user.totp_step)
     if step is None:
         await _count_wrong(desk, found)
         raise AwsError("CodeMismatchException", "Invalid code received for user")
@@ -255,15 +270,39 @@ async def _answer_code(desk: Desk, found: Answer) -> Outcome:
     given = found.given.get(f"{kind}_CODE") or found.given.get("ANSWER") or ""
     if not given:
         raise refusals.invalid(f"Missing required parameter {kind}_CODE")
+    check_lock(desk, found.user)
+    await _count_try(desk, found)
     expected = str(found.challenge.state["code"])
-    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")) or found.user is None:
+    is_right = hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
+    if found.user is None or not is_right or is_locked(found.user):
         await _count_wrong(desk, found)
         raise AwsError("CodeMismatchException", "Invalid code or auth state for the user.")
-    await _use_up(desk, found)
+    user = await _prove_address(desk, found, found.user)
     used = AMR.get(kind, "sms")
     if found.amr:
-        return await finish(desk, found.user, (*found.amr, used, "mfa"), found.via)
-    return await after_first_factor(desk, found.user, (used,))
+        return await finish(desk, user, (*found.amr, used, "mfa"), found.via)
+    return await after_first_factor(desk, user, (used,))
+
+
+async def _prove_address(desk: Desk, found: Answer, user: User) -> User:
+    """Use the session up by a code that is right; the user, whose address is verified by it unless it is another's.
+
+    Raises NotAuthorizedException: another answer was first, or the address is another one now.
+    """
+    attribute, sent_to = address_of_code(found.challenge.kind), found.challenge.state["sent_to"]
+
+    def prove(tx: Tx) -> User:
+        if not queries.take_challenge(tx, found.digest):
+            raise refusals.invalid_session(", session can only be used once.")
+        now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
+        if now is None or now.attributes.get(attribute) != sent_to:
+            raise refusals.invalid_session()
+        attributes = {**now.attributes, f"{attribute}_verified": "true"}
+        if now.is_verified(attribute) or is_alias_taken(tx, desk.document, now, attributes):
+            return now
+        return change_attributes(tx, desk.seal, desk.document, now, attributes, clock.now())
+
+    return (await desk.store.write(prove)).result
 
 
 async def _answer_mfa_choice(desk: Desk, found: Answer) -> Outcome:
@@ -271,7 +310,7 @@ async def _answer_mfa_choice(desk: Desk, found: Answer) -> Outcome:
     chosen = {"EMAIL_MFA": EMAIL_OTP}.get(found.get("ANSWER"), found.get("ANSWER"))
     if chosen not in found.challenge.state["factors"]:
         raise refusals.invalid(f"The MFA type {chosen} is not one that the user can choose")
-    await _use_up(desk, found)
+    await use_up(desk, found)
     return await ask_factor(desk, user, chosen, found.amr, found.via)
 
 
@@ -280,7 +319,7 @@ async def _answer_set_up(desk: Desk, found: Answer) -> Outcome:
     user = _somebody(found)
     if not found.challenge.state.get("verified"):
         raise refusals.invalid("The authenticator app is not verified yet")
-    await _use_up(desk, found)
+    await use_up(desk, found)
     return await finish(desk, user, (*found.amr, "otp", "mfa"), found.via)
 
 
@@ -291,7 +330,7 @@ async def _answer_choice(desk: Desk, found: Answer) -> Outcome:
     username = str(found.challenge.state["username"])
     if factor not in first_factors(desk, found.user):
         raise refusals.invalid("The challenge that was selected is not available for the user")
-    await _use_up(desk, found)
+    await use_up(desk, found)
     chosen = await begin_chosen(desk, found.user, username, factor, found.given)
     assert chosen is not None
     return chosen
@@ -306,7 +345,7 @@ def _somebody(found: Answer) -> User:
 async def _answer_custom(desk: Desk, found: Answer) -> Outcome:
     state = found.challenge.state
     given = found.get("ANSWER")
-    await _use_up(desk, found)
+    await use_up(desk, found)
     username = str(state["username"])
     hidden = found.user is None if desk.client.sign_in.hides_users else None
     is_right = await triggers.verify_auth_challenge(
@@ -321,10 +360,10 @@ async def _answer_custom(desk: Desk, found: Answer) -> Outcome:
 
 async def associate_totp(desk: Desk, session: str) -> tuple[str, str]:
     """(secret, new session) for a sign-in that waits for MFA_SETUP (AssociateSoftwareToken)."""
-    found = await _find_answered(desk, MFA_SETUP, session, {})
+    found = await find_answered(desk, MFA_SETUP, session, {})
     user = _somebody(found)
     secret = pyotp.random_base32()
-    await _use_up(desk, found)
+    await use_up(desk, found)
     state = {**found.challenge.state, "totp": secret}
     return secret, await put_new(desk, MFA_SETUP, user, state)
 
@@ -334,12 +373,13 @@ async def verify_totp(desk: Desk, session: str, code: str, device_name: str) -> 
 
     Raises EnableSoftwareTokenMFAException.
     """
-    found = await _find_answered(desk, MFA_SETUP, session, {})
+    found = await find_answered(desk, MFA_SETUP, session, {})
     user = _somebody(found)
     secret = str(found.challenge.state.get("totp") or "")
+    await _count_try(desk, found)
     step = find_totp_step(secret, code, 0)
     if step is None:
-        await _count_wrong(desk, found)
+        await _end_if_tried(desk, found)
         raise AwsError("EnableSoftwareTokenMFAException", "Code mismatch")
 
     def enable(tx: Tx) -> None:

@@ -30,6 +30,13 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.accounts import adopt_user
 from scopegate.userpools.users.attributes import missing_required
+from scopegate.userpools.users.factors import (
+    has_means,
+    is_required,
+    is_second_factor,
+    pool_factors,
+    second_factors,
+)
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import (
     CONFIRMED,
@@ -140,10 +147,10 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
         check_lock(desk, None)
         user = await _migrate(desk, username, password)
         if user is not None:
-            await _ask_before(desk, user, username)
+            await ask_before(desk, user, username)
             return await after_first_factor(desk, user, ("pwd",))
     # 2
-    await _ask_before(desk, user, username)
+    await ask_before(desk, user, username)
     # 3
     check_lock(desk, user)
     # 4: for nobody, and for somebody who is locked and must not be told so, it takes as long.
@@ -151,7 +158,6 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
     if user is None or not is_right:
         await count_failure(desk, user)
         raise _nobody(desk) if user is None else refusals.wrong_password(log="the password is wrong")
-    await forget_failures(desk, user)
     # 5
     return await after_first_factor(desk, user, ("pwd",))
 
@@ -163,7 +169,7 @@ async def begin_with_srp(desk: Desk, username: str, srp_a: str, rounds: Sequence
     """
     user = await find_somebody(desk, username)
     if not rounds:
-        await _ask_before(desk, user, username)
+        await ask_before(desk, user, username)
     if user is None and not desk.client.sign_in.hides_users:
         raise _nobody(desk)
     check_lock(desk, user)
@@ -204,7 +210,7 @@ async def begin_custom(desk: Desk, username: str, srp_a: str | None) -> Outcome:
     user = await find_somebody(desk, username)
     if user is None and not desk.client.sign_in.hides_users:
         raise _nobody(desk)
-    await _ask_before(desk, user, username)
+    await ask_before(desk, user, username)
     rounds = [Round("SRP_A", True)] if srp_a is not None else []
     return await go_on_custom(desk, user, username, rounds, srp_a)
 
@@ -227,15 +233,21 @@ async def begin_by_choice(desk: Desk, username: str, preferred: str | None, give
 
 
 def first_factors(desk: Desk, user: User | None) -> tuple[str, ...]:
+    """Those that the pool allows and the user has; a code to the address of a second factor would be the same twice."""
     allowed = (desk.document.get("Policies") or {}).get("SignInPolicy", {}).get("AllowedFirstAuthFactors", ["PASSWORD"])
     found: list[str] = []
     if "PASSWORD" in allowed and (user is None or user.password):
         found += ["PASSWORD", "PASSWORD_SRP"]
-    if EMAIL_OTP in allowed and (user is None or (user.is_verified("email") and user.status == CONFIRMED)):
+    if EMAIL_OTP in allowed and (user is None or _may_take_codes(desk, user, "email")):
         found.append(EMAIL_OTP)
-    if "SMS_OTP" in allowed and user is not None and user.is_verified("phone_number") and user.status == CONFIRMED:
+    if "SMS_OTP" in allowed and user is not None and _may_take_codes(desk, user, "phone_number"):
         found.append("SMS_OTP")
     return tuple(found)
+
+
+def _may_take_codes(desk: Desk, user: User, attribute: str) -> bool:
+    is_free = not is_second_factor(desk.document, user, attribute)
+    return is_free and user.is_verified(attribute) and user.status == CONFIRMED
 
 
 async def begin_chosen(
@@ -250,7 +262,7 @@ async def begin_chosen(
         case "PASSWORD" | "PASSWORD_SRP":
             return Waiting(factor, await put_new(desk, factor, user, {"username": username}), {})
         case "EMAIL_OTP" | "SMS_OTP":
-            await _ask_before(desk, user, username)
+            await ask_before(desk, user, username)
             return await _send(desk, user, factor, username=username, amr=())
     return None
 
@@ -265,7 +277,7 @@ def _nobody(desk: Desk) -> AwsError:
     return refusals.unknown_user()
 
 
-async def _ask_before(desk: Desk, user: User | None, username: str) -> None:
+async def ask_before(desk: Desk, user: User | None, username: str) -> None:
     if user is None and not desk.client.sign_in.hides_users:
         return
     hidden = user is None if desk.client.sign_in.hides_users else None
@@ -307,7 +319,7 @@ def _guesses(desk: Desk) -> tuple[str, str, str]:
 
 
 async def count_failure(desk: Desk, user: User | None) -> None:
-    """One wrong password more, from this address and, if there is such a user, in a row.
+    """One wrong password or code more, from this address and, if there is such a user, in a row.
 
     From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour; what is
     tried meanwhile does not count.
@@ -374,35 +386,13 @@ async def _ask_new_password(desk: Desk, user: User, amr: tuple[str, ...]) -> Wai
     return Waiting(NEW_PASSWORD_REQUIRED, session, parameters)
 
 
-def pool_factors(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The second factors that a pool has. document: UserPoolType with MfaConfig."""
-    if document.get("MfaConfiguration", "OFF") == "OFF":
-        return ()
-    config = document.get("MfaConfig") or {}
-    found = []
-    if document.get("SmsConfiguration") or config.get("SmsMfaConfiguration"):
-        found.append(SMS_MFA)
-    if (config.get("SoftwareTokenMfaConfiguration") or {}).get("Enabled"):
-        found.append(SOFTWARE_TOKEN_MFA)
-    if "EmailMfaConfiguration" in config:
-        found.append(EMAIL_OTP)
-    return tuple(found)
-
-
-def _factors_of(desk: Desk, user: User) -> list[str]:
-    """The second factors that this user can be asked for."""
-    of_pool = pool_factors(desk.document)
-    able = {
-        SOFTWARE_TOKEN_MFA: user.secrets.totp is not None,
-        SMS_MFA: user.is_verified("phone_number"),
-        EMAIL_OTP: user.is_verified("email"),
-    }
-    return [factor for factor in of_pool if factor in user.mfa and able[factor]]
-
-
 async def ask_second_factor(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> Outcome:
-    factors = _factors_of(desk, user)
-    if not factors and desk.document.get("MfaConfiguration") == "ON":
+    """Raises MFAMethodNotFoundException for a user whose factors are on, and who cannot be asked for any of them."""
+    wanted = second_factors(desk.document, user)
+    factors = [factor for factor in wanted if has_means(user, factor)]
+    if wanted and not factors:
+        raise AwsError("MFAMethodNotFoundException", "No MFA mechanism registered in the account.")
+    if not factors and is_required(desk.document):
         return await _ask_set_up(desk, user, amr, via)
     if not factors:
         return await finish(desk, user, amr, via)
@@ -417,14 +407,9 @@ async def ask_second_factor(desk: Desk, user: User, amr: tuple[str, ...], via: s
 
 
 async def _ask_set_up(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> Outcome:
-    """MFA is required and this user has none: an address that is verified serves, else an app must be set up."""
-    of_pool = pool_factors(desk.document)
-    if EMAIL_OTP in of_pool and user.is_verified("email"):
-        return await ask_factor(desk, user, EMAIL_OTP, amr, via)
-    if SMS_MFA in of_pool and user.is_verified("phone_number"):
-        return await ask_factor(desk, user, SMS_MFA, amr, via)
+    """MFA is required and this user has nothing that serves: an app must be set up."""
     session = await put_new(desk, MFA_SETUP, user, {"amr": amr, "via": via})
-    can = [factor for factor in of_pool if factor == SOFTWARE_TOKEN_MFA]
+    can = [factor for factor in pool_factors(desk.document) if factor == SOFTWARE_TOKEN_MFA]
     return Waiting(MFA_SETUP, session, {"MFAS_CAN_SETUP": json.dumps(can), "USER_ID_FOR_SRP": user.username})
 
 
@@ -443,12 +428,13 @@ async def _send(
     digits = 8 if factor in (EMAIL_OTP, "SMS_OTP") else 6
     code = clock.new_id(digits, "0123456789")
     medium = "EMAIL" if factor == EMAIL_OTP else "SMS"
+    sent_to = "" if user is None else user.attributes[address_of_code(factor)]
     if user is None:
         destination = imagine_destination(desk.seal, desk.document, username)
     else:
         beside = not amr and desk.client.sign_in.hides_users
         medium, destination = await desk.send_code(user, medium, "Authentication", code, beside=beside)
-    state = {"username": username, "amr": amr, "via": via or desk.via, "code": code}
+    state = {"username": username, "amr": amr, "via": via or desk.via, "code": code, "sent_to": sent_to}
     session = await put_new(desk, factor, user, state)
     parameters = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}
     if factor != "SMS_OTP":
@@ -456,7 +442,14 @@ async def _send(
     return Waiting(factor, session, parameters)
 
 
+def address_of_code(kind: str) -> str:
+    """The attribute that the code of EMAIL_OTP, SMS_OTP or SMS_MFA goes to."""
+    return "email" if kind == EMAIL_OTP else "phone_number"
+
+
 async def finish(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> SignedIn:
+    """The end of every sign-in: nothing before it forgets wrong passwords and codes, or one could go on guessing."""
+    await forget_failures(desk, user)
     await triggers.post_authentication(desk.pool, desk.invoke, desk.about(user))
     return SignedIn(user, via, amr)
 

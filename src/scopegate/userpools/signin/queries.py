@@ -64,10 +64,19 @@ def take_challenge(tx: Tx, digest: bytes) -> bool:
     return tx.sql.execute(delete(sign_in_challenges).where(sign_in_challenges.c.digest == digest)).rowcount > 0
 
 
-def count_try(tx: Tx, digest: bytes) -> None:
-    """One wrong answer more."""
+def count_try(tx: Tx, digest: bytes, most: int) -> bool:
+    """One answer more, right or wrong; False when there were `most`, or the challenge is used up."""
     table = sign_in_challenges
-    tx.sql.execute(update(table).where(table.c.digest == digest).values(tries=table.c.tries + 1))
+    done = tx.sql.execute(
+        update(table).where(table.c.digest == digest, table.c.tries < most).values(tries=table.c.tries + 1)
+    )
+    return done.rowcount > 0
+
+
+def end_tried_challenge(tx: Tx, digest: bytes, most: int) -> None:
+    """Use it up when it was answered so often."""
+    table = sign_in_challenges
+    tx.sql.execute(delete(table).where(table.c.digest == digest, table.c.tries >= most))
 
 
 def write_nothing(tx: Tx, seal: Sealer, pool_id: str) -> None:

@@ -152,6 +152,13 @@ def change_attributes(
     return changed
 
 
+def is_alias_taken(tx: Tx, pool: Mapping[str, Any], user: User, attributes: Mapping[str, str]) -> bool:
+    """Whether one of what the user would sign in with by these attributes is another's."""
+    wanted = aliases_of(pool, attributes).items()
+    owners = (queries.find_alias_owner(tx, user.pool_id, attribute, value) for attribute, value in wanted)
+    return any(owner not in (None, user.name_key) for owner in owners)
+
+
 def _take_alias(
     tx: Tx, seal: Sealer, pool: Mapping[str, Any], owner: str, attribute: str, now: float, *, force_alias: bool
 ) -> None:

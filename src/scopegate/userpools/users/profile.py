@@ -6,15 +6,17 @@ attack row O23.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from scopegate.base import clock
 from scopegate.store.port import Tx
+from scopegate.store.sealing import Sealer
 from scopegate.userpools.messages import queries as messages
 from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.accounts import change_attributes
 from scopegate.userpools.users.attributes import check_attributes, check_removal
+from scopegate.userpools.users.factors import is_second_factor
 from scopegate.userpools.users.model import User
 from scopegate.userpools.users.office import FORGOT_PASSWORD, SIGN_UP, Office, new_code
 
@@ -41,6 +43,7 @@ async def update_attributes(
     values = {name: value for name, value in given.items() if value}
     check_attributes(document, values, before=user.attributes, writable=writable, by_admin=by_admin)
     check_removal(document, removed, writable=writable, by_admin=by_admin)
+    _check_not_needed(document, user, removed)
     waiting = (document.get("UserAttributeUpdateSettings") or {}).get("AttributesRequireVerificationBeforeUpdate") or ()
     by_itself = document.get("AutoVerifiedAttributes") or ()
     changed = [name for name in ADDRESSES if name in values and values[name] != user.attributes.get(name)]
@@ -63,12 +66,12 @@ async def update_attributes(
 
     def write(tx: Tx) -> None:
         now = _find(office, tx, user)
-        forget_codes(tx, now, [*changed, *(name for name in removed if name in ADDRESSES)])
+        _forget_codes(tx, now, [*changed, *(name for name in removed if name in ADDRESSES)])
         for delivery, code, message in zip(deliveries, codes, sent, strict=True):
             office.put_code(tx, now, delivery.attribute, code)
             office.keep(tx, message)
         kept = {name: value for name, value in now.pending.items() if name not in given}
-        attributes = without({**now.attributes, **values}, removed)
+        attributes = _without({**now.attributes, **values}, removed)
         change_attributes(tx, office.seal, document, replace(now, pending={**kept, **pending}), attributes, clock.now())
 
     await office.store.write(write)
@@ -77,13 +80,39 @@ async def update_attributes(
     return deliveries
 
 
-def without(attributes: Mapping[str, str], removed: Collection[str]) -> dict[str, str]:
+def delete_attributes(
+    tx: Tx,
+    seal: Sealer,
+    document: Mapping[str, Any],
+    user: User,
+    names: Sequence[str],
+    now: float,
+    *,
+    writable: Collection[str] | None = None,
+    by_admin: bool = False,
+) -> None:
+    """Take attributes away. document: UserPoolType. Raises InvalidParameterException, NotAuthorizedException."""
+    check_removal(document, names, writable=writable, by_admin=by_admin)
+    _check_not_needed(document, user, names)
+    _forget_codes(tx, user, [name for name in names if name in ADDRESSES])
+    kept = replace(user, pending={name: value for name, value in user.pending.items() if name not in names})
+    change_attributes(tx, seal, document, kept, _without(user.attributes, names), now)
+
+
+def _check_not_needed(document: Mapping[str, Any], user: User, names: Collection[str]) -> None:
+    """An address that a second factor's codes go to may be changed, and does not go away."""
+    for name in names:
+        if is_second_factor(document, user, name) and user.attributes.get(name):
+            raise refusals.invalid(f"user.{name}: Attribute cannot be deleted while it is used for MFA.")
+
+
+def _without(attributes: Mapping[str, str], removed: Collection[str]) -> dict[str, str]:
     """The attributes without these; an address takes its proof along."""
     gone = {*removed, *(f"{name}_verified" for name in removed if name in ADDRESSES)}
     return {name: value for name, value in attributes.items() if name not in gone}
 
 
-def forget_codes(tx: Tx, user: User, changed: Collection[str]) -> None:
+def _forget_codes(tx: Tx, user: User, changed: Collection[str]) -> None:
     """A code proves the address that it went to, and no other that takes its place; nor does it reset the password."""
     for name in changed:
         for purpose in (name, SIGN_UP, FORGOT_PASSWORD):

@@ -5,7 +5,7 @@ Where the app client does not tell who is there, everybody gets the same answers
 Source: reference, "Sign-up and recovery", "Error texts", PreventUserExistenceErrors; attack rows O17, O23.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.triggers import About
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.accounts import adopt_user, hash_password, with_password
+from scopegate.userpools.users.factors import is_second_factor
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import CONFIRMED, RESET_REQUIRED, User
 from scopegate.userpools.users.office import FORGOT_PASSWORD, Office
@@ -65,16 +66,21 @@ def _find_delivery(office: Office, user: User) -> Delivery | None:
 
 def choose_delivery(office: Office, user: User) -> Delivery:
     """Where the code of a user who may reset the password goes: to the first address that the pool's setting names and
-    the user has verified. Raises NotAuthorizedException, InvalidParameterException."""
+    the user has verified. One that a second factor's codes go to is none of them where there is such a setting, or
+    whoever has the one address would have both factors (the model's text of AccountRecoverySetting).
+
+    Raises NotAuthorizedException, InvalidParameterException.
+    """
     if not user.enabled:
         raise refusals.disabled()
-    names = _recovery_order(office.document)
+    names, has_setting = _recovery_order(office.document), bool(_mechanisms(office.document))
     if not names:
         raise refusals.not_authorized("Contact administrator to reset password.")
     if user.status not in (CONFIRMED, RESET_REQUIRED, "UNCONFIRMED"):
         raise refusals.not_authorized("User password cannot be reset in the current state.")
     for attribute in names:
-        if user.attributes.get(attribute) and user.is_verified(attribute):
+        is_free = not has_setting or not is_second_factor(office.document, user, attribute)
+        if is_free and user.attributes.get(attribute) and user.is_verified(attribute):
             return Delivery(attribute, user.attributes[attribute])
     raise refusals.invalid(
         "Cannot reset password for the user as there is no registered/verified email or phone_number"
@@ -83,11 +89,15 @@ def choose_delivery(office: Office, user: User) -> Delivery:
 
 def _recovery_order(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Attributes in the order in which the pool sends codes to them; empty when only operators reset passwords."""
-    mechanisms = (document.get("AccountRecoverySetting") or {}).get("RecoveryMechanisms") or ()
+    mechanisms = _mechanisms(document)
     if not mechanisms:
         return _OLD_ORDER
     ordered = sorted(mechanisms, key=lambda each: each["Priority"])
     return tuple(_ATTRIBUTES[each["Name"]] for each in ordered if each["Name"] in _ATTRIBUTES)
+
+
+def _mechanisms(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return (document.get("AccountRecoverySetting") or {}).get("RecoveryMechanisms") or ()
 
 
 async def _migrate(office: Office, username: str) -> User | None:

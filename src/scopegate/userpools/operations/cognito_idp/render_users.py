@@ -13,6 +13,7 @@ from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.operations.cognito_idp.asking import pool_of_operator
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.attributes import render_attributes
+from scopegate.userpools.users.factors import has_means, is_required
 from scopegate.userpools.users.lookup import find_for_operator
 from scopegate.userpools.users.model import SMS_MFA, User
 from scopegate.userpools.users.office import Office
@@ -80,11 +81,18 @@ def render_auth_factors(pool: PoolView, user: User) -> Shape:
     return {"Username": user.username, **render_factors(user), "ConfiguredUserAuthFactors": configured}
 
 
-def with_old_settings(user: User, options: Sequence[Mapping[str, str]], now: float) -> User:
-    """The user with SMS codes on or off, as MFAOptions say. Raises InvalidParameterException."""
+def with_old_settings(pool: PoolView, user: User, options: Sequence[Mapping[str, str]], now: float) -> User:
+    """The user with SMS codes on or off, as MFAOptions say; not off where MFA is required.
+
+    Raises InvalidParameterException.
+    """
     for option in options:
         if (option.get("DeliveryMedium"), option.get("AttributeName")) != ("SMS", "phone_number"):
             raise refusals.invalid("MFAOptions can only be SMS to phone_number")
+    if options and not has_means(user, SMS_MFA):
+        raise refusals.invalid(f"User does not have delivery config set to turn on {SMS_MFA}")
+    if not options and is_required(pool.document):
+        return user
     others = tuple(factor for factor in user.mfa if factor != SMS_MFA)
     mfa = (SMS_MFA, *others) if options else others
     preferred = user.preferred_mfa if user.preferred_mfa in mfa else ""

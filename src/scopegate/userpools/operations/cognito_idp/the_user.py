@@ -3,7 +3,6 @@
 Source: reference, "The signed-in user", "Who may call", "Error texts".
 """
 
-from dataclasses import replace
 from typing import Final
 
 from scopegate.aws.operations import Shape
@@ -22,18 +21,15 @@ from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import check_lock, count_failure, forget_failures
 from scopegate.userpools.signin.tokens import shut_out
 from scopegate.userpools.users import queries, refusals
-from scopegate.userpools.users.accounts import change_attributes
-from scopegate.userpools.users.attributes import check_removal, read_attributes, readable, render_attributes
+from scopegate.userpools.users.attributes import read_attributes, readable, render_attributes
 from scopegate.userpools.users.model import User
 from scopegate.userpools.users.office import Office
 from scopegate.userpools.users.passwords import check_policy
 from scopegate.userpools.users.profile import (
-    ADDRESSES,
-    forget_codes,
+    delete_attributes,
     send_verification,
     update_attributes,
     verify_attribute,
-    without,
 )
 from scopegate.userpools.users.recovery import set_password
 
@@ -77,12 +73,9 @@ async def update_user_attributes(call: Call, request: Shape) -> Shape:
 def delete_user_attributes(call: Call, request: Shape) -> Shape:
     """DeleteUserAttributes."""
     bearer = read_bearer(call, request["AccessToken"])
-    user, names = user_of(call, call.tx, bearer), request["UserAttributeNames"]
-    document = bearer.pool.document
-    check_removal(document, names, writable=bearer.client.sign_in.write_attributes)
-    forget_codes(call.tx, user, [name for name in names if name in ADDRESSES])
-    kept = replace(user, pending={name: value for name, value in user.pending.items() if name not in names})
-    change_attributes(call.tx, call.seal, document, kept, without(user.attributes, names), call.now)
+    user, writable = user_of(call, call.tx, bearer), bearer.client.sign_in.write_attributes
+    names = request["UserAttributeNames"]
+    delete_attributes(call.tx, call.seal, bearer.pool.document, user, names, call.now, writable=writable)
     return {}
 
 
@@ -146,6 +139,7 @@ def get_user_auth_factors(call: Call, request: Shape) -> Shape:
 
 def set_user_settings(call: Call, request: Shape) -> Shape:
     """SetUserSettings, the old way to switch SMS codes on or off."""
-    user = user_of(call, call.tx, read_bearer(call, request["AccessToken"]))
-    queries.put_user(call.tx, call.seal, with_old_settings(user, request["MFAOptions"], call.now))
+    bearer = read_bearer(call, request["AccessToken"])
+    user = user_of(call, call.tx, bearer)
+    queries.put_user(call.tx, call.seal, with_old_settings(bearer.pool, user, request["MFAOptions"], call.now))
     return {}

@@ -21,6 +21,7 @@ from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import Desk
 from scopegate.userpools.signin.model import digest_of
 from scopegate.userpools.users import queries, refusals
+from scopegate.userpools.users.factors import has_means, is_required
 from scopegate.userpools.users.model import EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA, User
 
 _SECRET_BYTES: Final = 20  # RFC 4226 section 4, R6
@@ -81,8 +82,9 @@ async def verify_software_token(call: Call, request: Shape) -> Shape:
 
 def set_user_mfa_preference(call: Call, request: Shape) -> Shape:
     """SetUserMFAPreference."""
-    user = user_of(call, call.tx, read_bearer(call, request["AccessToken"]))
-    queries.put_user(call.tx, call.seal, _with_preference(user, request, call.now))
+    bearer = read_bearer(call, request["AccessToken"])
+    user = user_of(call, call.tx, bearer)
+    queries.put_user(call.tx, call.seal, _with_preference(bearer.pool, user, request, call.now))
     return {}
 
 
@@ -90,7 +92,7 @@ def admin_set_user_mfa_preference(call: Call, request: Shape) -> Shape:
     """AdminSetUserMFAPreference."""
     pool = pool_of_operator(call, request["UserPoolId"])
     user = get_user_for_operator(call, call.tx, pool, request["Username"])
-    queries.put_user(call.tx, call.seal, _with_preference(user, request, call.now))
+    queries.put_user(call.tx, call.seal, _with_preference(pool, user, request, call.now))
     return {}
 
 
@@ -111,16 +113,12 @@ def admin_delete_software_token(call: Call, request: Shape) -> Shape:
     return {}
 
 
-def _with_preference(user: User, request: Shape, now: float) -> User:
+def _with_preference(pool: PoolView, user: User, request: Shape, now: float) -> User:
     """The user with factors on and off as asked for; what the request does not name stays.
 
+    Where MFA is required none is turned off: the request is taken and only says what is preferred, as on AWS.
     Raises InvalidParameterException: a factor that the user does not have, two that are preferred.
     """
-    able = {
-        SMS_MFA: bool(user.attributes.get("phone_number")),
-        SOFTWARE_TOKEN_MFA: user.secrets.totp is not None,
-        EMAIL_OTP: bool(user.attributes.get("email")),
-    }
     on, preferred = set(user.mfa), user.preferred_mfa
     wanted = [kind for name, kind in _SETTINGS if request.get(name, {}).get("PreferredMfa")]
     if len(wanted) > 1:
@@ -130,15 +128,15 @@ def _with_preference(user: User, request: Shape, now: float) -> User:
         if setting is None:
             continue
         is_on = setting.get("Enabled", kind in on)
-        if is_on and not able[kind]:
+        if is_on and not has_means(user, kind):
             raise refusals.invalid(f"User does not have delivery config set to turn on {kind}")
         if setting.get("PreferredMfa") and not is_on:
             raise refusals.invalid(f"{kind} cannot be preferred while it is not enabled")
         if is_on:
             on.add(kind)
-        else:
+        elif not is_required(pool.document):
             on.discard(kind)
-        if preferred == kind and (not is_on or setting.get("PreferredMfa") is False):
+        if preferred == kind and (kind not in on or setting.get("PreferredMfa") is False):
             preferred = ""
     if wanted:
         preferred = wanted[0]

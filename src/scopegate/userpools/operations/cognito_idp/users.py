@@ -30,7 +30,6 @@ from scopegate.userpools.operations.cognito_idp.user_filter import parse_filter
 from scopegate.userpools.signin.tokens import let_in, shut_out
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.accounts import (
-    change_attributes,
     choose_username,
     hash_password,
     insert_user,
@@ -40,7 +39,6 @@ from scopegate.userpools.users.accounts import (
 from scopegate.userpools.users.attributes import (
     check_attributes,
     check_new_name,
-    check_removal,
     read_attributes,
     render_attributes,
 )
@@ -54,7 +52,7 @@ from scopegate.userpools.users.model import (
 )
 from scopegate.userpools.users.office import FORGOT_PASSWORD, Office
 from scopegate.userpools.users.passwords import check_policy, new_temporary_password
-from scopegate.userpools.users.profile import ADDRESSES, forget_codes, update_attributes, without
+from scopegate.userpools.users.profile import delete_attributes, update_attributes
 from scopegate.userpools.users.recovery import choose_delivery, set_password
 from scopegate.userpools.users.sign_up import (
     allows_no_password,
@@ -202,10 +200,7 @@ def admin_delete_user_attributes(call: Call, request: Shape) -> Shape:
     pool = pool_of_operator(call, request["UserPoolId"])
     user = get_user_for_operator(call, call.tx, pool, request["Username"])
     names = request["UserAttributeNames"]
-    check_removal(pool.document, names, by_admin=True)
-    forget_codes(call.tx, user, [name for name in names if name in ADDRESSES])
-    kept = replace(user, pending={name: value for name, value in user.pending.items() if name not in names})
-    change_attributes(call.tx, call.seal, pool.document, kept, without(user.attributes, names), call.now)
+    delete_attributes(call.tx, call.seal, pool.document, user, names, call.now, by_admin=True)
     return {}
 
 
@@ -320,5 +315,5 @@ def admin_set_user_settings(call: Call, request: Shape) -> Shape:
     """AdminSetUserSettings, the old way to switch SMS codes on or off."""
     pool = pool_of_operator(call, request["UserPoolId"])
     user = get_user_for_operator(call, call.tx, pool, request["Username"])
-    queries.put_user(call.tx, call.seal, with_old_settings(user, request["MFAOptions"], call.now))
+    queries.put_user(call.tx, call.seal, with_old_settings(pool, user, request["MFAOptions"], call.now))
     return {}
