@@ -1,6 +1,7 @@
 """SignUp, ConfirmSignUp, ResendConfirmationCode and AdminConfirmSignUp, by boto3."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -238,3 +239,95 @@ def test_a_phone_goes_before_a_mail(server: Server) -> None:
     }
     (message,) = people.messages("ada")
     assert (message["medium"], message["destination"]) == ("SMS", "+12025550123")
+
+
+# Signing in at the end of it, by sessions
+
+BY_CHOICE = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH")
+
+
+def sign_up_by_choice(people: People, client: dict[str, Any], with_session: bool = True) -> str:
+    """ConfirmSignUp's session. with_session: whether it is asked for with SignUp's."""
+    request = {"ClientId": client["ClientId"], "Username": "ada"}
+    made = people.idp.sign_up(**request, Password=PASSWORD, UserAttributes=MAIL)
+    more = {"Session": made["Session"]} if with_session else {}
+    confirmed = people.idp.confirm_sign_up(**request, ConfirmationCode=people.code("ada"), **more)
+    session: str = confirmed["Session"]
+    return session
+
+
+def by_session(people: People, client: dict[str, Any], session: str, username: str = "ada") -> dict[str, Any]:
+    answer: dict[str, Any] = people.idp.initiate_auth(
+        AuthFlow="USER_AUTH", ClientId=client["ClientId"], AuthParameters={"USERNAME": username}, Session=session
+    )
+    return answer
+
+
+def test_who_signed_up_is_signed_in_by_sessions(people: People) -> None:
+    """The model's text of InitiateAuth's Session: once, by whoever signed up."""
+    client = people.client(*BY_CHOICE)
+    session = sign_up_by_choice(people, client)
+    people.user("bob")
+
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        by_session(people, client, session, "bob")
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        by_session(people, people.client(*BY_CHOICE), session)
+    done = by_session(people, client, session)
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        by_session(people, client, session)
+
+    token = done["AuthenticationResult"]["AccessToken"]
+    assert people.idp.get_user(AccessToken=token)["Username"] == "ada"
+
+
+def test_a_code_alone_signs_in_where_codes_do(server: Server) -> None:
+    """Without SignUp's session nobody has shown the password; the code counts where the pool takes codes first."""
+    by_code = {"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}}
+    taking, other = make_people(server, **VERIFIED, **by_code), make_people(server, **VERIFIED)
+
+    answers = []
+    for people in (taking, other):
+        client = people.client(*BY_CHOICE)
+        answers.append(by_session(people, client, sign_up_by_choice(people, client, with_session=False)))
+
+    assert "AuthenticationResult" in answers[0]
+    assert answers[1]["ChallengeName"] == "SELECT_CHALLENGE"
+
+
+def test_a_session_of_sign_up_spares_no_second_factor(server: Server) -> None:
+    people = make_people(server, **VERIFIED)
+    people.idp.set_user_pool_mfa_config(
+        UserPoolId=people.pool_id, MfaConfiguration="ON", SoftwareTokenMfaConfiguration={"Enabled": True}
+    )
+    client = people.client(*BY_CHOICE)
+
+    asked = by_session(people, client, sign_up_by_choice(people, client))
+
+    assert asked["ChallengeName"] == "MFA_SETUP"
+
+
+def test_a_session_of_sign_up_is_no_other_session(people: People) -> None:
+    """It neither signs in before the code nor answers a challenge; one that is none does not keep a code from it."""
+    client = people.client(*BY_CHOICE)
+    request = {"ClientId": client["ClientId"], "Username": "ada"}
+    made = people.idp.sign_up(**request, Password=PASSWORD, UserAttributes=MAIL)
+
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        by_session(people, client, made["Session"])
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        people.respond(client, made, "SELECT_CHALLENGE", USERNAME="ada", ANSWER="PASSWORD")
+    confirmed = people.idp.confirm_sign_up(**request, ConfirmationCode=people.code("ada"), Session="0" * 43)
+
+    assert by_session(people, client, confirmed["Session"])["ChallengeName"] == "SELECT_CHALLENGE"
+
+
+def test_a_client_without_choice_gets_no_session(people: People) -> None:
+    client = people.client()
+    request = {"ClientId": client["ClientId"], "Username": "ada"}
+
+    made = people.idp.sign_up(**request, Password=PASSWORD, UserAttributes=MAIL)
+    confirmed = people.idp.confirm_sign_up(**request, ConfirmationCode=people.code("ada"))
+
+    assert "Session" not in made
+    assert "Session" not in confirmed

@@ -28,6 +28,7 @@ from scopegate.userpools.operations.cognito_idp.asking import (
     who_asks,
 )
 from scopegate.userpools.signin import flow, queries
+from scopegate.userpools.signin.after_sign_up import begin_by_session
 from scopegate.userpools.signin.answers import answer
 from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import Desk, Outcome, SignedIn
@@ -127,7 +128,8 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
             srp_a = _required(given, "SRP_A") if given.get("CHALLENGE_NAME") == "SRP_A" else None
             outcome = await flow.begin_custom(desk, username, srp_a)
         case _:
-            outcome = await flow.begin_by_choice(desk, username, given.get("PREFERRED_CHALLENGE"), given)
+            by_session = await begin_by_session(desk, username, request["Session"]) if "Session" in request else None
+            outcome = by_session or await flow.begin_by_choice(desk, username, given.get("PREFERRED_CHALLENGE"), given)
     return await _render(call, desk, outcome)
 
 
