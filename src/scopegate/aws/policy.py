@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -581,15 +581,16 @@ def _number(text: str) -> float:
 
 
 def _moment(text: str) -> float:
-    """A time, ISO 8601 or epoch seconds."""
+    """A time, ISO 8601 (UTC unless it says otherwise) or epoch seconds."""
     try:
         return float(text)
     except ValueError:
         pass
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidPolicy(f"{text!r} is no time") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _compared(parse: Callable[[str], float], holds: Callable[[float, float], bool]) -> Callable[[str], _Match]:

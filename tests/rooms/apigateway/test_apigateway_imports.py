@@ -584,7 +584,9 @@ WHOLE: Final = {
     "x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": {"responseTemplates": {"application/json": "{}"}}},
     "x-amazon-apigateway-binary-media-types": ["image/png"],
     "x-amazon-apigateway-documentation": DOCUMENTATION,
-    "x-amazon-apigateway-policy": {"Statement": [{"Effect": "Allow", "Resource": "execute-api:/*"}]},
+    "x-amazon-apigateway-policy": {
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "execute-api:/*"}]
+    },
     "x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": False, "vpcEndpointIds": ["vpce-1"]},
 }
 

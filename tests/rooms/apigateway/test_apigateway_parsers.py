@@ -166,7 +166,8 @@ def test_a_policy_is_a_policy_or_refused(text: str) -> None:
 @given(sid=ANYTHING)
 def test_a_rendered_policy_unescapes_to_the_stored_one(sid: str) -> None:
     """Reference 1.4: a client has to unescape it once more."""
-    statement = {"Sid": sid, "Effect": "Deny", "Resource": ["execute-api:/*", "arn:aws:execute-api:*"]}
+    resources = ["execute-api:/*", "arn:aws:execute-api:*"]
+    statement = {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": resources}
 
     stored = parse_policy(json.dumps({"Statement": statement}), "eu-west-1", "111122223333", "abc")
 

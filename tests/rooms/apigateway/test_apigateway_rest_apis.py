@@ -7,6 +7,8 @@ import pytest
 
 from tests.rooms.apigateway.driver import ACCOUNT, REGION, Api, Client, as_patches, refusal
 
+INVALID_POLICY = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid."
+
 
 def test_a_private_api_is_dualstack_with_tls_1_2(client: Client) -> None:
     created = client.create_rest_api(
@@ -64,10 +66,9 @@ def test_empty_binary_media_types_are_absent(client: Client) -> None:
             {"description": "", "endpointConfiguration": {"types": ["PRIVATE"], "ipAddressType": "ipv4"}},
             "Description cannot be an empty string",
         ),
-        (
-            {"policy": "no json"},
-            "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.",
-        ),
+        ({"policy": "no json"}, INVALID_POLICY),
+        ({"policy": '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'}, INVALID_POLICY),
+        ({"policy": '{"Statement": {"Effect": "Allow", "Principal": "*", "Resource": "*"}}'}, INVALID_POLICY),
     ],
 )
 def test_create_refuses(client: Client, members: dict[str, Any], message: str) -> None:

@@ -123,6 +123,17 @@ def test_conditions(condition: dict[str, Any], holds: bool) -> None:
     )
 
 
+def test_a_time_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        soon = "2026-11-30T10:56:00"  # half a minute after CONTEXT
+        assert verdict(statement(Condition={"DateLessThan": {"aws:CurrentTime": soon}})) is Verdict.ALLOW
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -250,8 +250,7 @@ def _compile(
             raise GatewayRefusal("ACCESS_DENIED", message, reason=f"the authorizer's answer: {verdict.value}")
         call.mark(6)
         call.usage_key = said.usage_key
-        principal = {"principalId": said.principal} if said.principal else {}
-        call.authorizer = {**said.shown, **principal, "integrationLatency": str(latency_ms)}
+        call.authorizer = {**said.shown, **_principal_of(said), "integrationLatency": str(latency_ms)}
         call.authorizer_json = _show_rest(said, latency_ms)
         call.authorizer_json_2 = b'{"lambda":' + (orjson.dumps(said.context) if said.context else b"null") + b"}"
 
@@ -368,4 +367,9 @@ def _read_simple(payload: bytes) -> Said:
 
 def _show_rest(said: Said, latency_ms: int) -> bytes:
     """`requestContext.authorizer` of format 1.0: the context as text, who it is, and how long the function took."""
-    return orjson.dumps({"principalId": said.principal, **said.shown, "integrationLatency": latency_ms})
+    return orjson.dumps({**said.shown, **_principal_of(said), "integrationLatency": latency_ms})
+
+
+def _principal_of(said: Said) -> dict[str, str]:
+    """What no context says in its place."""
+    return {"principalId": said.principal} if said.principal else {}

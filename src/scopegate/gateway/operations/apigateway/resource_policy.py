@@ -23,6 +23,11 @@ def _expanded(value: Any, arn: str) -> Any:
     return value
 
 
+def _has_one(statement: dict[str, Any], member: str) -> bool:
+    """Whether a member of a statement, or what says the contrary, is there, and not both."""
+    return (member in statement) is not (f"Not{member}" in statement)
+
+
 def parse_policy(text: str, region: str, account: str, api_id: str) -> str:
     """The policy as stored: compact JSON, with `execute-api:/stage/VERB/path` expanded to the API's ARN.
 
@@ -41,6 +46,8 @@ def parse_policy(text: str, region: str, account: str, api_id: str) -> str:
     arn = names.execute_api_arn(region, account, api_id, "")
     for statement in statements:
         if statement.get("Effect") not in ("Allow", "Deny"):
+            raise bad_request(_INVALID)
+        if not all(_has_one(statement, member) for member in ("Principal", "Action")):
             raise bad_request(_INVALID)
         for member in ("Resource", "NotResource"):
             if member in statement:
