@@ -18,7 +18,7 @@ from scopegate.userpools import queries as pool_queries
 from scopegate.userpools.messages.queries import list_messages, put_code
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
-from scopegate.userpools.signin.tokens import shut_out, sign_out_everywhere
+from scopegate.userpools.signin.tokens import let_in, shut_out, sign_out_everywhere
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
 from tests.pages import Browser, Page
@@ -608,6 +608,36 @@ def test_o3_a_code_does_not_outlive_a_sign_out(world: SignInWorld, browser: Brow
 
     assert (refused.status, refused.body) == (400, b'{"error":"invalid_grant"}')
     assert redeemed.status == 200
+
+
+def test_g22_a_sign_out_reaches_tokens_that_outlive_the_refresh_token(world: SignInWorld, browser: Browser) -> None:
+    """The last that it gave live on for a day at most; until then their sign-in is remembered."""
+    user = user_queries.find_user(world.tx, world.seal, POOL, "ada")
+    assert user is not None
+    assert redeem(world, sign_in(browser)).status == 200
+    (family,) = queries.families_of_user(world.tx, POOL, "ada")
+    claims = {"sub": user.sub, "origin_jti": family.origin_jti, "iat": int(family.expires_at) - 1}
+
+    queries.sweep(world.tx, family.expires_at + 60)
+    sign_out_everywhere(world.tx, user, family.expires_at + 120)
+    world.catch_up()
+
+    assert world.view.is_revoked(POOL, claims)
+    queries.sweep(world.tx, family.expires_at + 86_401)
+    assert not queries.families_of_user(world.tx, POOL, "ada")
+
+
+def test_g22_what_was_taken_back_from_a_disabled_user_stays_so(world: SignInWorld) -> None:
+    """Also tokens of clients without revocation, which name no sign-in."""
+    user = user_queries.find_user(world.tx, world.seal, POOL, "ada")
+    assert user is not None
+    shut_out(world.tx, user, 1_000.5)
+    let_in(world.tx, user, 2_000.5)
+    world.catch_up()
+
+    revoked = [world.view.is_revoked(POOL, {"sub": user.sub, "iat": issued_at}) for issued_at in (999, 1_000, 2_001)]
+
+    assert revoked == [True, True, False]
 
 
 @pytest.mark.parametrize("proof", ["", "00", "zz", "f" * 200])

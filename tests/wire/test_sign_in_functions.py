@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.pages import browser_of
 from tests.people import PASSWORD, People, make_people, refused
 from tests.server import ACCOUNT, REGION, Server, make_function, token_part
 
@@ -201,3 +202,59 @@ def handler(event, context):
     assert "AuthenticationResult" in people.by_password(client)
     assert people.idp.admin_get_user(UserPoolId=people.pool_id, Username="ada")["UserStatus"] == "CONFIRMED"
     assert "AuthenticationResult" in people.by_srp(client)
+
+
+# What the user's name says is done to the user, by an operator, while the sign-in waits for this function.
+MEANWHILE = """
+import json, os, urllib.request
+
+def call(operation, **request):
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cognito-idp/aws4_request, "
+        "SignedHeaders=host, Signature=" + 64 * "0",
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Date": "20260101T000000Z",
+        "X-Amz-Target": "AWSCognitoIdentityProviderService." + operation,
+    }
+    sent = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], json.dumps(request).encode(), headers)
+    urllib.request.urlopen(sent).read()
+
+def handler(event, context):
+    user = {"UserPoolId": event["userPoolId"], "Username": event["userName"]}
+    for operation in event["userName"].split("-")[1:]:
+        more = {"Password": "Another-Horse-9", "Permanent": True} if operation == "AdminSetUserPassword" else {}
+        call(operation, **user, **more)
+    return event
+"""
+
+
+def test_nobody_is_signed_in_who_is_gone_when_the_sign_in_ends(server: Server) -> None:
+    """Who is disabled or deleted meanwhile gets no tokens, and least of all those of who has the name by then."""
+    people = make_people(server)
+    trigger(server, people, MEANWHILE, "PostAuthentication")
+    callback = "https://app.example/callback"
+    client = people.client(
+        AllowedOAuthFlows=["code", "implicit"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        CallbackURLs=[callback],
+        SupportedIdentityProviders=["COGNITO"],
+    )
+    wrong = "Incorrect username or password."
+
+    for name, text in {
+        "ada-AdminDisableUser": "User is disabled.",
+        "ada-AdminDeleteUser": wrong,
+        "ada-AdminDeleteUser-AdminCreateUser-AdminSetUserPassword": wrong,
+        "ada-AdminSetUserPassword": wrong,
+    }.items():
+        people.user(name)
+        with refused("NotAuthorizedException", text):
+            people.by_password(client, name)
+
+    for flow in ("code", "token"):
+        people.user(f"{flow}-AdminDeleteUser")
+        query = {"response_type": flow, "client_id": client["ClientId"], "redirect_uri": callback}
+        page = browser_of(server).get(f"/{people.pool_id}/oauth2/authorize", query)
+        page = page.submit(username=f"{flow}-AdminDeleteUser", password=PASSWORD)
+        assert (page.status, page.location, wrong in page.text) == (200, "", True)

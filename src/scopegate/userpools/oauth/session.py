@@ -16,7 +16,7 @@ from scopegate.userpools.oauth.authorization import Authorization
 from scopegate.userpools.oauth.visit import SESSION, Visit
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, AuthorizationCode, Family, digest_of, new_secret
-from scopegate.userpools.signin.tokens import new_family, open_family, sign_tokens
+from scopegate.userpools.signin.tokens import check_still_there, new_family, open_sign_in, sign_tokens
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import CONFIRMED, User
 
@@ -67,13 +67,14 @@ def _is_too_old(asked: Authorization, signed_in: SignedIn) -> bool:
 
 
 async def open_session(visit: Visit, user: User, amr: tuple[str, ...]) -> SignedIn:
-    """Sign the browser in: under a new cookie, whatever it brought."""
+    """Sign the browser in: under a new cookie, whatever it brought. Raises NotAuthorizedException."""
     now, old, new = clock.now(), visit.session, new_secret()
     pool_id = visit.asked.pool.pool_id
     signed_in = SignedIn(user, int(now), amr)
     document = {"auth_time": signed_in.auth_time, "amr": list(amr)}
 
     def write(tx: Tx) -> None:
+        check_still_there(tx, visit.seal, user)
         if old:
             queries.delete_login_session(tx, digest_of(old))
         queries.add_login_session(
@@ -94,7 +95,10 @@ async def close_session(visit: Visit) -> None:
 
 
 async def hand_over(visit: Visit, signed_in: SignedIn) -> Response:
-    """Back to the application: with a code, or with the tokens themselves."""
+    """Back to the application: with a code, or with the tokens themselves.
+
+    To the sign-in, for a user who was disabled or deleted just now.
+    """
     asked, now = visit.asked, clock.now()
     family = new_family(
         asked.pool,
@@ -108,19 +112,32 @@ async def hand_over(visit: Visit, signed_in: SignedIn) -> Response:
         amr=signed_in.amr,
     )
     family = replace(family, auth_time=signed_in.auth_time)
-    if asked.response_type == "token":
-        return await _hand_tokens(visit, signed_in.user, family)
+    try:
+        if asked.response_type == "token":
+            return await _hand_tokens(visit, signed_in.user, family)
+        return await _hand_code(visit, signed_in.user, family)
+    except AwsError:
+        return visit.go("/login")
+
+
+async def _hand_code(visit: Visit, user: User, family: Family) -> Response:
+    asked, now = visit.asked, clock.now()
     secret = clock.uuid4()
     code = AuthorizationCode(
         pool_id=asked.pool.pool_id,
-        name_key=signed_in.user.name_key,
+        name_key=user.name_key,
         client_id=asked.client.client_id,
         expires_at=now + _CODE_LIFETIME_S,
         redirect_uri=asked.answering.redirect_uri,
         code_challenge=asked.code_challenge,
         family=family,
     )
-    await visit.store.write(lambda tx: queries.add_code(tx, digest_of(secret), code))
+
+    def write(tx: Tx) -> None:
+        check_still_there(tx, visit.seal, user)
+        queries.add_code(tx, digest_of(secret), code)
+
+    await visit.store.write(write)
     return visit.leave(asked.answering.locate({"code": secret}))
 
 
@@ -128,7 +145,7 @@ async def _hand_tokens(visit: Visit, user: User, family: Family) -> Response:
     """The implicit flow: tokens in the fragment, and no refresh token."""
     asked = visit.asked
 
-    opened = (await visit.store.write(lambda tx: open_family(tx, visit.seal, family))).result
+    opened = (await visit.store.write(lambda tx: open_sign_in(tx, visit.seal, family, user))).result
     try:
         issued = await sign_tokens(asked.pool, asked.client, user, opened.memberships, family, visit.edge.ports.invoke)
     except AwsError as error:

@@ -44,7 +44,7 @@ from scopegate.userpools.signin.flow import (
     put_new,
     read_rounds,
 )
-from scopegate.userpools.signin.model import Challenge, digest_of
+from scopegate.userpools.signin.model import Challenge, digest_of, who_is
 from scopegate.userpools.triggers import Round
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
@@ -125,7 +125,7 @@ async def find_answered(desk: Desk, name: str, secret: str, given: Mapping[str, 
         raise refusals.invalid_session(", session is expired.")
     if challenge.name_key and (user is None or not user.enabled):
         raise refusals.disabled() if user is not None else refusals.invalid_session()
-    if user is not None and challenge.state.get("password_set_at") != user.password_set_at:
+    if user is not None and any(challenge.state.get(key) != value for key, value in who_is(user).items()):
         raise refusals.invalid_session()
     named = given.get("USERNAME")
     if named and user is not None:
@@ -222,7 +222,7 @@ async def _answer_new_password(desk: Desk, found: Answer) -> Outcome:
         if not queries.take_challenge(tx, found.digest):
             raise refusals.invalid_session(", session can only be used once.")
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None or not now.enabled or now.password_set_at != user.password_set_at:
+        if now is None or not now.enabled or who_is(now) != who_is(user):
             raise refusals.invalid_session()
         changed = replace(with_password(now, hashed, clock.now(), remembered=remembered), status=CONFIRMED)
         return change_attributes(tx, desk.seal, desk.document, changed, {**now.attributes, **given}, clock.now())

@@ -24,7 +24,7 @@ from scopegate.userpools import triggers
 from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries, srp
-from scopegate.userpools.signin.model import Challenge, digest_of, new_secret
+from scopegate.userpools.signin.model import Challenge, digest_of, new_secret, who_is
 from scopegate.userpools.triggers import About, Round, attributes_of
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
@@ -510,6 +510,6 @@ async def _put(desk: Desk, secret: str, kind: str, user: User | None, state: Map
         name_key=user.name_key if user is not None else "",
         expires_at=clock.now() + desk.client.sign_in.session_lifetime_s,
         kind=kind,
-        state={**state, "password_set_at": user.password_set_at} if user is not None else dict(state),
+        state={**state, **(who_is(user) if user is not None else {})},
     )
     await desk.store.write(lambda tx: queries.add_challenge(tx, desk.seal, digest_of(secret), challenge))

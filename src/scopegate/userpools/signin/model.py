@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from scopegate.base import clock
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.users.model import User
 
 _JWE_HEADER: Final = "eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ"  # what Cognito's begin with
 HOSTED: Final = "HostedAuth"
@@ -71,6 +72,11 @@ class AuthorizationCode:
     code_challenge: str  # "" without PKCE
     family: Family
     redeemed: bool = False
+
+
+def who_is(user: User) -> dict[str, Any]:
+    """What must not change while a sign-in goes on: a name may become another's, and a password another one."""
+    return {"sub": user.sub, "password_set_at": user.password_set_at}
 
 
 def digest_of(secret: str) -> bytes:

@@ -303,20 +303,22 @@ def delete_login_sessions_of(tx: Tx, pool_id: str, name_key: str) -> None:
 
 # What time has ended
 
-_ENDING: Final[tuple[Table, ...]] = (
-    sign_in_challenges,
-    authorization_codes,
-    login_sessions,
-    token_families,
-    user_codes,
-)
+# A family outlasts its refresh token by the tokens that this gave last: they are taken back by it.
+_KEPT_S: Final[Mapping[Table, int]] = {
+    sign_in_challenges: 0,
+    authorization_codes: 0,
+    login_sessions: 0,
+    token_families: _LONGEST_LIFETIME_S,
+    user_codes: 0,
+}
+"""How long after its end a row is kept."""
 
 
 def sweep(tx: Tx, now: float) -> int:
     """Delete what has expired; how many rows."""
     count = 0
-    for table in _ENDING:
-        count += tx.sql.execute(delete(table).where(table.c.expires_at < now)).rowcount
+    for table, kept_s in _KEPT_S.items():
+        count += tx.sql.execute(delete(table).where(table.c.expires_at < now - kept_s)).rowcount
     table = revocations
     for pool_id, subject in tx.sql.execute(
         select(table.c.pool_id, table.c.subject).where(table.c.expires_at < now)

@@ -18,9 +18,10 @@ from scopegate.userpools.claims import access_claims, groups_of, half_hash, id_c
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.scopes import keep_grantable
 from scopegate.userpools.signin import queries
-from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token
+from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token, who_is
 from scopegate.userpools.triggers import About, attributes_of, pre_token_generation
 from scopegate.userpools.users import queries as user_queries
+from scopegate.userpools.users import refusals
 from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, RESET_REQUIRED, UNCONFIRMED, Membership, User
 
 _REFRESHED: Final = "RefreshTokens"
@@ -87,6 +88,25 @@ def open_family(tx: Tx, seal: Sealer, family: Family) -> Opened:
     refresh_token = new_refresh_token(seal, family.origin_jti)
     queries.add_family(tx, replace(family, token=digest_of(refresh_token)))
     return Opened(refresh_token, user_queries.memberships_of(tx, family.pool_id, family.name_key))
+
+
+def open_sign_in(tx: Tx, seal: Sealer, family: Family, user: User) -> Opened:
+    """`open_family` at the end of a sign-in. Raises as `check_still_there`."""
+    check_still_there(tx, seal, user)
+    return open_family(tx, seal, family)
+
+
+def check_still_there(tx: Tx, seal: Sealer, user: User) -> None:
+    """Whether who signs in is still who they were when the password was looked at: functions take their time, and
+    meanwhile the name may have become another's. Called where a sign-in is written down.
+
+    Raises NotAuthorizedException.
+    """
+    now = user_queries.find_user(tx, seal, user.pool_id, user.name_key)
+    if now is None or who_is(now) != who_is(user):
+        raise refusals.wrong_password(log="the user is deleted, or has another password since")
+    if not now.enabled:
+        raise refusals.disabled()
 
 
 async def sign_tokens(
@@ -264,6 +284,7 @@ def shut_out(tx: Tx, user: User, now: float) -> None:
     queries.add_revocation(tx, user.pool_id, user.sub, now)
 
 
-def let_in(tx: Tx, user: User) -> None:
+def let_in(tx: Tx, user: User, now: float) -> None:
     """A user who is enabled again: new tokens count; those that were taken back stay so."""
-    queries.delete_revocation(tx, user.pool_id, user.sub)
+    # No longer for ever; what names no sign-in is told by the second in which it was issued.
+    queries.add_revocation(tx, user.pool_id, user.sub, now, until=int(now))

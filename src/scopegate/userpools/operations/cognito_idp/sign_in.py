@@ -37,7 +37,7 @@ from scopegate.userpools.signin.tokens import (
     Issued,
     RefreshRefused,
     new_family,
-    open_family,
+    open_sign_in,
     renew,
     revoke_sign_in,
     sign_out_everywhere,
@@ -184,7 +184,7 @@ async def _render(call: Call, desk: Desk, outcome: Outcome) -> Shape:
     family = new_family(
         desk.pool, desk.client, outcome.user, now=clock.now(), scopes=(API_SCOPE,), via=outcome.via, amr=outcome.amr
     )
-    opened = (await call.store.write(lambda tx: open_family(tx, call.seal, family))).result
+    opened = (await call.store.write(lambda tx: open_sign_in(tx, call.seal, family, outcome.user))).result
     issued = await sign_tokens(
         desk.pool,
         desk.client,

@@ -243,7 +243,7 @@ def admin_enable_user(call: Call, request: Shape) -> Shape:
     pool = pool_of_operator(call, request["UserPoolId"])
     user = get_user_for_operator(call, call.tx, pool, request["Username"])
     if not user.enabled:
-        let_in(call.tx, user)
+        let_in(call.tx, user, call.now)
         queries.put_user(call.tx, call.seal, replace(user, enabled=True, modified_at=call.now))
     return {}
 
