@@ -9,9 +9,12 @@ import hashlib
 import hmac
 import json
 import os
+import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from jwt import PyJWK
 
 from tests.node import bin_directory
 from tests.rooms.jose.issuer import b64, rsa_key, token
-from tests.server import Server, start, token_part
+from tests.server import Server, free_port, start, token_part
 from tests.test_examples import EXAMPLES, Example
 
 pytestmark = pytest.mark.xdist_group("third-party-idp")
@@ -268,6 +271,16 @@ def test_the_providers_keys_turn(api: Api, provider: Provider) -> None:
 @pytest.mark.parametrize("issuer", ["http://127.0.0.1:9", "{}/"], ids=["nobody answers", "another spelling"])
 def test_without_the_providers_keys_nothing_is_allowed(api: Api, provider: Provider, issuer: str) -> None:
     """Attack G10: it fails closed. A provider that calls itself otherwise is another one."""
+    with trusting(api, issuer.format(provider.issuer), provider.issuer):
+        refused = api.call(provider.token())
+
+    assert refused[0] == 500
+    assert api.allows(provider.token())
+
+
+@contextmanager
+def trusting(api: Api, issuer: str, before: str) -> Iterator[None]:
+    """The authorizer of an API trusts another provider."""
     lambda_ = api.server.aws("lambda")
     word = {"rest": "PythonAuthorizer", "http": "NodeAuthorizer"}[api.kind]
     names = [function["FunctionName"] for function in lambda_.list_functions()["Functions"]]
@@ -277,11 +290,42 @@ def test_without_the_providers_keys_nothing_is_allowed(api: Api, provider: Provi
         variables = {"ISSUER": url, "AUDIENCE": AUDIENCE}
         lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
+    configure(issuer)
     try:
-        configure(issuer.format(provider.issuer))
-        refused = api.call(provider.token())
+        yield
     finally:
-        configure(provider.issuer)
+        configure(before)
 
-    assert refused[0] == 500
-    assert api.allows(provider.token())
+
+def test_the_walk_through(example: Example, provider: Provider, tmp_path: Path) -> None:
+    """Its calls as they stand, with the provider that the example brings; only addresses are others."""
+    calls = re.findall(r"```sh\n(.*?)```", (EXAMPLES.parent / "docs" / "third-party-idp.md").read_text(), re.DOTALL)[-1]
+    port = free_port()
+    shutil.copy(EXAMPLES / "third-party-idp" / "provider" / "provider.mjs", tmp_path)
+    (tmp_path / "node_modules").symlink_to(Path(__file__).parent / "wire" / "node" / "node_modules")
+    api = Api("rest", example.server, example.outputs["RestUrl"])
+    replaced = {
+        "http://localhost:9000": f"http://localhost:{port}",
+        "http://localhost:4566": example.server.url,
+        "/API/": f"/{api.host.partition('.')[0]}/",
+    }
+    for written, here in replaced.items():
+        calls = calls.replace(written, here)
+
+    with subprocess.Popen(
+        [bin_directory() / "node", "--no-warnings", "provider.mjs"],
+        cwd=tmp_path,
+        env={"PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"OpenID provider at http://localhost:{port}\n"
+        with trusting(api, f"http://localhost:{port}", provider.issuer):
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", calls], capture_output=True, text=True, timeout=60, check=False
+            )
+        process.kill()
+
+    assert re.findall(r"HTTP/1.1 (\d+)", done.stdout) == ["200", "403", "401"], done.stderr
