@@ -257,8 +257,25 @@ def test_metadata_that_begins_a_sign_in_is_validation_data(server: Server, funct
         ("PostAuthentication_Authentication", None, None),
         ("TokenGeneration_Authentication", None, None),
         ("TokenGeneration_RefreshTokens", None, None),
-        ("TokenGeneration_RefreshTokens", None, {"at": "renewal"}),
+        ("TokenGeneration_Authentication", None, {"at": "renewal"}),
     ]
+
+
+def test_a_function_that_fails_uses_no_refresh_token_up(server: Server, function_arn: str) -> None:
+    """Rotation: what was not handed out does not make the token before it one that was used twice."""
+    people = with_triggers(server, function_arn, "PreTokenGeneration")
+    client = people.client(
+        "ALLOW_USER_PASSWORD_AUTH", RefreshTokenRotation={"Feature": "ENABLED", "RetryGracePeriodSeconds": 0}
+    )
+    people.user("ada")
+    renewal = {"ClientId": client["ClientId"], "RefreshToken": people.tokens(client)["RefreshToken"]}
+
+    with refused("UserLambdaValidationException", "PreTokenGeneration failed with error not ada."):
+        people.idp.get_tokens_from_refresh_token(**renewal, ClientMetadata={"fail": "TokenGeneration"})
+
+    assert people.idp.get_tokens_from_refresh_token(**renewal)["AuthenticationResult"]["RefreshToken"]
+    with refused("RefreshTokenReuseException"):
+        people.idp.get_tokens_from_refresh_token(**renewal)
 
 
 def test_tokens_as_a_function_changes_them(server: Server, function_arn: str) -> None:

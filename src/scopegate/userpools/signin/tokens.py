@@ -24,7 +24,7 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.model import FORCE_CHANGE_PASSWORD, RESET_REQUIRED, UNCONFIRMED, Membership, User
 
-_REFRESHED: Final = "RefreshTokens"
+REFRESHED: Final = "RefreshTokens"
 _MOST_ROTATED_OUT: Final = 16  # who rotates faster than this allows loses the oldest
 
 
@@ -159,13 +159,16 @@ async def renew(
     refresh_token: str,
     invoke: Invoke,
     *,
+    source: str = REFRESHED,
     client_metadata: Mapping[str, str] | None = None,
 ) -> Issued:
     """New tokens for a refresh token.
 
+    source: of the pre-token trigger.
     1. it is one of ours, of this client, and its sign-in stands; 2. its user may still sign in; 3. the client may still
-    have some of its scopes; 4. under rotation another takes its place; 5. the tokens, in which the nonce is no more
-    (OpenID Connect Core section 12.2). Raises RefreshRefused; AwsError of a pre-token function.
+    have some of its scopes; 4. it was not used before; 5. the tokens, in which the nonce is no more (OpenID Connect
+    Core section 12.2); 6. under rotation another takes its place, once a pre-token function had nothing against it.
+    Raises RefreshRefused; AwsError of a pre-token function.
     """
     now = clock.now()
     origin_jti = find_origin_jti(seal, refresh_token)
@@ -185,35 +188,38 @@ async def renew(
     digest = digest_of(refresh_token)
     grace_s = client.sign_in.rotation_grace_s
     # 4
-    successor = ""
-    if digest != family.token:
-        if digest.hex() not in _rotated_out(family, grace_s, now):
-            await store.write(lambda tx: queries.revoke_family(tx, family, now))
-            raise RefreshRefused("reused")
-        successor = seal.open(base64.b64decode(family.successor), _successor_context(family)).decode()
-    elif grace_s is not None:
-        if not found.user.enabled:
-            raise RefreshRefused("disabled")
-        new, sealed = _make_successor(seal, family)
-        kept = replace(family, earlier=_rotated_out(family, grace_s, now))
-        written = await store.write(lambda tx: queries.rotate_family(tx, kept, digest_of(new), sealed, now))
-        if not written.result:  # another was first: now this one is the token before the newest
-            return await renew(store, seal, pool, client, refresh_token, invoke, client_metadata=client_metadata)
-        successor = new
+    is_newest = digest == family.token
+    earlier = _rotated_out(family, grace_s, now)
+    if not is_newest and digest.hex() not in earlier:
+        await store.write(lambda tx: queries.revoke_family(tx, family, now))
+        raise RefreshRefused("reused")
     if not found.user.enabled:
         raise RefreshRefused("disabled")
     # 5
-    return await sign_tokens(
+    issued = await sign_tokens(
         pool,
         client,
         found.user,
         found.groups,
         replace(family, scopes=scopes, nonce=""),
         invoke,
-        refresh_token=successor,
-        source=_REFRESHED,
+        source=source,
         client_metadata=client_metadata,
     )
+    # 6
+    if not is_newest:
+        successor = seal.open(base64.b64decode(family.successor), _successor_context(family)).decode()
+        return replace(issued, refresh_token=successor)
+    if grace_s is None:
+        return issued
+    successor, sealed = _make_successor(seal, family)
+    kept = replace(family, earlier=earlier)
+    written = await store.write(lambda tx: queries.rotate_family(tx, kept, digest_of(successor), sealed, now))
+    if not written.result:  # another was first: now this one is a token before the newest
+        return await renew(
+            store, seal, pool, client, refresh_token, invoke, source=source, client_metadata=client_metadata
+        )
+    return replace(issued, refresh_token=successor)
 
 
 def _find(tx: Tx, seal: Sealer, origin_jti: str, pool: PoolView, client: AppClient) -> _Found:

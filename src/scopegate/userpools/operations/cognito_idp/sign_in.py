@@ -34,6 +34,7 @@ from scopegate.userpools.signin.desk import open_desk
 from scopegate.userpools.signin.flow import Desk, Outcome, SignedIn
 from scopegate.userpools.signin.model import find_origin_jti
 from scopegate.userpools.signin.tokens import (
+    REFRESHED,
     Issued,
     RefreshRefused,
     new_family,
@@ -218,7 +219,7 @@ async def _refresh(call: Call, pool: PoolView, client: AppClient, given: Mapping
     if not client.is_public:
         secret_hash = given.get("SECRET_HASH")
         await call.read(lambda tx: check_secret_hash(call, tx, client, secret_hash, *_names_behind(call, tx, token)))
-    issued = await _renew(call, pool, client, token, None)
+    issued = await _renew(call, pool, client, token, REFRESHED)
     return {"ChallengeParameters": {}, "AuthenticationResult": _render_issued(issued)}
 
 
@@ -233,10 +234,18 @@ def _names_behind(call: Call, tx: Tx, token: str) -> list[str]:
 
 
 async def _renew(
-    call: Call, pool: PoolView, client: AppClient, token: str, metadata: Mapping[str, str] | None
+    call: Call,
+    pool: PoolView,
+    client: AppClient,
+    token: str,
+    source: str,
+    metadata: Mapping[str, str] | None = None,
 ) -> Issued:
+    """source: of the pre-token trigger."""
     try:
-        return await renew(call.store, call.seal, pool, client, token, call.ports.invoke, client_metadata=metadata)
+        return await renew(
+            call.store, call.seal, pool, client, token, call.ports.invoke, source=source, client_metadata=metadata
+        )
     except RefreshRefused as refused:
         if refused.kind == "reset":
             raise reset_required() from None
@@ -251,7 +260,8 @@ async def get_tokens_from_refresh_token(call: Call, request: Shape) -> Shape:
     check_client_secret(call, client, pool, request.get("ClientSecret"))
     if not client.allows_refresh:
         raise invalid("Auth flow not enabled for this client")
-    issued = await _renew(call, pool, client, request["RefreshToken"], request.get("ClientMetadata"))
+    # Its function is told of a sign-in (reference, "Lambda triggers").
+    issued = await _renew(call, pool, client, request["RefreshToken"], _VIA, request.get("ClientMetadata"))
     return {"AuthenticationResult": _render_issued(issued)}
 
 
