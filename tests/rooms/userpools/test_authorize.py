@@ -216,6 +216,16 @@ def test_the_language_is_asked_for_and_remembered(browser: Browser) -> None:
     assert "Anmelden" not in browser.get("/login", asked(lang="en")).text
 
 
+@pytest.mark.parametrize("name", ["identity_provider", "idp_identifier", "login_hint", "max_age", "nonce", "prompt"])
+def test_a_parameter_without_a_value_is_as_if_it_were_not_sent(browser: Browser, name: str) -> None:
+    """RFC 6749 section 3.1."""
+    sign_in(browser)
+
+    page = browser.get(f"/oauth2/authorize?{urlencode(asked())}&{name}=")
+
+    assert "code" in page.query
+
+
 # What is refused on a page of this host (reference, "authorize", failures)
 
 

@@ -153,7 +153,8 @@ def read_authorization(
 
     1 the client, which may use some flow; 2 a redirect URI of its own; from here on faults are told to it; 3 nothing
     comes twice; 4 a response type, which the client may use; 5 PKCE; 6 scopes; 7 resource; 8 prompt and max_age; 9 a
-    provider that is there. is_strict: by the rules that Cognito does not have. Raises NoRedirect, Redirected.
+    provider that is there. What 8 and 9 read and has no value is as if it were not sent (RFC 6749 section 3.1).
+    is_strict: by the rules that Cognito does not have. Raises NoRedirect, Redirected.
     """
     query, repeated = read_query(raw_query)
     # 1
@@ -283,7 +284,7 @@ def _read_prompts(prompt: str, answering: Answering) -> frozenset[str]:
 
 
 def _read_max_age(max_age: str | None, answering: Answering) -> int | None:
-    if max_age is None:
+    if not max_age:
         return None
     if not _MAX_AGE.fullmatch(max_age):
         raise answering.refuse("invalid_request", "max_age is not a number of seconds")
@@ -292,6 +293,6 @@ def _read_max_age(max_age: str | None, answering: Answering) -> int | None:
 
 def _read_provider_and_nonce(query: Mapping[str, str], answering: Answering) -> str:
     """The nonce, once nobody else is asked to sign the user in: no pool has another provider."""
-    if query.get("identity_provider", "COGNITO") != "COGNITO" or "idp_identifier" in query:
+    if query.get("identity_provider", "") not in ("", "COGNITO") or query.get("idp_identifier"):
         raise answering.refuse("invalid_request", "The identity provider does not exist.")
     return query.get("nonce", "")
