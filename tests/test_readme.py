@@ -1,5 +1,7 @@
-"""Every command and program that the README shows is run as it stands; only the port is another."""
+"""Every command and program that the README and the manual's first steps show is run as it stands; only the port is
+another."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from tests.pages import browser_of, code_sent_to
 from tests.server import SCOPEGATE, Server, token_part
 
 ROOT = Path(__file__).parent.parent
@@ -17,8 +20,8 @@ README = (ROOT / "README.md").read_text()
 AWS_CLI = ROOT / ".venv-awscli" / "bin"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def environment(server: Server) -> dict[str, str]:
@@ -91,6 +94,21 @@ def test_aws_cli_chapter_and_calls_by_curl(server: Server) -> None:
     statuses = re.findall(r"HTTP/1.1 (\d+)", printed)
     assert statuses == ["401", "200"]
     assert token_part(printed.split("TOKEN ")[1].strip(), 1)["scope"] == "orders/read"
+
+
+def test_first_steps_with_the_sign_in_pages(server: Server) -> None:
+    set_up, redeem = blocks("sh", (ROOT / "docs" / "sign-in-pages.md").read_text())
+    address = shell(server, set_up).strip()
+    pool_id, client_id = re.findall(r"/([^/]+)/oauth2/authorize\?.*client_id=(\w+)", address)[0]
+    page = browser_of(server).get(address.removeprefix(server.url))
+    page = page.browser.get(next(link for link in page.links if "/signup" in link))
+    page = page.submit(username="first@example.com", password="Correct-Horse-9")
+    back = page.submit(code=code_sent_to(server, "first@example.com"), action="confirm")
+    variables = f"POOL={pool_id} CLIENT={client_id} BACK=redirect_uri=http://localhost:8000/callback\n"
+
+    printed = shell(server, variables + redeem.replace("CODE", back.query["code"]))
+
+    assert token_part(json.loads(printed)["id_token"], 1)["email"] == "first@example.com"
 
 
 def test_template_chapter(start_server: Callable[..., Server]) -> None:
