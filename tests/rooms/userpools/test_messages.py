@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message as Mime
+from email.utils import parsedate_to_datetime
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scopegate.base import clock
 from scopegate.base.errors import AwsError, SetupError
 from scopegate.base.settings import Settings
 from scopegate.ports import Mail
@@ -375,6 +378,8 @@ def test_a_mail_reaches_the_mail_server(mailbox: tuple[Mailbox, int]) -> None:
     assert envelope.rcpt_tos == ["ada@example.com"]
     assert (mime["From"], mime["To"], mime["Reply-To"]) == ("Shop <shop@example.com>", "ada@example.com", "help@x.y")
     assert mime["Bcc"] is None
+    assert abs(parsedate_to_datetime(mime["Date"]).timestamp() - clock.now()) < 60
+    assert re.fullmatch(r"<[0-9a-f-]{36}@example\.com>", mime["Message-ID"])
     assert mime.get_content_type() == "text/html"
     body = mime.get_payload(decode=True)
     assert isinstance(body, bytes)

@@ -1,18 +1,20 @@
 """A message's way out: the pool's own sender, else mail by SMTP; SMS, and mail without a server, stay in the outbox.
 
-Source: reference, "Lambda triggers" (senders), CodeDeliveryFailureException; RFC 5321, RFC 3207.
+Source: reference, "Lambda triggers" (senders), CodeDeliveryFailureException; RFC 5321, RFC 5322, RFC 3207.
 """
 
 import base64
 from collections.abc import Coroutine, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import formatdate, parseaddr
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import structlog
 
+from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
@@ -85,9 +87,10 @@ def open_mail(settings: Settings) -> SendMail | None:
         try:
             await aiosmtplib.send(_render(mail, settings.mail_from), **options)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            # What the server said may hold the address: its kind is enough.
             kind = type(error).__name__
-            log.warning("mail.failed", server=host, reason=kind)
+            # What the server said may hold the address: its code is enough.
+            code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
+            log.warning("mail.failed", server=host, reason=kind, **({} if code is None else {"code": code}))
             raise AwsError(
                 "CodeDeliveryFailureException", "The message could not be delivered.", log=f"mail: {kind}"
             ) from error
@@ -100,6 +103,9 @@ def _render(mail: Mail, mail_from: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = mail.sender or mail_from
     message["To"] = mail.to
+    message["Date"] = formatdate(clock.now())
+    domain = parseaddr(message["From"])[1].rpartition("@")[2]
+    message["Message-ID"] = f"<{clock.uuid4()}@{domain or 'localhost'}>"
     message["Subject"] = " ".join(mail.subject.split())
     if mail.reply_to:
         message["Reply-To"] = mail.reply_to
