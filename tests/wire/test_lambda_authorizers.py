@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.people import make_people
 from tests.server import REGION, Server, make_function
+from tests.wire.gateways import RestApi
 
 DECIDES = """
 def handler(event, context):
@@ -115,6 +117,53 @@ def test_rest(server: Server, rest: tuple[str, str]) -> None:
     assert call("broken") == (500, {"message": None})
     denied = "User is not authorized to access this resource with an explicit deny in an identity-based policy"
     assert call("other") == (403, {"Message": denied})
+
+
+def test_an_authorizer_is_tested_without_a_call(server: Server, rest: tuple[str, str]) -> None:
+    """Reference, control plane, "TestInvokeAuthorizer"."""
+    api, api_id = server.aws("apigateway"), rest[0].split("/")[3]
+    (authorizer,) = api.get_authorizers(restApiId=api_id)["items"]
+
+    def ask(**headers: str) -> Any:
+        answer = api.test_invoke_authorizer(restApiId=api_id, authorizerId=authorizer["id"], headers=headers)
+        return {**answer, "policy": json.loads(answer.get("policy", "null"))}
+
+    said = ask(authorization="other")
+
+    arn = f"arn:aws:execute-api:{REGION}:000000000000:{api_id}/ESTestInvoke-stage/GET/"
+    assert (said["clientStatus"], said["principalId"], said["authorization"]) == (0, "caller", {"tier": ["gold"]})
+    assert said["policy"]["Statement"] == [{"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": arn}]
+    first, second, *_, last, end = said["log"].split("\n")
+    assert first.startswith("Execution log for request ")
+    assert f"Starting authorizer: {authorizer['id']} for request: " in second
+    assert last.endswith(" : Successfully completed authorizer execution")
+    assert end == ""
+    assert [ask(**each)["clientStatus"] for each in ({}, {"Authorization": "broken"})] == [401, 500]
+
+
+def test_a_user_pools_authorizer_is_tested_too(server: Server) -> None:
+    people = make_people(server)
+    people.user("ada")
+    tokens = people.tokens(people.client())
+    rest_api = RestApi(server)
+    pool = server.aws("cognito-idp").describe_user_pool(UserPoolId=people.pool_id)["UserPool"]
+    authorizer = rest_api.client.create_authorizer(
+        restApiId=rest_api.id,
+        name="pool",
+        type="COGNITO_USER_POOLS",
+        providerARNs=[pool["Arn"]],
+        identitySource="method.request.header.Authorization",
+    )
+    where = {"restApiId": rest_api.id, "authorizerId": authorizer["id"]}
+
+    def ask(token: str) -> Any:
+        return rest_api.client.test_invoke_authorizer(**where, multiValueHeaders={"Authorization": [token]})
+
+    good, bad = ask(tokens["IdToken"]), ask(tokens["AccessToken"])
+
+    assert (good["clientStatus"], good["claims"]["cognito:username"]) == (0, "ada")
+    assert bad["clientStatus"] == 401
+    assert tokens["AccessToken"] not in bad["log"]
 
 
 def test_http(server: Server, http_url: str) -> None:

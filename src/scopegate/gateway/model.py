@@ -356,7 +356,10 @@ class Integration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Authorizer:
-    """A compiled authorizer of one route. All but the step is for the route's plan."""
+    """A compiled authorizer of one route. All but the steps is for the route's plan.
+
+    ask: of a Lambda authorizer, its function alone: what it says (`functions.Said`), whatever that allows.
+    """
 
     step: Step | None
     label: str
@@ -364,3 +367,4 @@ class Authorizer:
     audiences: tuple[str, ...] = ()
     pool_arns: tuple[str, ...] = ()
     invocation: Invocation | None = None
+    ask: Callable[[ApiCall], Awaitable[Any]] | None = None

@@ -1,12 +1,14 @@
 """Calls operations as the `aws` room does: model-checked requests, a real database, model-shaped answers."""
 
+import asyncio
 import contextlib
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
@@ -99,6 +101,16 @@ class Tx:
         self.changes.append((kind, key))
 
 
+class _Reading:
+    """A store that reads what the open transaction sees."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def read(self, transaction: Callable[[Any], Any]) -> Any:
+        return transaction(self._tx)
+
+
 class Client:
     """A client with boto3's calling convention: `client.create_rest_api(name=…)`. Refusals are AwsErrors."""
 
@@ -165,11 +177,13 @@ class Client:
                     settings=self.settings,
                     seal=Sealer(bytes(32)),
                     ports=ports,
-                    store=unbuilt,
+                    store=cast("Any", _Reading(tx)),
                     published=unbuilt,
                     open_tx=tx,
                 )
                 answer = self.operations[name](context, request)
+                if inspect.iscoroutine(answer):
+                    answer = asyncio.run(answer)
                 assert not (tx.changes and name.startswith(("get_", "list_"))), "reading operations may not write"
                 self.changes = tx.changes
             if operation.output_shape is None:

@@ -212,12 +212,11 @@ def _compile(
     source_arn = execute_api_arn(spec.region, spec.account, spec.api_id, f"authorizers/{authorizer_id}")
     timeout_s = limit("gateway.rest.authorizer_timeout_ms" if rest else "gateway.http.authorizer_timeout_ms") / 1000
 
-    async def ask(call: ApiCall, key: bytes) -> None:
+    async def ask(call: ApiCall) -> Said:
         if why_not := invoked_as.why_not(call):
             raise _unusable(f"the authorizer function may not be invoked: {why_not}")
         payload, principal = build(call), invoked_as.principal
         invocation = Invocation(function, payload, principal=principal, source_arn=source_arn, trace_id=call.trace)
-        begun = clock.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await call.edge.ports.invoke(invocation)
@@ -231,9 +230,13 @@ def _compile(
                 raise unauthorized("the authorizer function says Unauthorized")
             raise _unusable(f"the authorizer function failed ({answer.function_error})")
         try:
-            said = read(answer.payload)
+            return read(answer.payload)
         except _Unusable as error:
             raise _unusable(f"the authorizer function's answer is of no use: {error}") from None
+
+    async def ask_and_decide(call: ApiCall, key: bytes) -> None:
+        begun = clock.monotonic()
+        said = await ask(call)
         if memory is not None:
             memory.keep(key, call.started_at + ttl_s, said)
         decide(call, said, round((clock.monotonic() - begun) * 1000))
@@ -264,19 +267,23 @@ def _compile(
         call.mark(4)
         # 2
         if memory is None:
-            return ask(call, b"")
+            return ask_and_decide(call, b"")
         key = _digest(identity)
         said = memory.find(key, call.started_at)
         if said is None:
-            return ask(call, key)
+            return ask_and_decide(call, key)
         # 3
         call.record.facts["authorizer_cached"] = True
         decide(call, said, 0)
         return None
 
+    async def ask_alone(call: ApiCall) -> Said:
+        identify(call)
+        return await ask(call)
+
     kind = document.get("type") or document.get("AuthorizerType")
     invocation = Invocation(function, b"", principal=invoked_as.principal, source_arn=source_arn)
-    return Authorizer(authorize, f"{kind} {name}".strip(), invocation=invocation)
+    return Authorizer(authorize, f"{kind} {name}".strip(), invocation=invocation, ask=ask_alone)
 
 
 def _digest(identity: list[list[str]]) -> bytes:
