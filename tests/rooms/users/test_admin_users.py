@@ -171,9 +171,34 @@ def test_a_user_without_a_password_where_codes_are_enough(server: Server) -> Non
     people = make_people(server, Policies={"SignInPolicy": factors})
 
     made = create(people, UserAttributes=[MAIL])
+    with refused("InvalidParameterException"):
+        create(people, "bob")
 
     assert made["UserStatus"] == "CONFIRMED"
     assert people.messages("ada") == []
+
+
+def test_nobody_stands_for_another_by_a_name_that_is_the_others_sub(server: Server) -> None:
+    """Operators name users by `sub`; a preferred user name is chosen by whoever has it."""
+    people = make_people(server, AliasAttributes=["preferred_username"])
+    sub = people.user("ada")
+    people.user("bob", preferred_username=sub)
+
+    found = people.idp.admin_get_user(UserPoolId=people.pool_id, Username=sub)["Username"]
+    with refused("UsernameExistsException"):
+        people.idp.sign_up(ClientId=people.client()["ClientId"], Username=sub, Password=PASSWORD)
+
+    assert found == "ada"
+
+
+def test_an_address_is_verified_as_python_writes_it_and_not_without_one(people: People) -> None:
+    create(people, UserAttributes=[MAIL, {"Name": "email_verified", "Value": "True"}], MessageAction="SUPPRESS")
+
+    with refused("InvalidParameterException"):
+        create(people, "bob", UserAttributes=[{"Name": "email_verified", "Value": "true"}])
+
+    shown = people.idp.admin_get_user(UserPoolId=people.pool_id, Username="ada")["UserAttributes"]
+    assert {"Name": "email_verified", "Value": "true"} in shown
 
 
 def test_attributes_are_changed_and_taken_away(people: People) -> None:
@@ -309,7 +334,7 @@ def test_first_factors_of_a_user(server: Server) -> None:
     factors = {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}
     people = make_people(server, Policies={"SignInPolicy": factors})
     people.user("ada", email="ada@example.com", email_verified="true")
-    people.user("bob")
+    people.user("bob", email="bob@example.com")
 
     def configured(username: str) -> Any:
         return people.idp.admin_get_user_auth_factors(UserPoolId=people.pool_id, Username=username)[

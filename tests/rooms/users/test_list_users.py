@@ -47,8 +47,9 @@ ALL = ["ada", "adam", "bob", "carl_", 'da"n', "e%ve"]
         ('given_name ^= "Ad"', ["ada", "adam"]),
         ('cognito:user_status = "CONFIRMED"', ["ada", "adam", "carl_", 'da"n', "e%ve"]),
         ('cognito:user_status = "FORCE_CHANGE_PASSWORD"', ["bob"]),
-        ('cognito:user_status = "confirmed"', []),
+        ('cognito:user_status = "force_change_password"', ["bob"]),
         ('status = "Disabled"', ["adam"]),
+        ('status = "disabled"', []),
         ('status ^= "Ena"', ["ada", "bob", "carl_", 'da"n', "e%ve"]),
         ('phone_number = "+1"', []),
         ('username = "\' OR 1=1 --"', []),
@@ -56,7 +57,7 @@ ALL = ["ada", "adam", "bob", "carl_", 'da"n', "e%ve"]
     ],
 )
 def test_a_filter_finds(crowd: People, text: str, found: list[str]) -> None:
-    """Reference, "Users, groups, attributes"; attack U2."""
+    """The model's text of Filter, case and all; attack U2."""
     assert names(crowd, Filter=text) == found
 
 
@@ -114,6 +115,8 @@ def test_chosen_attributes(crowd: People) -> None:
     )["Users"]
 
     assert user["Attributes"] == [{"Name": "email", "Value": "0@example.com"}]
+    with refused("InvalidParameterException", "One or more requested attributes do not exist."):
+        crowd.idp.list_users(UserPoolId=crowd.pool_id, AttributesToGet=["custom:none"])
 
 
 quoted = st.text(max_size=20).map(lambda text: (text, text.replace("\\", "\\\\").replace('"', '\\"')))

@@ -237,3 +237,19 @@ def test_what_cannot_change_cannot_go_either(server: Server, way: str) -> None:
         getattr(people.idp, way)(**requests[way])
 
     assert {"Name": "custom:tenant", "Value": "orders"} in people.idp.get_user(AccessToken=token)["UserAttributes"]
+
+
+def test_what_is_the_developers_alone_a_user_does_not_take_away(server: Server) -> None:
+    """The model's DeveloperOnlyAttribute: only operators write it, by either way."""
+    schema = [{"Name": "plan", "AttributeDataType": "String", "DeveloperOnlyAttribute": True}]
+    people = make_people(server, Schema=schema)
+    people.user("ada", **{"dev:plan": "free"})
+    token = people.tokens(people.client())["AccessToken"]
+
+    with refused("NotAuthorizedException"):
+        people.idp.delete_user_attributes(AccessToken=token, UserAttributeNames=["dev:plan"])
+    with refused("NotAuthorizedException"):
+        people.idp.update_user_attributes(AccessToken=token, UserAttributes=[{"Name": "dev:plan", "Value": ""}])
+
+    shown = people.idp.admin_get_user(UserPoolId=people.pool_id, Username="ada")["UserAttributes"]
+    assert {"Name": "dev:plan", "Value": "free"} in shown

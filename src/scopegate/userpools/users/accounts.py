@@ -88,7 +88,7 @@ def insert_user(
     is a user name here), AliasExistsException.
     """
     taken = queries.find_user(tx, seal, user.pool_id, user.name_key)
-    if taken is not None:
+    if taken is not None or queries.find_user_by_sub(tx, seal, user.pool_id, user.username.lower()) is not None:
         raise exists
     wanted = aliases_of(pool, user.attributes)
     for attribute, value in wanted.items():

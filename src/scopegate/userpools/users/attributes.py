@@ -17,14 +17,17 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _PHONE: Final = re.compile(r"\+[0-9]{1,15}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,309}(?:\.[0-9]{1,15})?")
 _DATE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?")
-_VERIFIED: Final = ("email_verified", "phone_number_verified")
+ADDRESSES: Final = ("email", "phone_number")
+_VERIFIED: Final = tuple(f"{name}_verified" for name in ADDRESSES)
 _OF_THE_SERVICE: Final = frozenset({"sub", "identities"})
 _TAKEN: Final = {"email": "email", "phone_number": "phone_number", "preferred_username": "preferred_username"}
 
 
 def read_attributes(given: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """`[{"Name": …, "Value": …}]` as a mapping; one that comes twice counts as it came last."""
-    return {each["Name"]: each.get("Value", "") for each in given}
+    attributes = {each["Name"]: each.get("Value", "") for each in given}
+    # As Python writes it, `True` proves an address as well.
+    return {name: value.lower() if name in _VERIFIED else value for name, value in attributes.items()}
 
 
 def render_attributes(attributes: Mapping[str, str]) -> list[dict[str, str]]:
@@ -51,7 +54,8 @@ def check_attributes(
     write, None for all that people may.
 
     1. the pool has it, and whoever asks may write it; 2. type and bounds; 3. not changed where it is not mutable;
-    4. of a new user, all that is required. Raises InvalidParameterException, NotAuthorizedException.
+    4. an address that is said to be verified is there; 5. of a new user, all that is required.
+    Raises InvalidParameterException, NotAuthorizedException.
     """
     schema = {attribute["Name"]: attribute for attribute in pool["SchemaAttributes"]}
     for name, value in attributes.items():
@@ -62,16 +66,17 @@ def check_attributes(
         if name in _OF_THE_SERVICE:
             raise refusals.invalid(f"Cannot modify an already provided {name}" if before else f"Cannot set {name}")
         if not by_admin:
-            if name in _VERIFIED or definition.get("DeveloperOnlyAttribute"):
-                raise refusals.not_authorized("A client attempted to write unauthorized attribute")
-            if writable is not None and name not in writable:
-                raise refusals.not_authorized("A client attempted to write unauthorized attribute")
+            _check_written_by_user(name, definition, writable)
         # 2
         _check_value(name, value, definition)
         # 3
         if before is not None and name in before and before[name] != value and not definition.get("Mutable", True):
             raise refusals.invalid(f"user.{name}: Attribute cannot be updated.")
     # 4
+    for name in ADDRESSES:
+        if attributes.get(f"{name}_verified") == "true" and not {**(before or {}), **attributes}.get(name):
+            raise refusals.invalid(f"user.{name}: A value must be provided to be verified.")
+    # 5
     if before is None and not by_admin:
         for name, definition in schema.items():
             if definition.get("Required") and name not in _OF_THE_SERVICE and not attributes.get(name):
@@ -90,8 +95,14 @@ def check_removal(
             raise _unfit(name, "Attribute does not exist in the schema.")
         if name in _OF_THE_SERVICE or definition.get("Required") or not definition.get("Mutable", True):
             raise refusals.invalid(f"user.{name}: Attribute cannot be deleted.")
-        if not by_admin and (name in _VERIFIED or (writable is not None and name not in writable)):
-            raise refusals.not_authorized("A client attempted to write unauthorized attribute")
+        if not by_admin:
+            _check_written_by_user(name, definition, writable)
+
+
+def _check_written_by_user(name: str, definition: Document, writable: Collection[str] | None) -> None:
+    is_closed = name in _VERIFIED or definition.get("DeveloperOnlyAttribute")
+    if is_closed or (writable is not None and name not in writable):
+        raise refusals.not_authorized("A client attempted to write unauthorized attribute")
 
 
 def missing_required(pool: Document, attributes: Mapping[str, str]) -> list[str]:

@@ -23,5 +23,9 @@ def find_by_name(tx: Tx, seal: Sealer, pool: Mapping[str, Any], name: str) -> Us
 
 
 def find_for_operator(tx: Tx, seal: Sealer, pool: Mapping[str, Any], name: str) -> User | None:
-    """Whom an operator means: as at sign-in, or by `sub` (botocore's model, the Admin operations' Username)."""
-    return find_by_name(tx, seal, pool, name) or queries.find_user_by_sub(tx, seal, pool["Id"], name)
+    """Whom an operator means: as at sign-in, or by `sub` (botocore's model, the Admin operations' Username).
+
+    A `sub` wins over an alias, so nobody stands for another by a preferred user name; no new user is named so.
+    """
+    user = queries.find_user(tx, seal, pool["Id"], name_key_of(name, pool))
+    return user or queries.find_user_by_sub(tx, seal, pool["Id"], name) or find_by_name(tx, seal, pool, name)

@@ -15,12 +15,11 @@ from scopegate.userpools.messages import queries as messages
 from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.accounts import change_attributes
-from scopegate.userpools.users.attributes import check_attributes, check_removal
+from scopegate.userpools.users.attributes import ADDRESSES, check_attributes, check_removal
 from scopegate.userpools.users.factors import is_second_factor
 from scopegate.userpools.users.model import User
 from scopegate.userpools.users.office import FORGOT_PASSWORD, SIGN_UP, Office, new_code
 
-ADDRESSES: Final = ("email", "phone_number")
 _SOURCE: Final = "UpdateUserAttribute"
 
 

@@ -175,13 +175,12 @@ def list_users(
     Every page is one range of one index, whichever it is and however many users there are.
     """
     if attribute == "status":
-        words = [word for word in ("enabled", "disabled") if word == value.lower() or by_prefix]
-        words = [word for word in words if word.startswith(value.lower())]
+        words = [word for word in ("Enabled", "Disabled") if word == value or (by_prefix and word.startswith(value))]
         if not words:
             return []
         attribute = "status" if len(words) == 1 else None
         searched: Any = users.c.enabled
-        wanted: Any = words == ["enabled"]
+        wanted: Any = words == ["Enabled"]
         by_prefix = False
     elif attribute is None or attribute in _COLUMNS:
         searched, wanted = users.c[_COLUMNS.get(attribute or "username", "name_key")], value

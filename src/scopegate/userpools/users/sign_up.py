@@ -60,8 +60,8 @@ async def sign_up(
     check_attributes(document, attributes, writable=None if writable is None else {*writable, by_name or ""})
     if password is not None:
         check_policy(office.password_policy(), password)
-    elif not allows_no_password(document):
-        raise refusals.invalid("Missing required parameter Password")
+    else:
+        check_without_password(document, attributes)
     if await office.store.read(lambda tx: find_by_name(tx, office.seal, document, username)) is not None:
         raise refusals.user_exists()
     # 2
@@ -114,9 +114,27 @@ def name_as_attribute(document: Mapping[str, object], username: str, given: Mapp
 
 def allows_no_password(document: Mapping[str, object]) -> bool:
     """Whether people may sign in by a code alone."""
+    return bool(_code_addresses(document))
+
+
+def check_without_password(document: Mapping[str, object], attributes: Mapping[str, str]) -> None:
+    """Whether a new user may have no password: codes are a first factor, and there is where to send them.
+
+    Raises InvalidParameterException.
+    """
+    addresses = _code_addresses(document)
+    if not addresses:
+        raise refusals.invalid("Missing required parameter Password")
+    if not any(attributes.get(name) for name in addresses):
+        raise refusals.invalid(f"A user without a password needs a value for {' or '.join(addresses)}")
+
+
+def _code_addresses(document: Mapping[str, object]) -> list[str]:
+    """The attributes that first factors' codes go to."""
     policies = document.get("Policies")
     policy = policies.get("SignInPolicy") if isinstance(policies, dict) else None
-    return bool({"EMAIL_OTP", "SMS_OTP"} & set((policy or {}).get("AllowedFirstAuthFactors") or ()))
+    allowed = (policy or {}).get("AllowedFirstAuthFactors") or ()
+    return [name for factor, name in (("EMAIL_OTP", "email"), ("SMS_OTP", "phone_number")) if factor in allowed]
 
 
 def verified_by_choice(attributes: Mapping[str, str], choice: SignUpChoice) -> dict[str, str]:

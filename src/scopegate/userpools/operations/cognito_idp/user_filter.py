@@ -34,4 +34,7 @@ def parse_filter(text: str) -> UserFilter:
     attribute, operator, value = match.groups()
     if attribute not in _COLUMNS and attribute not in SEARCHED:
         raise refusals.invalid(f"Invalid search attribute: {attribute}")
-    return UserFilter(attribute, _ESCAPED.sub(r"\1", value), operator == "^=")
+    value = _ESCAPED.sub(r"\1", value)
+    if attribute == "cognito:user_status":  # the one that is compared without case
+        value = value.upper()
+    return UserFilter(attribute, value, operator == "^=")

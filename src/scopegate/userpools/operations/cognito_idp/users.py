@@ -56,6 +56,7 @@ from scopegate.userpools.users.profile import delete_attributes, update_attribut
 from scopegate.userpools.users.recovery import choose_delivery, set_password
 from scopegate.userpools.users.sign_up import (
     allows_no_password,
+    check_without_password,
     confirm_by_operator,
     name_as_attribute,
     verified_by_choice,
@@ -94,6 +95,7 @@ async def _create(call: Call, office: Office, request: Shape) -> Shape:
     user = new_user(document, name, sub, attributes, status=FORCE_CHANGE_PASSWORD, now=call.now)
     password = request.get("TemporaryPassword")
     if not password and allows_no_password(document):
+        check_without_password(document, attributes)
         user = replace(user, status=CONFIRMED)
     else:
         password = password or new_temporary_password(office.password_policy())
@@ -266,6 +268,8 @@ def list_users(call: Call, request: Shape) -> Shape:
     if wanted.attribute == "username":
         value = name_key_of(value, pool.document)
     names = request.get("AttributesToGet")
+    if not {each["Name"] for each in pool.document["SchemaAttributes"]}.issuperset(names or ()):
+        raise refusals.invalid("One or more requested attributes do not exist.")
 
     def rows(*, after: str | None, size: int) -> Sequence[tuple[str, User]]:
         return queries.list_users(
