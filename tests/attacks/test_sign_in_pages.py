@@ -11,8 +11,11 @@ from urllib.parse import urlencode
 import pyotp
 import pytest
 
+from scopegate.base import clock
 from scopegate.base.limits import limit
+from scopegate.base.rates import Rates
 from scopegate.http.message import Request
+from scopegate.ports import Invocation, InvocationAnswer
 from scopegate.userpools import oauth
 from scopegate.userpools import queries as pool_queries
 from scopegate.userpools.messages.queries import list_messages, put_code
@@ -21,6 +24,7 @@ from scopegate.userpools.signin.model import digest_of
 from scopegate.userpools.signin.tokens import let_in, shut_out, sign_out_everywhere
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
+from scopegate.userpools.users.passwords import Passwords
 from tests.pages import Browser, Page
 from tests.rooms.userpools.driver import ACCOUNT, REGION, _answer
 from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POLICY, POOL, WEB, SignInWorld, asked
@@ -488,6 +492,38 @@ def test_o15_an_address_that_guesses_is_stopped_and_others_are_not() -> None:
     assert "code" in elsewhere.get("/login", asked()).submit(username="ada", password=PASSWORD).query
 
 
+def test_o15_guesses_count_together_wherever_they_are_answered() -> None:
+    """Of an address by whichever process, and in whichever way the pool's people sign in."""
+    world = SignInWorld(development=False)
+    world.user("ada")
+    edges = [replace(world.edge, ports=replace(world.edge.ports, rates=Rates())) for _ in range(2)]
+    for number in range(limit("userpools.address_failures")):
+        world.edge = edges[number % 2]
+        world.browser().get("/login", asked()).submit(username=f"user-{number}", password=PASSWORD)
+
+    for world.edge in edges:
+        stopped = world.browser().get("/login", asked()).submit(username="ada", password=PASSWORD)
+        assert "Too many attempts." in stopped.text
+
+
+def test_o15_guesses_at_an_older_directory_count_too() -> None:
+    """Its function says by an error that the password is wrong, and is not asked any more."""
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:older"
+    world = SignInWorld({"LambdaConfig": {"UserMigration": arn}}, development=False)
+    asked_for: list[Invocation] = []
+
+    async def refuse(invocation: Invocation) -> InvocationAnswer:
+        asked_for.append(invocation)
+        return InvocationAnswer("r", b'{"errorMessage": "Bad password"}', "$LATEST", "Unhandled")
+
+    world.edge = replace(world.edge, ports=replace(world.edge.ports, invoke=refuse))
+    for number in range(limit("userpools.address_failures") + 5):
+        page = world.browser().get("/login", asked()).submit(username="bob", password=f"Guess-{number}")
+
+    assert "Too many attempts." in page.text
+    assert len(asked_for) == limit("userpools.address_failures")
+
+
 def test_o15_a_user_is_locked_wherever_the_guesses_come_from() -> None:
     world = SignInWorld(development=False)
     world.user("ada")
@@ -497,6 +533,25 @@ def test_o15_a_user_is_locked_wherever_the_guesses_come_from() -> None:
     page = world.browser(peer="198.51.100.1").get("/login", asked()).submit(username="ada", password=PASSWORD)
 
     assert "Too many attempts." in page.text
+
+
+def test_o15_of_passwords_that_are_tried_at_once_none_counts_after_the_lock() -> None:
+    """The right one is looked at while wrong ones, which came with it, lock the user."""
+    world = SignInWorld()
+    user = world.user("ada")
+
+    class InCompany(Passwords):
+        async def verify(self, phc: str | None, password: str) -> bool:
+            is_right = await super().verify(phc, password)
+            user_queries.note_failure(world.tx, POOL, user.name_key, failures=5, locked_until=clock.now() + 60)
+            return is_right
+
+    passwords = InCompany(replace(world.settings, password_memory_kib=8_192, password_passes=1))
+    world.edge = replace(world.edge, ports=replace(world.edge.ports, passwords=passwords))
+
+    page = world.browser().get("/login", asked()).submit(username="ada", password=PASSWORD)
+
+    assert (page.location, "Too many attempts." in page.text) == ("", True)
 
 
 # O18: the Host header

@@ -220,6 +220,14 @@ sign_in_challenges: Final = Table(
     Column("state", LargeBinary, nullable=False),  # JSON, sealed
 )
 
+sign_in_guesses: Final = Table(
+    "sign_in_guesses",  # wrong passwords and codes, of late, by where they came from
+    metadata,
+    Column("pool_id", TEXT, ForeignKey("user_pools.pool_id", ondelete="CASCADE"), primary_key=True),
+    Column("guesser", TEXT, primary_key=True),  # an address, or the network that one machine has to itself
+    Column("expires_at", Float, nullable=False, index=True),  # when the last of them counts no more
+)
+
 login_sessions: Final = Table(
     "login_sessions",  # browsers that are signed in at a pool's pages
     metadata,

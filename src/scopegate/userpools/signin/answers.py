@@ -34,6 +34,7 @@ from scopegate.userpools.signin.flow import (
     ask_factor,
     ask_second_factor,
     begin_chosen,
+    check_address,
     check_lock,
     count_failure,
     find_somebody,
@@ -41,6 +42,7 @@ from scopegate.userpools.signin.flow import (
     first_factors,
     go_on_custom,
     is_locked,
+    look_again,
     put_new,
     read_rounds,
 )
@@ -110,6 +112,7 @@ async def find_answered(desk: Desk, name: str, secret: str, given: Mapping[str, 
     digest = digest_of(secret)
 
     def find(tx: Tx) -> tuple[Challenge, User | None]:
+        check_address(desk, tx)
         challenge = queries.find_challenge(tx, desk.seal, digest)
         if challenge is None or challenge.kind != name:
             raise refusals.invalid_session()
@@ -190,6 +193,7 @@ async def _answer_verifier(desk: Desk, found: Answer) -> Outcome:
     if user is None or not is_right:
         await count_failure(desk, user)
         raise refusals.wrong_password(log="the proof of the password is wrong")
+    user = await look_again(desk, user)
     if rounds:
         return await go_on_custom(desk, user, user.username, [*rounds, Round(PASSWORD_VERIFIER, True)], None)
     return await after_first_factor(desk, user, ("pwd",))
@@ -242,7 +246,7 @@ async def _answer_totp(desk: Desk, found: Answer) -> Outcome:
 
     def take(tx: Tx) -> bool:
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None or now.totp_step >= step or not queries.take_challenge(tx, found.digest):
+        if now is None or is_locked(now) or now.totp_step >= step or not queries.take_challenge(tx, found.digest):
             return False
         user_queries.put_user(tx, desk.seal, replace(now, totp_step=step))
         return True
@@ -287,7 +291,8 @@ async def _answer_code(desk: Desk, found: Answer) -> Outcome:
 async def _prove_address(desk: Desk, found: Answer, user: User) -> User:
     """Use the session up by a code that is right; the user, whose address is verified by it unless it is another's.
 
-    Raises NotAuthorizedException: another answer was first, or the address is another one now.
+    Raises NotAuthorizedException: another answer was first, the address is another one now, or the user is locked by
+    wrong codes that were tried at the same time.
     """
     attribute, sent_to = address_of_code(found.challenge.kind), found.challenge.state["sent_to"]
 
@@ -295,7 +300,7 @@ async def _prove_address(desk: Desk, found: Answer, user: User) -> User:
         if not queries.take_challenge(tx, found.digest):
             raise refusals.invalid_session(", session can only be used once.")
         now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None or now.attributes.get(attribute) != sent_to:
+        if now is None or is_locked(now) or now.attributes.get(attribute) != sent_to:
             raise refusals.invalid_session()
         attributes = {**now.attributes, f"{attribute}_verified": "true"}
         if now.is_verified(attribute) or is_alias_taken(tx, desk.document, now, attributes):

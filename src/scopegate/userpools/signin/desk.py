@@ -7,6 +7,7 @@ from scopegate.base.settings import Settings
 from scopegate.ports import Ports
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
+from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.messages.compose import compose
 from scopegate.userpools.messages.model import Delivery, mask
 from scopegate.userpools.messages.post import post, send_beside
@@ -59,6 +60,5 @@ def open_desk(
         via=via,
         metadata=metadata,
         validation_data=validation_data,
-        address=address,
-        rates=None if settings.development else ports.rates,
+        guesser="" if settings.development else guesser_of(address),
     )

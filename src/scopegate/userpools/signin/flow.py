@@ -16,12 +16,10 @@ from typing import Any, Final, Protocol
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
-from scopegate.base.rates import Rates
 from scopegate.ports import Invoke, Passwords
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools import triggers
-from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries, srp
 from scopegate.userpools.signin.model import Challenge, digest_of, new_secret, who_is
@@ -59,10 +57,8 @@ SELECT_CHALLENGE: Final = "SELECT_CHALLENGE"
 
 _FREE_FAILURES: Final = limit("userpools.password_failures")
 _LONGEST_LOCK_S: Final = limit("userpools.longest_lock_s")
-_GUESSES: Final = {
-    "per_second": 1 / limit("userpools.address_failure_s"),
-    "burst": float(limit("userpools.address_failures")),
-}
+_GUESSES: Final = limit("userpools.address_failures")
+_GUESS_S: Final = limit("userpools.address_failure_s")
 _BLOCK_BYTES: Final = 64
 AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
 
@@ -84,7 +80,7 @@ class Desk:
     """Where somebody signs in. via: Family's. metadata: ClientMetadata of the answer to a challenge, for the pool's
     functions; validation_data: of the request that begins a sign-in, for those before and instead of it alone.
 
-    address: where the request came from; rates: of wrong passwords by address, None where they are not braked.
+    guesser: whose wrong passwords are counted together, "" where they are not braked by address.
     """
 
     store: Store
@@ -97,8 +93,7 @@ class Desk:
     via: str
     metadata: Mapping[str, str] | None = None
     validation_data: Mapping[str, str] | None = None
-    address: str = ""
-    rates: Rates | None = None
+    guesser: str = ""
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -137,14 +132,13 @@ Outcome = Waiting | SignedIn
 
 
 async def begin_with_password(desk: Desk, username: str, password: str) -> Outcome:
-    """1 who; 2 the pre-authentication function; 3 not locked; 4 the password; 5 what follows.
+    """1 who; 2 the pre-authentication function; 3 not locked; 4 the password, and not locked meanwhile; 5 what follows.
 
     Raises NotAuthorizedException, UserNotFoundException (where the client does not hide it), and what functions raise.
     """
     # 1
     user = await find_somebody(desk, username)
     if user is None and "UserMigration" in desk.pool.triggers:
-        check_lock(desk, None)
         user = await _migrate(desk, username, password)
         if user is not None:
             await ask_before(desk, user, username)
@@ -158,6 +152,7 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
     if user is None or not is_right:
         await count_failure(desk, user)
         raise _nobody(desk) if user is None else refusals.wrong_password(log="the password is wrong")
+    user = await look_again(desk, user)
     # 5
     return await after_first_factor(desk, user, ("pwd",))
 
@@ -268,7 +263,13 @@ async def begin_chosen(
 
 
 async def find_somebody(desk: Desk, username: str) -> User | None:
-    return await desk.store.read(lambda tx: find_by_name(tx, desk.seal, desk.document, username))
+    """Raises NotAuthorizedException for an address that guesses too often, whoever it names."""
+
+    def find(tx: Tx) -> User | None:
+        check_address(desk, tx)
+        return find_by_name(tx, desk.seal, desk.document, username)
+
+    return await desk.store.read(find)
 
 
 def _nobody(desk: Desk) -> AwsError:
@@ -288,9 +289,13 @@ async def ask_before(desk: Desk, user: User | None, username: str) -> None:
 async def _migrate(desk: Desk, username: str, password: str) -> User | None:
     """Somebody whom the older directory knows by this password becomes a user with it."""
     about = About(username, desk.client.client_id, None, desk.metadata)
-    brought = await triggers.user_migration(
-        desk.pool, desk.invoke, "Authentication", about, password, desk.validation_data
-    )
+    try:
+        brought = await triggers.user_migration(
+            desk.pool, desk.invoke, "Authentication", about, password, desk.validation_data
+        )
+    except AwsError:  # which is how a function says that the password is wrong
+        await count_failure(desk, None)
+        raise
     if brought is None:
         return None
     return await adopt_user(desk.store, desk.seal, desk.passwords, desk.document, username, brought, password)
@@ -300,13 +305,11 @@ async def _migrate(desk: Desk, username: str, password: str) -> User | None:
 
 
 def check_lock(desk: Desk, user: User | None) -> None:
-    """Whether a password is looked at now: not of a user who is locked, not from an address that guesses too often.
+    """Whether a password is looked at now: not of a user who is locked.
 
     Where the app client does not tell who is there, a lock does not show: every password is wrong then (attack O17).
     """
     if user is not None and is_locked(user) and not desk.client.sign_in.hides_users:
-        raise refusals.locked()
-    if desk.rates is not None and desk.rates.is_empty(_guesses(desk), **_GUESSES):
         raise refusals.locked()
 
 
@@ -314,8 +317,26 @@ def is_locked(user: User) -> bool:
     return user.locked_until > clock.now()
 
 
-def _guesses(desk: Desk) -> tuple[str, str, str]:
-    return "user password", desk.pool.pool_id, guesser_of(desk.address)
+def check_address(desk: Desk, tx: Tx) -> None:
+    """Raises NotAuthorizedException for an address that guesses too often, at whichever process."""
+    if desk.guesser and _is_exhausted(queries.last_guess_ends(tx, desk.pool.pool_id, desk.guesser), clock.now()):
+        raise refusals.locked()
+
+
+def _is_exhausted(ends_at: float, now: float) -> bool:
+    return ends_at - now > (_GUESSES - 1) * _GUESS_S
+
+
+async def look_again(desk: Desk, user: User) -> User:
+    """The user as it stands after its password was looked at, and was right.
+
+    Of many that are tried at once none counts that comes after the lock. Raises NotAuthorizedException.
+    """
+    now = await desk.store.read(lambda tx: user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key))
+    check_lock(desk, now)
+    if now is None or is_locked(now) or who_is(now) != who_is(user):
+        raise refusals.wrong_password(log="locked, or changed, while the password was looked at")
+    return now
 
 
 async def count_failure(desk: Desk, user: User | None) -> None:
@@ -324,24 +345,31 @@ async def count_failure(desk: Desk, user: User | None) -> None:
     From the fifth in a row on each doubles the time in which no password is looked at, to a quarter of an hour; what is
     tried meanwhile does not count.
     """
-    if desk.rates is not None:
-        desk.rates.take(_guesses(desk), **_GUESSES)
-    if user is None or is_locked(user):
-        if desk.client.sign_in.hides_users:
-            await desk.store.write(lambda tx: queries.write_nothing(tx, desk.seal, desk.pool.pool_id))
+    hides_users = desk.client.sign_in.hides_users
+    if user is None and not desk.guesser and not hides_users:
         return
 
     def count(tx: Tx) -> None:
-        now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
-        if now is None:
+        if desk.guesser:
+            _count_guess(tx, desk.pool.pool_id, desk.guesser)
+        now = None if user is None else user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
+        if now is None or is_locked(now):
+            if hides_users:
+                queries.write_nothing(tx, desk.seal, desk.pool.pool_id)
             return
         failures = now.failures + 1
         beyond = failures - _FREE_FAILURES
         lock_s = min(2 ** min(beyond, 20), _LONGEST_LOCK_S) if beyond >= 0 else 0
         until = clock.now() + lock_s if lock_s else 0.0
-        user_queries.note_failure(tx, user.pool_id, user.name_key, failures=failures, locked_until=until)
+        user_queries.note_failure(tx, now.pool_id, now.name_key, failures=failures, locked_until=until)
 
     await desk.store.write(count)
+
+
+def _count_guess(tx: Tx, pool_id: str, guesser: str) -> None:
+    now, ends_at = clock.now(), queries.last_guess_ends(tx, pool_id, guesser)
+    if not _is_exhausted(ends_at, now):
+        queries.put_guess(tx, pool_id, guesser, max(ends_at, now) + _GUESS_S)
 
 
 async def forget_failures(desk: Desk, user: User) -> None:

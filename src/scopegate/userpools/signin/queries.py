@@ -19,6 +19,7 @@ from scopegate.store.tables import (
     login_sessions,
     revocations,
     sign_in_challenges,
+    sign_in_guesses,
     token_families,
     user_codes,
     users,
@@ -77,6 +78,20 @@ def end_tried_challenge(tx: Tx, digest: bytes, most: int) -> None:
     """Use it up when it was answered so often."""
     table = sign_in_challenges
     tx.sql.execute(delete(table).where(table.c.digest == digest, table.c.tries >= most))
+
+
+def last_guess_ends(tx: Tx, pool_id: str, guesser: str) -> float:
+    """When the last wrong password or code from there counts no more; 0.0 when there is none."""
+    table = sign_in_guesses.c
+    query = select(table.expires_at).where(table.pool_id == pool_id, table.guesser == guesser)
+    return float(tx.sql.execute(query).scalar() or 0.0)
+
+
+def put_guess(tx: Tx, pool_id: str, guesser: str, expires_at: float) -> None:
+    table = sign_in_guesses
+    keys = and_(table.c.pool_id == pool_id, table.c.guesser == guesser)
+    if tx.sql.execute(update(table).where(keys).values(expires_at=expires_at)).rowcount == 0:
+        tx.sql.execute(insert(table), {"pool_id": pool_id, "guesser": guesser, "expires_at": expires_at})
 
 
 def write_nothing(tx: Tx, seal: Sealer, pool_id: str) -> None:
@@ -306,6 +321,7 @@ def delete_login_sessions_of(tx: Tx, pool_id: str, name_key: str) -> None:
 # A family outlasts its refresh token by the tokens that this gave last: they are taken back by it.
 _KEPT_S: Final[Mapping[Table, int]] = {
     sign_in_challenges: 0,
+    sign_in_guesses: 0,
     authorization_codes: 0,
     login_sessions: 0,
     token_families: _LONGEST_LIFETIME_S,

@@ -18,7 +18,7 @@ from scopegate.userpools.operations.cognito_idp.render_users import (
 )
 from scopegate.userpools.signin.bearer import Bearer
 from scopegate.userpools.signin.desk import open_desk
-from scopegate.userpools.signin.flow import check_lock, count_failure, forget_failures
+from scopegate.userpools.signin.flow import check_address, check_lock, count_failure, forget_failures, look_again
 from scopegate.userpools.signin.tokens import shut_out
 from scopegate.userpools.users import queries, refusals
 from scopegate.userpools.users.attributes import read_attributes, readable, render_attributes
@@ -120,11 +120,12 @@ async def change_password(call: Call, request: Shape) -> Shape:
             address=call.peer,
             settings=call.settings,
         )
+        await call.read(lambda tx: check_address(desk, tx))
         check_lock(desk, user)
         if not await call.ports.passwords.verify(user.password, request.get("PreviousPassword") or ""):
             await count_failure(desk, user)
             raise refusals.wrong_password(log="ChangePassword: the previous password is wrong")
-        await forget_failures(desk, user)
+        await forget_failures(desk, await look_again(desk, user))
     # 3
     check_policy(office.password_policy(), request["ProposedPassword"])
     await set_password(office, user, request["ProposedPassword"], status=user.status)
