@@ -25,7 +25,7 @@ from scopegate.cli import render, stacks
 from scopegate.http.message import Request
 from scopegate.observe.log import configure
 from scopegate.server import processes
-from scopegate.server.app import build_throwaway
+from scopegate.server.app import build_throwaway, open_operations
 from scopegate.server.control import Control
 from scopegate.server.launch import Launch
 from scopegate.stacks.build import local_code
@@ -33,6 +33,7 @@ from scopegate.stacks.check import fault
 from scopegate.stacks.checks.rules import NEVER_IGNORED, RULES, Finding, Report
 from scopegate.stacks.project import Project, in_order, read_project
 from scopegate.stacks.read import TemplateError
+from scopegate.stacks.sam import Translators
 
 _CALLER: Final = Caller(DEFAULT_ACCOUNT, f"arn:aws:iam::{DEFAULT_ACCOUNT}:root", DEFAULT_ACCOUNT, "check")
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -75,6 +76,7 @@ async def _check(
     skip_unknown: bool,
 ) -> list[Report]:
     reports: list[Report] = []
+    operations, translators = open_operations(), Translators()
     for file, project in read.items():
         if isinstance(project, TemplateError):
             reports.append(Report(str(file), findings=(fault(project, str(file)),)))
@@ -83,7 +85,7 @@ async def _check(
             wanted = Settings(development=True, ephemeral=True, region=read_settings({}).region)
             settings, run_dir = stack.enter_context(processes.directories(wanted))
             launch = Launch("all", settings, run_dir, settings.port, f"http://localhost:{settings.port}")
-            control = await build_throwaway(launch, stack)
+            control = await build_throwaway(launch, stack, operations, translators)
             for index, needed in enumerate(_needed(project, ordered)):
                 named = replace(needed, stack_name=f"{needed.stack_name[:120]}-{index}")
                 await _report(control, settings.region, named, (), skip_unknown=True)

@@ -315,7 +315,7 @@ class OwnApi:
         exports = await self.exports(caller.account, region, name)
         aws = self.aws(name, caller, region)
         what = (asked.template, asked.parameters, exports)
-        return await check(self.store, self.seal, self.ports, aws, *what, code, ignore, asked.sent)
+        return await check(self.store, self.seal, self.ports, aws, *what, code, ignore, asked.sent, self.translators)
 
     def aws(self, stack_name: str, caller: Caller, region: str) -> Aws:
         async def call(

@@ -57,9 +57,11 @@ from scopegate.userpools.signin.queries import sweep
 from scopegate.userpools.users.passwords import Passwords
 
 if TYPE_CHECKING:
-    from scopegate.aws.operations import Caller, Shape
+    from scopegate.aws.models import Models
+    from scopegate.aws.operations import Caller, Shape, Table
     from scopegate.aws.policy import Context, Decision
     from scopegate.server.control import Control
+    from scopegate.stacks.sam import Translators
 
 _RING: Final = 4096
 _CONTROL_START_S: Final = 60.0
@@ -407,9 +409,12 @@ async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front
     return Front(settings, _host_table(launch), holder, edge, control.answer, lambda: holder.fresh)
 
 
-async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> Control:
+async def build_throwaway(
+    launch: Launch, stack: contextlib.AsyncExitStack, operations: tuple[Models, Table], translators: Translators
+) -> Control:
     """The operations alone, on a new store: for what is deployed only to be looked at.
 
+    operations: of `open_operations`; they and the translators serve one throwaway after another.
     Nothing listens, nothing goes out to the network, and no function is ever run.
     """
     store, seal = await open_migrated(launch.settings)
@@ -422,7 +427,9 @@ async def build_throwaway(launch: Launch, stack: contextlib.AsyncExitStack) -> C
     async def decisions(_key: str | None, _count: int) -> list[dict[str, Any]]:
         return []
 
-    late.control = _control(launch, store, seal, ports, holder, holder.catch_up, decisions, functions)
+    late.control = _control(
+        launch, store, seal, ports, holder, holder.catch_up, decisions, functions, operations, translators
+    )
     return late.control
 
 
@@ -504,16 +511,15 @@ def _control(
     published: Callable[[int], Awaitable[None]],
     decisions: Callable[[str | None, int], Awaitable[Sequence[dict[str, Any]]]],
     functions: Functions,
+    operations: tuple[Models, Table] | None = None,
+    translators: Translators | None = None,
 ) -> Control:
     # Imported here because an edge must never hold the service models.
-    from scopegate.aws.models import Models  # noqa: PLC0415
-    from scopegate.aws.registry import table  # noqa: PLC0415
     from scopegate.server.api import OwnApi  # noqa: PLC0415
     from scopegate.server.control import Control  # noqa: PLC0415
-    from scopegate.server.operations import PACKAGES  # noqa: PLC0415
     from scopegate.stacks.answers import Answers  # noqa: PLC0415
+    from scopegate.stacks.sam import Translators  # noqa: PLC0415
 
-    models = Models()
     own = OwnApi(
         settings=launch.settings,
         store=store,
@@ -526,8 +532,19 @@ def _control(
         decisions=decisions,
         logs=functions.logs,
         log_groups=LogGroups(_groups_folder(launch)),
+        translators=translators or Translators(),
     )
-    return Control(launch.settings, store, seal, ports, models, table(PACKAGES, models), published, own)
+    return Control(launch.settings, store, seal, ports, *(operations or open_operations()), published, own)
+
+
+def open_operations() -> tuple[Models, Table]:
+    """The models of our services, and which of our functions is which operation."""
+    from scopegate.aws.models import Models  # noqa: PLC0415 - see _control
+    from scopegate.aws.registry import table  # noqa: PLC0415
+    from scopegate.server.operations import PACKAGES  # noqa: PLC0415
+
+    models = Models()
+    return models, table(PACKAGES, models)
 
 
 def _found(ring: Ring, key: str | None, count: int) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from scopegate.stacks.prepare import NOTHING_SENT, Sent
 from scopegate.stacks.read import Path, Template, TemplateError
 from scopegate.stacks.resolve import Scope
 from scopegate.stacks.resources import RESOURCES
+from scopegate.stacks.sam import Translators
 from scopegate.stacks.types.resource_type import Aws
 from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
@@ -46,11 +47,12 @@ async def check(
     code: Mapping[tuple[str, str], FilePath],
     ignore: Iterable[str] = (),
     sent: Sent = NOTHING_SENT,
+    translators: Translators | None = None,
 ) -> Report:
     """Deploy the template and judge what came of it. What cannot be deployed is said; the rest is then not judged.
 
     template: as the user wrote it, code uploaded. code: (file, logical id) of a function → where its files lie.
-    ignore: rules of which nothing is told.
+    ignore: rules of which nothing is told. translators: as of `deploy`.
     """
     notes = [*template.notes]
 
@@ -61,13 +63,13 @@ async def check(
     found, ignored = _without_ignored(template, judge_documents(template), frozenset(ignore))
     apis: tuple[Mapping[str, Any], ...] = ()
     try:
-        stack = await deploy(store, seal, aws, template, given, exports, say, sent)
+        stack = await deploy(store, seal, aws, template, given, exports, say, sent, translators)
     except TemplateError as error:
         found.append(fault(error, template.file))
 
         async def deploy_rest(rest: Template, skip_unknown: bool) -> None:
             and_without = replace(sent, skip_unknown=skip_unknown)
-            await deploy(store, seal, aws, rest, given, exports, lambda _: None, and_without)
+            await deploy(store, seal, aws, rest, given, exports, lambda _: None, and_without, translators)
 
         found += await _further_faults(template, error, deploy_rest)
     except DeploymentFailed as failed:
