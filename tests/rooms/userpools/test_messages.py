@@ -102,6 +102,14 @@ def test_a_pools_texts_are_used(world: World, purpose: str, mail: tuple[str, str
     assert ((by_mail.subject, by_mail.body), by_sms.body) == (mail, sms)
 
 
+def test_an_invitation_names_what_the_user_signs_in_with(world: World) -> None:
+    pool = pool_of(world, UsernameAttributes=["phone_number", "email"])
+
+    body = composed(pool, "AdminCreateUser", username="2c9d", attributes={"email": "ada@example.com"}).body
+
+    assert body == "Your username is ada@example.com and temporary password is 123456."
+
+
 def test_a_pool_may_confirm_by_link(world: World) -> None:
     """Attack O18: the link begins with what the operator configured."""
     pool = pool_of(world, VerificationMessageTemplate={"DefaultEmailOption": "CONFIRM_WITH_LINK"})

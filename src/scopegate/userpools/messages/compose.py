@@ -64,16 +64,23 @@ async def compose(
     link = f"{public_url}/{pool.pool_id}/confirmUser?" + urlencode(
         {"client_id": about.client_id, "user_name": about.username, "confirmation_code": code}
     )
+    name = _name_of(pool.document, about)
     return Message(
         pool.pool_id,
         about.username,
         delivery.medium,
         delivery.destination,
         purpose,
-        _fill(subject, code, about.username, link, as_html=False) if is_mail else "",
-        _fill(body, code, about.username, link, as_html=is_mail),
+        _fill(subject, code, name, link, as_html=False) if is_mail else "",
+        _fill(body, code, name, link, as_html=is_mail),
         code,
     )
+
+
+def _name_of(document: Mapping[str, Any], about: About) -> str:
+    """What the user signs in with: in a pool of addresses, the address."""
+    addresses = ((about.attributes or {}).get(name) for name in document.get("UsernameAttributes") or ())
+    return next(filter(None, addresses), about.username)
 
 
 def _confirms_with_link(document: Mapping[str, Any]) -> bool:
