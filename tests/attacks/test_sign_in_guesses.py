@@ -1,4 +1,4 @@
-"""Row O15: one address that tries passwords on many users is braked; others, and other pools, do not notice."""
+"""Rows O15 and G9: one address that tries passwords on many users is braked; others, and other pools, do not notice."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ MOST = 70  # fifty are let through, and a few more for the time that they take
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Production]:
     """A production server of the test's own: it remembers who guessed."""
-    running = start_production(tmp_path / "guarded")
+    running = start_production(tmp_path / "guarded", "--trusted-proxy", "127.0.0.1")
     yield running
     assert running.server.stop() == 0
 
@@ -47,6 +47,21 @@ def attempt(guarded: Production, client_id: str, username: str, password: str) -
     return ""
 
 
+def attempt_through_proxy(guarded: Production, client_id: str, forwarded_for: str) -> int:
+    """The status of a sign-in as ada that the trusted proxy brings."""
+    given = {"USERNAME": "ada", "PASSWORD": PASSWORD}
+    return guarded.server.http(
+        "POST",
+        "/",
+        json={"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client_id, "AuthParameters": given},
+        headers={
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+            "X-Forwarded-For": forwarded_for,
+        },
+    ).status_code
+
+
 def test_one_password_on_many_users_is_braked_by_address(guarded: Production) -> None:
     pool_id, client_id = with_user(guarded)
     _, other = with_user(guarded)
@@ -61,6 +76,10 @@ def test_one_password_on_many_users_is_braked_by_address(guarded: Production) ->
     assert 50 <= len(refusals) < MOST
     assert attempt(guarded, client_id, "ada", PASSWORD) == "Password attempts exceeded"
     assert attempt(guarded, other, "ada", PASSWORD) == ""
+    # Behind a proxy that is trusted, who guesses is not everybody; what stands left of its word counts for nothing.
+    assert attempt_through_proxy(guarded, client_id, "203.0.113.7") == 200
+    assert attempt_through_proxy(guarded, client_id, "127.0.0.1, 203.0.113.7") == 200
+    assert attempt_through_proxy(guarded, client_id, "203.0.113.7, nobody") == 400
     # Nor is an older directory asked, which the pool's function could be made to guess at.
     function = "arn:aws:lambda:us-east-1:000000000000:function:older-directory"
     guarded.aws("cognito-idp").update_user_pool(UserPoolId=pool_id, LambdaConfig={"UserMigration": function})

@@ -84,6 +84,12 @@ class Settings:
         flag="--trust-network",
         env="SCOPEGATE_TRUST_NETWORK",
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "A network (CIDR) of proxies whose X-Forwarded-For says who the client is, in production mode (repeatable).",
+        flag="--trusted-proxy",
+        env="SCOPEGATE_TRUSTED_PROXIES",
+    )
     egress_allow: tuple[str, ...] = _setting(
         (),
         "A network (CIDR) of private addresses that web service integrations may reach in production (repeatable).",

@@ -31,6 +31,7 @@ from scopegate.server.hosts import (
     Room,
     find_room,
 )
+from scopegate.server.proxies import TrustedProxies
 from scopegate.server.world import WorldHolder
 from scopegate.userpools import oauth
 from scopegate.userpools.oauth.discovery import answer_document
@@ -68,9 +69,11 @@ class Front:
         self._edge = edge
         self._control = control
         self._ready = ready
+        self._proxies = TrustedProxies(settings)
 
     def admit(self, request: Request) -> int | Response:
-        """Choose the room; say how long its bodies may be, or refuse the Host."""
+        """Find out who speaks, choose the room; say how long its bodies may be, or refuse the Host."""
+        self._proxies.see_through(request)
         host = request.find(b"host") or b""
         domains = self._holder.world.userpools.custom_domains
         room = find_room(self._hosts, host.decode("latin-1"), request.path, domains)

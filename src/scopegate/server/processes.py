@@ -31,6 +31,7 @@ from scopegate.observe.log import configure
 from scopegate.server import guard
 from scopegate.server.hosts import is_loopback_host
 from scopegate.server.launch import Launch, Role, launch_from_json, launch_to_json
+from scopegate.server.proxies import TrustedProxies
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
@@ -94,6 +95,7 @@ def check(settings: Settings) -> None:
     if settings.test_clock is not None and not settings.development:
         raise SetupError("SCOPEGATE_TEST_CLOCK works in development mode only; unset it")
     guard.check_names(settings)
+    TrustedProxies(settings)
     if settings.ephemeral and not settings.development:
         raise SetupError("--ephemeral works in development mode only: a new store has no admin key; add --dev")
     if settings.ephemeral and settings.database is not None:
