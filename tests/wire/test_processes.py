@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -345,6 +346,44 @@ def _answers(call: Callable[[], Any]) -> bool:
     except (BotoCoreError, ClientError, OSError):
         return False
     return True
+
+
+def test_many_calls_at_once_wait_for_a_busy_control(several: Server) -> None:
+    """None is told that the service is not there."""
+    pool = make_pool(several)
+    client, control = pool.client(), role_processes(several, "control")[0]
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\n"
+    call = head + b"X-Amz-Target: AWSCognitoIdentityProviderService.GetUser\r\n\r\n{}"
+    control.suspend()
+    try:
+        calls = [socket.create_connection(("127.0.0.1", several.port), timeout=30) for _ in range(200)]
+        for connection in calls:
+            connection.sendall(call)
+        # The one edge answers this after it has handed on what came before.
+        assert several.token(client).status_code == 200
+    finally:
+        control.resume()
+
+    lines = [connection.recv(65_536).partition(b"\r\n")[0] for connection in calls]
+
+    assert set(lines) == {b"HTTP/1.1 400 Bad Request"}
+    for connection in calls:
+        connection.close()
+
+
+def test_lines_of_the_log_stay_whole() -> None:
+    """Several processes write to one file: a line and its end are one write, also where Python does not buffer."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = (
+        "from scopegate.observe import log; log.configure(role='edge'); log.structlog.get_logger().info('a.b', c=1)"
+    )
+    with ours, theirs:
+        subprocess.run([sys.executable, "-u", "-c", program], stderr=theirs, check=True, timeout=60)
+        ours.settimeout(10)
+        written = ours.recv(65_536)
+
+    assert written.endswith(b"\n")
+    assert json.loads(written)["event"] == "a.b"
 
 
 def test_a_crashed_runner_comes_back(several: Server) -> None:

@@ -622,6 +622,9 @@ def _reason_phrases() -> Iterator[tuple[int, bytes]]:
 _REASONS: Final = dict(_reason_phrases())
 
 
+_BACKLOG: Final = 1024  # whom it does not hold is told EAGAIN on a Unix socket (unix(7)), and is not served
+
+
 class Listener:
     """Listens on TCP and Unix sockets and brings requests to one application."""
 
@@ -659,7 +662,13 @@ class Listener:
         self.most_connections = most if files == resource.RLIM_INFINITY else min(most, files * 3 // 4)
 
     async def start_tcp(
-        self, host: str, port: int, *, reuse_port: bool = False, tls: ssl.SSLContext | None = None, backlog: int = 1024
+        self,
+        host: str,
+        port: int,
+        *,
+        reuse_port: bool = False,
+        tls: ssl.SSLContext | None = None,
+        backlog: int = _BACKLOG,
     ) -> int:
         """Listen on an address; the port, which the system chose when 0 was asked for."""
         self._begin()
@@ -672,7 +681,8 @@ class Listener:
     async def start_unix(self, path: Path) -> None:
         """Listen on a Unix socket; who may connect is the directory's permissions."""
         self._begin()
-        self._servers.append(await self.loop.create_unix_server(lambda: _Connection(self), str(path)))
+        server = await self.loop.create_unix_server(lambda: _Connection(self), str(path), backlog=_BACKLOG)
+        self._servers.append(server)
 
     @property
     def port(self) -> int:

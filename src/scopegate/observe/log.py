@@ -51,7 +51,8 @@ def configure(*, role: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(file=file),
+        # A line and its end in one write: several processes share the file, which may be unbuffered.
+        logger_factory=structlog.WriteLoggerFactory(file=file),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(role=role)
