@@ -153,6 +153,51 @@ def test_g5_headers_of_ours_are_not_believed_and_do_not_arrive(put: Put) -> None
     assert "spoofed" not in [value for _, value in upstream.heads[-1]]
 
 
+def claims_in_headers_of_rest(gateway: Gateway, url: str) -> None:
+    integration = {
+        "type": "HTTP_PROXY",
+        "httpMethod": "GET",
+        "uri": url,
+        "requestParameters": {"integration.request.header.X-Groups": "context.authorizer.claims.groups"},
+    }
+    gateway.put_rest(
+        {"/r": {"GET": {**cognito_method("orders/read"), "methodIntegration": integration}}},
+        authorizers=(cognito_authorizer(POOL),),
+    )
+
+
+def claims_in_headers_of_http(gateway: Gateway, url: str) -> None:
+    integration = {
+        "IntegrationType": "HTTP_PROXY",
+        "IntegrationMethod": "GET",
+        "IntegrationUri": url,
+        "RequestParameters": {
+            "overwrite:header.x-groups": "$context.authorizer.claims.groups",
+            "overwrite:querystring.groups": "${context.authorizer.claims.groups}",
+        },
+    }
+    gateway.put_http(
+        {"GET /r": jwt_route("orders/read")},
+        {"web": integration},
+        authorizers=(jwt_authorizer(POOL.issuer, "client1"),),
+        stages=({"StageName": "prod"},),
+    )
+
+
+@pytest.mark.parametrize("put", [claims_in_headers_of_rest, claims_in_headers_of_http])
+def test_g5_a_header_that_the_gateway_fills_is_never_the_clients(put: Put) -> None:
+    """Whose token lacks the claim has none, whatever the call says."""
+
+    def arrived(**claims: Any) -> str | None:
+        sent = {"Authorization": POOL.access_token(**claims), "X-Groups": "admin"}
+        _, upstream, _ = call_upstream(put, "GET", "/prod/r?groups=admin", sent, pools=[POOL])
+        assert put is claims_in_headers_of_rest or "admin" not in upstream.target
+        return upstream.header("X-Groups")
+
+    assert arrived() is None
+    assert arrived(groups="readers") == "readers"
+
+
 @pytest.mark.parametrize("version", ["rest", "1.0", "2.0"])
 def test_g5_headers_of_ours_are_not_in_events(version: str) -> None:
     gateway = Gateway()

@@ -198,16 +198,20 @@ async def _receive_whole(call: ApiCall, sent: Later[UpstreamAnswer], statuses: f
 
 @dataclass(frozen=True, slots=True)
 class _RestMapping:
-    """Compiled `requestParameters`: target name → source. raw: path values that are in the form of the wire already."""
+    """Compiled `requestParameters`: target name → source.
 
-    headers: tuple[tuple[str, Source], ...]
+    Of headers also whether the gateway says what they hold: then the client's own goes no further, even where the
+    gateway has nothing to say. raw: path values that are in the form of the wire already.
+    """
+
+    headers: tuple[tuple[str, Source, bool], ...]
     query: tuple[tuple[str, Source], ...]
     path: tuple[tuple[str, Source, bool], ...]
 
 
 def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mapping[str, str]) -> _RestMapping:
     """`requestParameters` of a REST integration. Raises Closed for what AWS fails on at run time or we cannot do."""
-    into_headers: list[tuple[str, Source]] = []
+    into_headers: list[tuple[str, Source, bool]] = []
     into_query: list[tuple[str, Source]] = []
     into_path: list[tuple[str, Source, bool]] = []
     for key, text in (parameters or {}).items():
@@ -226,7 +230,7 @@ def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mappin
         elif name.lower() in headers.FORBIDDEN_TARGETS or not headers.is_header_name(name):
             raise Closed(f"header {name!r} may not be mapped")
         elif name.lower() not in _NEVER_SENT:
-            into_headers.append((name, source))
+            into_headers.append((name, source, not text.startswith("method.request.")))
     return _RestMapping(tuple(into_headers), tuple(into_query), tuple(into_path))
 
 
@@ -349,18 +353,22 @@ def _has(pairs: Sequence[Header], name: bytes) -> bool:
 
 
 def _map_headers(
-    call: ApiCall, pairs: list[Header], mapped: Sequence[tuple[str, Source]]
+    call: ApiCall, pairs: list[Header], mapped: Sequence[tuple[str, Source, bool]]
 ) -> tuple[list[Header], bytes | None]:
     """Mapped headers in place of the client's of the same name; and a mapped Host."""
-    sources = {name.lower().encode(): (name, source) for name, source in mapped}
-    found = {lower: values for lower, (_, source) in sources.items() if (values := source(call))}
+    found = {
+        name.lower().encode(): (name.encode(), values)
+        for name, source, is_ours in mapped
+        if (values := source(call)) or is_ours
+    }
     pairs = [pair for pair in pairs if pair[0].lower() not in found]
     host = None
-    for lower, values in found.items():
-        if lower == b"host":
-            host = headers.encode_value(values[-1])
-        else:
-            pairs += [(sources[lower][0].encode(), headers.encode_value(value)) for value in values]
+    for lower, (name, values) in found.items():
+        encoded = [headers.encode_value(value) for value in values]
+        if lower != b"host":
+            pairs += [(name, value) for value in encoded]
+        elif encoded:
+            host = encoded[-1]
     return pairs, host
 
 

@@ -24,16 +24,21 @@ _RESERVED: Final = re.compile(
     r"|transfer-encoding|upgrade|x-forwarded-for|x-forwarded-host|x-forwarded-proto|via",
     re.IGNORECASE,
 )
+_OURS: Final = re.compile(r"\$\{?(?:context|stageVariables)\.")
 NO_ANSWER: Final = BackendAnswer(0, (), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One parameter mapping of an HTTP API: what happens to the values of one name."""
+    """One parameter mapping of an HTTP API: what happens to the values of one name.
+
+    is_ours: the gateway says what it is overwritten with; where it has nothing to say, nobody else's stays.
+    """
 
     action: str
     name: str
     value: ResponseSource
+    is_ours: bool
 
 
 def compile_changes(
@@ -58,7 +63,8 @@ def compile_changes(
         name = match["name"]
         if match["place"] == "header" and (_RESERVED.fullmatch(name) or not headers.is_header_name(name)):
             raise Closed(f"header {name!r} may not be mapped")
-        changes[match["place"]].append(Change(match["action"], name, value))
+        is_ours = match["action"] == "overwrite" and _OURS.search(text) is not None
+        changes[match["place"]].append(Change(match["action"], name, value, is_ours))
     return changes, chosen, reads_body
 
 
@@ -69,7 +75,7 @@ def apply_changes(
     for change in changes:
         wanted = change.name.lower() if fold else change.name
         values = [] if change.action == "remove" else change.value(call, answer)
-        if change.action != "remove" and not values:
+        if change.action != "remove" and not values and not change.is_ours:
             continue  # the source is absent: the mapping is skipped
         if change.action != "append":
             pairs = [pair for pair in pairs if (pair[0].lower() if fold else pair[0]) != wanted]
