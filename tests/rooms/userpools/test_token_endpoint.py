@@ -414,7 +414,9 @@ def test_machine_endpoints_that_are_not_built_say_so(world: World, path: str) ->
     assert "not built yet" in answer.json["error_description"]
 
 
-@pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/.well-known/openid-configuration"])
+@pytest.mark.parametrize(
+    "path", ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/us-east-1_A/.well-known/jwks.json"]
+)
 def test_the_oauth_host_has_no_issuer_documents(world: World, path: str) -> None:
     """Reference: HTTP 400 with a page."""
     answer = world.send(method="GET", target=path.encode())

@@ -85,7 +85,7 @@ def answer(request: Request, path: str, pool: PoolView | None, view: View, edge:
     if path.startswith(_ASSETS) and (asset := _find_asset(path.removeprefix(_ASSETS), pool, view)) is not None:
         return responses.render_asset(asset.content_type, asset.body)
     # Cognito answers 400 where a document of the issuer is asked for, which is at /{pool id}/.well-known/….
-    status = 400 if path.startswith("/.well-known/") else 404
+    status = 400 if "/.well-known/" in path else 404
     return begin(request, path, pool, view, edge).error_page("invalid_request", status)
 
 
