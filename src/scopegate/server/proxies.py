@@ -15,6 +15,15 @@ from scopegate.http.message import Request
 _HEADER = b"x-forwarded-for"
 
 
+def _read_address(text: str) -> str:
+    """One address, of which some proxies tell the port as well. Raises ValueError."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    return str(ipaddress.ip_address(text))
+
+
 class TrustedProxies:
     """The networks of `--trusted-proxy`. Raises SetupError for one that is none."""
 
@@ -38,7 +47,7 @@ class TrustedProxies:
         address = request.peer[0]
         while told and self._are(address):
             try:
-                before = str(ipaddress.ip_address(told[-1].strip().decode("latin-1")))
+                before = _read_address(told[-1].strip().decode("latin-1"))
             except ValueError:
                 break
             address = before

@@ -29,6 +29,7 @@ def seen(peer: str, *forwarded: bytes, **settings: object) -> tuple[str, list[He
         pytest.param("10.0.0.1", [b"nobody, 10.2.2.2"], "10.2.2.2", b"nobody", id="no-address"),
         pytest.param("10.0.0.1", [b"10.3.3.3"], "10.3.3.3", b"", id="within"),
         pytest.param("2001:db8::1", [b"2001:DB9::7"], "2001:db9::7", b"", id="ipv6"),
+        pytest.param("10.0.0.1", [b"[2001:db9::7]:443, 10.2.2.2:50000"], "2001:db9::7", b"", id="ports"),
         pytest.param("::ffff:10.0.0.1", [b"203.0.113.7"], "203.0.113.7", b"", id="mapped"),
         pytest.param("10.0.0.1", [], "10.0.0.1", b"", id="says-nothing"),
         pytest.param("10.0.0.1", [b"unknown"], "10.0.0.1", b"unknown", id="says-nonsense"),
