@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from scopegate.base.errors import GatewayRefusal
 from scopegate.base.limits import limit
@@ -201,12 +201,14 @@ class _RestMapping:
     """Compiled `requestParameters`: target name → source.
 
     Of headers also whether the gateway says what they hold: then the client's own goes no further, even where the
-    gateway has nothing to say. raw: path values that are in the form of the wire already.
+    gateway has nothing to say; so of names in the query that are in `own_query`. raw: path values that are in the form
+    of the wire already.
     """
 
     headers: tuple[tuple[str, Source, bool], ...]
     query: tuple[tuple[str, Source], ...]
     path: tuple[tuple[str, Source, bool], ...]
+    own_query: frozenset[str]
 
 
 def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mapping[str, str]) -> _RestMapping:
@@ -214,6 +216,7 @@ def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mappin
     into_headers: list[tuple[str, Source, bool]] = []
     into_query: list[tuple[str, Source]] = []
     into_path: list[tuple[str, Source, bool]] = []
+    own_query: set[str] = set()
     for key, text in (parameters or {}).items():
         match = _REQUEST_KEY.fullmatch(key)
         if match is None:
@@ -225,13 +228,15 @@ def compile_rest_mapping(parameters: Mapping[str, str] | None, variables: Mappin
         name = match["name"]
         if match["place"] == "querystring":
             into_query.append((name, source))
+            if text.startswith("context."):
+                own_query.add(name)
         elif match["place"] == "path":
             into_path.append((name, source, text.startswith(("method.request.path.", "'"))))
         elif name.lower() in headers.FORBIDDEN_TARGETS or not headers.is_header_name(name):
             raise Closed(f"header {name!r} may not be mapped")
         elif name.lower() not in _NEVER_SENT:
             into_headers.append((name, source, not text.startswith("method.request.")))
-    return _RestMapping(tuple(into_headers), tuple(into_query), tuple(into_path))
+    return _RestMapping(tuple(into_headers), tuple(into_query), tuple(into_path), frozenset(own_query))
 
 
 def compile_rest_proxy(document: Document, spec: RouteSpec) -> Integration:
@@ -324,7 +329,9 @@ def _compile_rest(
             refuse_dot_segments(path)
         queries = [_fill(target.query, values)] if target.query != ("",) else []
         if request.query and query_goes_on:
-            queries.append(request.query.decode("latin-1"))
+            sent = request.query.decode("latin-1")
+            if left := _without(sent, mapping.own_query) if mapping.own_query else sent:
+                queries.append(left)
         for name, source in mapping.query:
             queries += [f"{quote(name, safe='')}={quote(value, safe='')}" for value in source(call)]
         pairs = passed_on(call)
@@ -341,10 +348,15 @@ def _compile_rest(
         call.record.facts["upstream"] = authority
         method = fixed_method or call.method
         call.accept = accept
-        sent = _send(call, target.upstream, method, url, pairs, make_body(call), timeout_s, host)
-        return _receive_whole(call, sent, None) if read_first else sent
+        answer = _send(call, target.upstream, method, url, pairs, make_body(call), timeout_s, host)
+        return _receive_whole(call, answer, None) if read_first else answer
 
     return Integration(integrate, f"{document['type']} {uri}")
+
+
+def _without(query: str, names: frozenset[str]) -> str:
+    """A query as sent, without the values of some names."""
+    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) not in names)
 
 
 def _has(pairs: Sequence[Header], name: bytes) -> bool:
