@@ -159,17 +159,21 @@ def test_rest_function_that_may_not_be_invoked() -> None:
 
 
 def test_rest_context_reaches_gateway_responses() -> None:
-    gateway = rest(policy(effect="Deny"))
+    gateway = rest(policy(effect="Deny", context={"advice": "ask Ada"}))
     method = lambda_method(authorizationType="CUSTOM", authorizerId="fn01")
     custom = {
         "responseType": "ACCESS_DENIED",
-        "responseTemplates": {"application/json": '{"why":"$context.error.message"}'},
+        "responseTemplates": {
+            "application/json": '{"why":"$context.error.message","who":"$context.authorizer.principalId",'
+            '"next":"$context.authorizer.advice"}'
+        },
     }
     gateway.put_rest({"/orders": {"GET": method}}, gateway_responses=[custom])
 
-    answer = gateway.call("GET", "/prod/orders", TOKEN)
+    told = gateway.call("GET", "/prod/orders", TOKEN).json
 
-    assert answer.json["why"].startswith("User is not authorized to access this resource with an explicit deny")
+    assert told.pop("why").startswith("User is not authorized to access this resource with an explicit deny")
+    assert told == {"who": "user", "next": "ask Ada"}
 
 
 # what is remembered

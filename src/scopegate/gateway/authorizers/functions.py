@@ -244,6 +244,8 @@ def _compile(
     def decide(call: ApiCall, said: Said, latency_ms: int) -> None:
         call.mark(5)
         call.record.facts["principal"] = said.principal
+        # A denial's gateway response and the access log may tell what the function said, too.
+        call.authorizer = {**said.shown, **_principal_of(said), "integrationLatency": str(latency_ms)}
         verdict = Verdict.ALLOW if said.allowed else Verdict.IMPLICIT_DENY
         if said.policy is not None:
             policies = (said.policy,) if spec.policy is None else (said.policy, spec.policy)
@@ -253,7 +255,6 @@ def _compile(
             raise GatewayRefusal("ACCESS_DENIED", message, reason=f"the authorizer's answer: {verdict.value}")
         call.mark(6)
         call.usage_key = said.usage_key
-        call.authorizer = {**said.shown, **_principal_of(said), "integrationLatency": str(latency_ms)}
         call.authorizer_json = _show_rest(said, latency_ms)
         call.authorizer_json_2 = b'{"lambda":' + (orjson.dumps(said.context) if said.context else b"null") + b"}"
 
