@@ -361,6 +361,18 @@ def test_authorize_is_asked_by_get(world: SignInWorld, method: str) -> None:
     assert (answer.status, answer.header("Allow")) == (405, "GET")
 
 
+@pytest.mark.parametrize("path", ["/login", "/signup", "/forgotPassword", "/confirmforgotPassword"])
+def test_the_head_of_a_page_is_looked_at_like_the_page(world: SignInWorld, path: str) -> None:
+    """RFC 9110 section 9.3.2; not where a look signs out, confirms or gives a code."""
+    target = f"{path}?{urlencode(asked())}".encode()
+
+    answer = world.send(method="HEAD", target=target)
+
+    assert (answer.status, answer.header("X-Frame-Options")) == (200, "DENY")
+    for acting in (b"/logout?client_id=x", b"/confirmUser?client_id=x&user_name=ada&confirmation_code=123456"):
+        assert world.send(method="HEAD", target=acting).status == 405
+
+
 # Signing out
 
 

@@ -40,17 +40,17 @@ ROUTES: Final[Mapping[str, Endpoint]] = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a browser comes to."""
+    """What a browser comes to. To look at the head is as to look at the page, but where a look does something."""
 
     answer: Callable[[Visit], Awaitable[Response]]
-    methods: tuple[str, ...] = ("GET", "POST")
+    methods: tuple[str, ...] = ("GET", "HEAD", "POST")
 
 
 PAGES: Final[Mapping[str, Page]] = {
     "/authorize": Page(answer_authorize, ("GET",)),
-    "/confirmUser": Page(answer_confirm),
+    "/confirmUser": Page(answer_confirm, ("GET", "POST")),
     "/confirmforgotPassword": Page(answer_confirm_forgot),
-    "/error": Page(answer_error, ("GET",)),
+    "/error": Page(answer_error, ("GET", "HEAD")),
     "/forgotPassword": Page(answer_forgot),
     "/login": Page(answer_login),
     "/logout": Page(answer_logout, ("GET",)),

@@ -16,7 +16,7 @@ async def answer_forgot(visit: Visit) -> Response:
     """1 what is asked; 2 to look: the form; 3 a form: a code is sent; 4 the page that takes it."""
     # 1, 2
     read_asked(visit)
-    if visit.request.method == "GET":
+    if not visit.is_form:
         return visit.find_kept() or forgot_page(visit, "")
     # 3
     read_form(visit)
@@ -35,7 +35,7 @@ async def answer_confirm_forgot(visit: Visit) -> Response:
     """1 what is asked; 2 to look: the form; 3 a form: code and password; 4 the sign-in page."""
     # 1, 2
     read_asked(visit)
-    if visit.request.method == "GET":
+    if not visit.is_form:
         return visit.find_kept() or _reset_page(visit, Values(), Fault())
     # 3
     read_form(visit)

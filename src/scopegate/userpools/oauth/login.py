@@ -26,7 +26,7 @@ async def answer_login(visit: Visit) -> Response:
     signed_in = await session.find(visit)
     may_choose = signed_in is not None and session.may_be_chosen(asked, signed_in)
     # 3
-    if visit.request.method == "GET":
+    if not visit.is_form:
         if signed_in is not None and not session.asks_again(asked, signed_in):
             return await session.hand_over(visit, signed_in)
         if "none" in asked.prompts:

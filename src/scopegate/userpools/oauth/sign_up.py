@@ -45,7 +45,7 @@ async def answer_sign_up(visit: Visit) -> Response:
     if not can_sign_up(visit):
         raise NoRedirect("invalid_request", "people may not sign up in this pool", asked.client.client_id)
     # 2
-    if visit.request.method == "GET":
+    if not visit.is_form:
         return visit.find_kept() or _sign_up_page(visit, Fault())
     # 3
     read_form(visit)
@@ -93,12 +93,12 @@ async def answer_confirm(visit: Visit) -> Response:
     application, or to the sign-in page. Raises NoRedirect, Redirected, StaleForm."""
     # 1
     query, repeated = read_query(visit.request.query)
-    if visit.request.method == "GET" and "confirmation_code" in query:
+    if not visit.is_form and "confirmation_code" in query:
         visit.client = find_client(query, repeated, visit.pool, visit.view)
         return await _confirm_by_link(visit, query.get("user_name", ""), query["confirmation_code"])
     # 2, 3
     read_asked(visit)
-    if visit.request.method == "GET":
+    if not visit.is_form:
         return visit.find_kept() or _confirm_page(visit, Values())
     # 4
     read_form(visit)

@@ -79,6 +79,10 @@ class Visit:
     # What it brings
 
     @property
+    def is_form(self) -> bool:
+        return self.request.method == "POST"
+
+    @property
     def asked(self) -> Authorization:
         """What the application asked for; a page that calls this was given it by `read`."""
         assert self.authorization is not None
@@ -110,7 +114,7 @@ class Visit:
 
         What a form leads to has an address of its own: to load it again, or to come back to it, sends no form again.
         """
-        if status == 200 and self.request.method == "POST":
+        if status == 200 and self.is_form:
             address = self.link(self.path, **{_KEPT: self._keep([name, path, content])})
             if len(address) <= _LONGEST_ADDRESS:
                 return self.leave(address)
