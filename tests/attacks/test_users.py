@@ -153,6 +153,57 @@ def test_o17_a_challenge_of_nobody_looks_like_one(hiding: tuple[People, dict[str
     assert first["ChallengeParameters"]["SRP_B"] != second["ChallengeParameters"]["SRP_B"]
 
 
+def test_o17_what_can_be_chosen_does_not_tell_who_is_there(server: Server) -> None:
+    """The same of everybody; who chooses what they do not have is answered as nobody is, by every operation alike."""
+    allowed = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
+    sms = {"SnsCallerArn": "arn:aws:iam::000000000000:role/sns"}
+    people = make_people(server, Policies=allowed, AutoVerifiedAttributes=["email"], SmsConfiguration=sms)
+    people.user("ada", **ADA)
+    people.user("bob", email="bob@example.com")
+    people.user("eve", phone_number="+12025550101")
+    client = people.client("ALLOW_USER_AUTH", **HIDING)
+    names = ("ada", "bob", "eve", "nobody")
+
+    def choose(name: str, factor: str) -> dict[str, Any]:
+        return people.initiate(client, "USER_AUTH", USERNAME=name, PREFERRED_CHALLENGE=factor)
+
+    chosen = [
+        {
+            (len(said), said["ChallengeName"], *said["ChallengeParameters"])
+            for said in (choose(name, factor) for name in names)
+        }
+        for factor in ("EMAIL_OTP", "SMS_OTP", "PASSWORD")
+    ]
+    offered = {tuple(choose(name, "WEB_AUTHN")["AvailableChallenges"]) for name in names}
+    request = {"ClientId": client["ClientId"], "Username": "bob"}
+
+    assert [len(said) for said in chosen] == [1, 1, 1]
+    assert offered == {("PASSWORD", "PASSWORD_SRP", "EMAIL_OTP", "SMS_OTP")}
+    assert {
+        choose("bob", "EMAIL_OTP")["ChallengeParameters"]["CODE_DELIVERY_DESTINATION"],
+        people.idp.forgot_password(**request)["CodeDeliveryDetails"]["Destination"],
+        people.idp.resend_confirmation_code(**request)["CodeDeliveryDetails"]["Destination"],
+    } == {"b***@e***"}
+
+
+def test_o17_nobody_has_a_user_name_as_well(server: Server) -> None:
+    """Where people sign in by an address, the user name that a challenge tells is not the address, of nobody either."""
+    people = make_people(server, UsernameAttributes=["email"], UsernameConfiguration={"CaseSensitive": False})
+    people.user("ada@example.com")
+    client = people.client(**HIDING)
+    a = f"{pow(srp.G, 2**400 + 1, srp.N):x}"
+
+    real, first, second = (
+        people.initiate(client, "USER_SRP_AUTH", USERNAME=f"{name}@example.com", SRP_A=a)["ChallengeParameters"]
+        for name in ("ada", "nobody", "NOBODY")
+    )
+
+    assert {len(each["USERNAME"]) for each in (real, first)} == {36}
+    assert [first[name] for name in ("USERNAME", "USER_ID_FOR_SRP", "SALT")] == [
+        second[name] for name in ("USERNAME", "USER_ID_FOR_SRP", "SALT")
+    ]
+
+
 def test_o17_a_forgotten_password_of_nobody_is_answered_alike(hiding: tuple[People, dict[str, Any]]) -> None:
     people, client = hiding
 

@@ -61,8 +61,8 @@ def now() -> float:
     return time.time() + _test_clock.seconds()
 
 
-def _uuid(digits: str) -> str:
-    """32 random hexadecimal digits as a UUID of version 4 (a third of the cost of the standard library's)."""
+def uuid_of(digits: str) -> str:
+    """32 hexadecimal digits as a UUID of version 4 (a third of the cost of the standard library's)."""
     return (
         f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
     )
@@ -70,7 +70,7 @@ def _uuid(digits: str) -> str:
 
 def uuid4() -> str:
     """A random UUID in text, as `jti` is."""
-    return _uuid(os.urandom(16).hex())
+    return uuid_of(os.urandom(16).hex())
 
 
 def token_bytes(size_bytes: int) -> bytes:
@@ -84,7 +84,7 @@ def new_id(length: int, alphabet: str = _LOWER) -> str:
 
 def request_uuid() -> str:
     """A UUID for a request id: told apart, never guessed at, so the cheap generator does (0.6 µs beside 2.5)."""
-    return _uuid(random_hex(16))
+    return uuid_of(random_hex(16))
 
 
 def short_request_id() -> str:

@@ -39,10 +39,10 @@ from scopegate.userpools.signin.flow import (
     count_failure,
     find_somebody,
     finish,
-    first_factors,
     go_on_custom,
     is_locked,
     look_again,
+    offered_factors,
     put_new,
     read_rounds,
 )
@@ -333,7 +333,7 @@ async def _answer_choice(desk: Desk, found: Answer) -> Outcome:
     kind = found.challenge.kind
     factor = found.get("ANSWER") if kind == SELECT_CHALLENGE else kind
     username = str(found.challenge.state["username"])
-    if factor not in first_factors(desk, found.user):
+    if factor not in offered_factors(desk, found.user):
         raise refusals.invalid("The challenge that was selected is not available for the user")
     await use_up(desk, found)
     chosen = await begin_chosen(desk, found.user, username, factor, found.given)

@@ -9,7 +9,7 @@ from scopegate.store.port import Store
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.client_auth import guesser_of
 from scopegate.userpools.messages.compose import compose
-from scopegate.userpools.messages.model import Delivery, mask
+from scopegate.userpools.messages.model import Delivery
 from scopegate.userpools.messages.post import post, send_beside
 from scopegate.userpools.messages.queries import keep_message
 from scopegate.userpools.model import AppClient, PoolView
@@ -39,7 +39,7 @@ def open_desk(
         await store.write(lambda tx: keep_message(tx, seal, message, clock.now()))
         await post(pool, ports, message, about)
 
-    async def send_code(user: User, medium: str, source: str, code: str, *, beside: bool) -> tuple[str, str]:
+    async def send_code(user: User, medium: str, source: str, code: str, *, beside: bool) -> None:
         attribute = "email" if medium == "EMAIL" else "phone_number"
         delivery = Delivery(attribute, user.attributes[attribute])
         sending = send(user, delivery, source, code)
@@ -47,7 +47,6 @@ def open_desk(
             send_beside(pool, ports, sending)
         else:
             await sending
-        return medium, mask(delivery.destination)
 
     return Desk(
         store=store,

@@ -20,6 +20,7 @@ from scopegate.ports import Invoke, Passwords
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools import triggers
+from scopegate.userpools.messages.model import mask
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries, srp
 from scopegate.userpools.signin.model import Challenge, digest_of, new_secret, who_is
@@ -27,7 +28,7 @@ from scopegate.userpools.triggers import About, Round, attributes_of
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.accounts import adopt_user
-from scopegate.userpools.users.attributes import missing_required
+from scopegate.userpools.users.attributes import could_be_username, missing_required
 from scopegate.userpools.users.factors import (
     has_means,
     is_required,
@@ -45,8 +46,9 @@ from scopegate.userpools.users.model import (
     SOFTWARE_TOKEN_MFA,
     UNCONFIRMED,
     User,
+    name_key_of,
 )
-from scopegate.userpools.users.office import imagine_destination
+from scopegate.userpools.users.office import show_delivery
 
 PASSWORD_VERIFIER: Final = "PASSWORD_VERIFIER"  # noqa: S105 - a challenge
 NEW_PASSWORD_REQUIRED: Final = "NEW_PASSWORD_REQUIRED"  # noqa: S105 - a challenge
@@ -64,15 +66,13 @@ AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
 
 
 class SendCode(Protocol):
-    """Sends a code to a user by EMAIL or SMS and says where to: (medium, destination with its middle hidden).
+    """Sends a code to a user by EMAIL or SMS.
 
     source: of the CustomMessage trigger. beside: the answer does not wait for it, so that its time does not tell who is
     there. Raises CodeDeliveryFailureException, when it waits.
     """
 
-    def __call__(
-        self, user: User, medium: str, source: str, code: str, *, beside: bool
-    ) -> Awaitable[tuple[str, str]]: ...
+    def __call__(self, user: User, medium: str, source: str, code: str, *, beside: bool) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +176,13 @@ async def begin_with_srp(desk: Desk, username: str, srp_a: str, rounds: Sequence
     if user is not None and user.secrets.srp_salt:
         salt, v = user.secrets.srp_salt, int.from_bytes(user.secrets.srp_verifier, "big")
     else:
-        imagined = srp.simulate_verifier(desk.seal.digest(desk.pool.pool_id, "srp"), pool_name, username)
+        imagined = srp.simulate_verifier(
+            desk.seal.digest(desk.pool.pool_id, "srp"), pool_name, name_key_of(username, desk.document)
+        )
         salt, v = imagined.salt, imagined.v
     step = await desk.passwords.run(lambda: srp.begin(v))
     block = base64.b64encode(clock.token_bytes(_BLOCK_BYTES)).decode("ascii")
-    name = user.username if user is not None else username
+    name = _name_of(desk, user, username)
     state = {
         "username": name,
         "client_public": f"{public:x}",
@@ -215,28 +217,32 @@ async def begin_by_choice(desk: Desk, username: str, preferred: str | None, give
     user = await find_somebody(desk, username)
     if user is None and not desk.client.sign_in.hides_users:
         raise _nobody(desk)
-    available = first_factors(desk, user)
-    if preferred == EMAIL_OTP and desk.client.sign_in.hides_users and preferred not in available:
-        # Somebody to whom no code can be sent is answered as nobody is, where the client hides who is there.
-        user, available = None, first_factors(desk, None)
-    if preferred in available:
+    offered = offered_factors(desk, user)
+    if preferred in offered:
         chosen = await begin_chosen(desk, user, username, str(preferred), given)
         if chosen is not None:
             return chosen
     session = await put_new(desk, SELECT_CHALLENGE, user, {"username": username})
-    return Waiting(SELECT_CHALLENGE, session, {}, available)
+    return Waiting(SELECT_CHALLENGE, session, {}, offered)
+
+
+def offered_factors(desk: Desk, user: User | None) -> tuple[str, ...]:
+    """What can be chosen; where the client hides who is there, the same of everybody: all that the pool allows."""
+    return first_factors(desk, None if desk.client.sign_in.hides_users else user)
 
 
 def first_factors(desk: Desk, user: User | None) -> tuple[str, ...]:
-    """Those that the pool allows and the user has; a code to the address of a second factor would be the same twice."""
+    """Those that the pool allows and the user has; a code to the address of a second factor would be the same twice.
+
+    user: None for all that the pool allows.
+    """
     allowed = (desk.document.get("Policies") or {}).get("SignInPolicy", {}).get("AllowedFirstAuthFactors", ["PASSWORD"])
     found: list[str] = []
     if "PASSWORD" in allowed and (user is None or user.password):
         found += ["PASSWORD", "PASSWORD_SRP"]
-    if EMAIL_OTP in allowed and (user is None or _may_take_codes(desk, user, "email")):
-        found.append(EMAIL_OTP)
-    if "SMS_OTP" in allowed and user is not None and _may_take_codes(desk, user, "phone_number"):
-        found.append("SMS_OTP")
+    for factor in (EMAIL_OTP, "SMS_OTP"):
+        if factor in allowed and (user is None or _may_take_codes(desk, user, address_of_code(factor))):
+            found.append(factor)
     return tuple(found)
 
 
@@ -258,7 +264,10 @@ async def begin_chosen(
             return Waiting(factor, await put_new(desk, factor, user, {"username": username}), {})
         case "EMAIL_OTP" | "SMS_OTP":
             await ask_before(desk, user, username)
-            return await _send(desk, user, factor, username=username, amr=())
+            if user is None or factor not in first_factors(desk, user):
+                # Somebody to whom no code can be sent is answered as nobody is, where the client hides who is there.
+                return await _send_nothing(desk, user, factor, username)
+            return await _send(desk, user, factor, amr=(), via=desk.via)
     return None
 
 
@@ -270,6 +279,17 @@ async def find_somebody(desk: Desk, username: str) -> User | None:
         return find_by_name(tx, desk.seal, desk.document, username)
 
     return await desk.store.read(find)
+
+
+def _name_of(desk: Desk, user: User | None, username: str) -> str:
+    """The user name that answers tell. Nobody has one as well: where people sign in by something else, an id that stays
+    the same (attack O17)."""
+    if user is not None:
+        return user.username
+    if could_be_username(desk.document, username):
+        return username
+    digest = desk.seal.digest(name_key_of(username, desk.document), f"nobody/{desk.pool.pool_id}/sub")
+    return clock.uuid_of(digest[:16].hex())
 
 
 def _nobody(desk: Desk) -> AwsError:
@@ -446,28 +466,36 @@ async def ask_factor(desk: Desk, user: User, factor: str, amr: tuple[str, ...], 
         session = await put_new(desk, SOFTWARE_TOKEN_MFA, user, {"amr": amr, "via": via})
         parameters = {"FRIENDLY_DEVICE_NAME": user.totp_name, "USER_ID_FOR_SRP": user.username}
         return Waiting(SOFTWARE_TOKEN_MFA, session, parameters)
-    return await _send(desk, user, factor, username=user.username, amr=amr, via=via)
+    return await _send(desk, user, factor, amr=amr, via=via)
 
 
-async def _send(
-    desk: Desk, user: User | None, factor: str, *, username: str, amr: tuple[str, ...], via: str = ""
-) -> Waiting:
-    """Send a code by mail or SMS; to nobody, where nobody is there, with the same answer."""
-    digits = 8 if factor in (EMAIL_OTP, "SMS_OTP") else 6
-    code = clock.new_id(digits, "0123456789")
-    medium = "EMAIL" if factor == EMAIL_OTP else "SMS"
-    sent_to = "" if user is None else user.attributes[address_of_code(factor)]
-    if user is None:
-        destination = imagine_destination(desk.seal, desk.document, username)
-    else:
-        beside = not amr and desk.client.sign_in.hides_users
-        medium, destination = await desk.send_code(user, medium, "Authentication", code, beside=beside)
-    state = {"username": username, "amr": amr, "via": via or desk.via, "code": code, "sent_to": sent_to}
-    session = await put_new(desk, factor, user, state)
-    parameters = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}
-    if factor != "SMS_OTP":
-        parameters["USER_ID_FOR_SRP"] = user.username if user is not None else username
-    return Waiting(factor, session, parameters)
+async def _send(desk: Desk, user: User, factor: str, *, amr: tuple[str, ...], via: str) -> Waiting:
+    """Send a code by mail or SMS."""
+    code, sent_to = _new_code(factor), user.attributes[address_of_code(factor)]
+    beside = not amr and desk.client.sign_in.hides_users
+    await desk.send_code(user, _medium_of(factor), "Authentication", code, beside=beside)
+    session = await put_new(desk, factor, user, {"amr": amr, "via": via, "code": code, "sent_to": sent_to})
+    return _ask_code(factor, session, user.username, mask(sent_to))
+
+
+async def _send_nothing(desk: Desk, user: User | None, factor: str, username: str) -> Waiting:
+    """As `_send` of a first factor answers, where there is nobody to send to, or where nobody may know."""
+    session = await put_new(desk, factor, None, {"amr": (), "via": desk.via, "code": _new_code(factor), "sent_to": ""})
+    shown = show_delivery(desk.seal, desk.document, user, username, address_of_code(factor))
+    return _ask_code(factor, session, _name_of(desk, user, username), shown["Destination"])
+
+
+def _new_code(factor: str) -> str:
+    return clock.new_id(8 if factor in (EMAIL_OTP, "SMS_OTP") else 6, "0123456789")
+
+
+def _medium_of(factor: str) -> str:
+    return "EMAIL" if factor == EMAIL_OTP else "SMS"
+
+
+def _ask_code(factor: str, session: str, username: str, destination: str) -> Waiting:
+    sent = {"CODE_DELIVERY_DELIVERY_MEDIUM": _medium_of(factor), "CODE_DELIVERY_DESTINATION": destination}
+    return Waiting(factor, session, sent if factor == "SMS_OTP" else {**sent, "USER_ID_FOR_SRP": username})
 
 
 def address_of_code(kind: str) -> str:
@@ -514,8 +542,7 @@ async def go_on_custom(
         "rounds": [each.render() for each in rounds],
     }
     session = await put_new(desk, CUSTOM_CHALLENGE, user, state)
-    name = user.username if user is not None else username
-    return Waiting(CUSTOM_CHALLENGE, session, {**made.public, "USERNAME": name})
+    return Waiting(CUSTOM_CHALLENGE, session, {**made.public, "USERNAME": _name_of(desk, user, username)})
 
 
 def read_rounds(rendered: Sequence[Mapping[str, Any]]) -> list[Round]:

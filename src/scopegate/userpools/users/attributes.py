@@ -15,6 +15,7 @@ Document = Mapping[str, Any]
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _PHONE: Final = re.compile(r"\+[0-9]{1,15}")
+_SUB: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,309}(?:\.[0-9]{1,15})?")
 _DATE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?")
 ADDRESSES: Final = ("email", "phone_number")
@@ -191,6 +192,15 @@ def check_new_name(pool: Document, username: str) -> None:
         raise refusals.invalid(
             "Username cannot be of phone number format, since user pool is configured for phone number alias."
         )
+
+
+def could_be_username(pool: Document, username: str) -> bool:
+    """Whether a user of this pool may be called so, by the look of it; in a pool of addresses the name is a `sub`."""
+    if username_attributes(pool):
+        return bool(_SUB.fullmatch(username))
+    aliases = pool.get("AliasAttributes") or ()
+    is_alias = {"email": bool(_EMAIL.fullmatch(username)), "phone_number": bool(_PHONE.fullmatch(username))}
+    return not any(is_alias.get(name) for name in aliases)
 
 
 def attribute_of_name(pool: Document, username: str) -> str | None:

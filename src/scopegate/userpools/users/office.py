@@ -14,12 +14,13 @@ from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.messages import queries as messages
 from scopegate.userpools.messages.compose import compose
-from scopegate.userpools.messages.model import Delivery, Message, mask
+from scopegate.userpools.messages.model import Delivery, Message
 from scopegate.userpools.messages.post import post, send_beside
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries
 from scopegate.userpools.triggers import NO_CLIENT, About, attributes_of
 from scopegate.userpools.users import refusals
+from scopegate.userpools.users.attributes import attribute_of_name
 from scopegate.userpools.users.model import User, name_key_of
 
 SIGN_UP: Final = "sign_up"
@@ -195,20 +196,30 @@ class Office:
         if not self.ports.rates.take(key, per_second=most / _WINDOW_S, burst=most):
             raise refusals.attempt_limit()
 
-    def imagine_delivery(self, username: str) -> dict[str, str]:
-        """CodeDeliveryDetails for somebody who is not there."""
-        destination = imagine_destination(self.seal, self.document, username)
-        return {"Destination": destination, "DeliveryMedium": "EMAIL", "AttributeName": "email"}
+    def show_delivery(self, user: User | None, username: str, attribute: str) -> dict[str, str]:
+        """CodeDeliveryDetails where nobody may know whether a code is sent."""
+        return show_delivery(self.seal, self.document, user, username, attribute)
 
 
-def imagine_destination(seal: Sealer, document: Mapping[str, Any], username: str) -> str:
-    """Where a mail to somebody who is not there would go, the same at every try (attack O17).
+def show_delivery(
+    seal: Sealer, document: Mapping[str, Any], user: User | None, username: str, attribute: str
+) -> dict[str, str]:
+    """CodeDeliveryDetails of whoever is asked for: where a code goes, or would go, the same in every answer.
 
-    document: UserPoolType.
+    user: None for one who is not there; their address is imagined (attack O17). document: UserPoolType.
     """
-    if "@" in username and document.get("UsernameAttributes"):
-        return mask(username)
+    value = None if user is None else user.attributes.get(attribute)
+    is_address = "@" in username if attribute == "email" else username.startswith("+")
+    if value is None and is_address and attribute == attribute_of_name(document, username):
+        value = username
+    details = Delivery(attribute, value or "").render()
+    return details if value else details | {"Destination": _imagine(seal, document, username, attribute)}
+
+
+def _imagine(seal: Sealer, document: Mapping[str, Any], username: str, attribute: str) -> str:
     digest = seal.digest(name_key_of(username, document), f"nobody/{document['Id']}")
+    if attribute == "phone_number":
+        return f"+{'*' * 7}{int.from_bytes(digest[:2], 'big') % 10_000:04}"
     return f"{_LETTERS[digest[0] % 26]}***@{_LETTERS[digest[1] % 26]}***"
 
 

@@ -40,7 +40,8 @@ async def forgot_password(office: Office, username: str) -> dict[str, str]:
         office.count_sent(FORGOT_PASSWORD, username)
         delivery = None if user is None else _find_delivery(office, user)
         office.do_beside(_send(office, user, username))
-        return office.imagine_delivery(username) if delivery is None else delivery.render()
+        first = next(iter(_recovery_order(office.document)), "email")
+        return office.show_delivery(user, username, first if delivery is None else delivery.attribute)
     if user is None:
         user = await _migrate(office, username)
     if user is None:

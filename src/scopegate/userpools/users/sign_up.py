@@ -224,10 +224,11 @@ async def resend_code(office: Office, username: str) -> dict[str, str]:
     delivery = None if user is None else delivery_to_verify(office.document, user)
     if office.hides_users:
         office.count_sent(SIGN_UP, username)
-        if user is None or delivery is None or user.status != UNCONFIRMED:
-            return office.imagine_delivery(username)
-        office.do_beside(office.send_code(user, SIGN_UP, "ResendCode", delivery))
-        return delivery.render()
+        if user is not None and delivery is not None and user.status == UNCONFIRMED:
+            office.do_beside(office.send_code(user, SIGN_UP, "ResendCode", delivery))
+        verified = office.document.get("AutoVerifiedAttributes") or ()
+        first = "phone_number" if "phone_number" in verified and "email" not in verified else "email"
+        return office.show_delivery(user, username, first if delivery is None else delivery.attribute)
     if user is None:
         raise refusals.unknown_combination()
     if user.status != UNCONFIRMED:
