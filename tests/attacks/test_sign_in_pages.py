@@ -21,7 +21,7 @@ from scopegate.userpools import queries as pool_queries
 from scopegate.userpools.messages.queries import list_messages, put_code
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import digest_of
-from scopegate.userpools.signin.tokens import let_in, shut_out, sign_out_everywhere
+from scopegate.userpools.signin.tokens import let_in, revoke_sign_in, shut_out, sign_out_everywhere
 from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users.model import UNCONFIRMED
 from scopegate.userpools.users.passwords import Passwords
@@ -665,20 +665,38 @@ def test_o3_a_code_does_not_outlive_a_sign_out(world: SignInWorld, browser: Brow
     assert redeemed.status == 200
 
 
-def test_g22_a_sign_out_reaches_tokens_that_outlive_the_refresh_token(world: SignInWorld, browser: Browser) -> None:
+def test_g22_a_revocation_reaches_tokens_that_outlive_the_refresh_token(world: SignInWorld, browser: Browser) -> None:
     """The last that it gave live on for a day at most; until then their sign-in is remembered."""
-    user = user_queries.find_user(world.tx, world.seal, POOL, "ada")
-    assert user is not None
     assert redeem(world, sign_in(browser)).status == 200
     (family,) = queries.families_of_user(world.tx, POOL, "ada")
-    claims = {"sub": user.sub, "origin_jti": family.origin_jti, "iat": int(family.expires_at) - 1}
 
     queries.sweep(world.tx, family.expires_at + 60)
-    sign_out_everywhere(world.tx, user, family.expires_at + 120)
+    revoke_sign_in(world.tx, family.origin_jti, POOL, WEB, family.expires_at + 120)
     world.catch_up()
 
-    assert world.view.is_revoked(POOL, claims)
+    assert world.view.is_revoked(POOL, {"origin_jti": family.origin_jti})
     queries.sweep(world.tx, family.expires_at + 86_401)
+    assert queries.find_family(world.tx, family.origin_jti) is None
+
+
+def test_g22_a_sign_out_takes_back_all_sign_ins_at_once(world: SignInWorld) -> None:
+    """With one entry in memory, however many they are; one that follows within the second stands."""
+    user = user_queries.find_user(world.tx, world.seal, POOL, "ada")
+    assert user is not None
+    assert [redeem(world, sign_in(world.browser())).status for _ in range(3)] == [200, 200, 200]
+    families = queries.families_of_user(world.tx, POOL, "ada")
+    signed_out_at = families[-1].auth_time + 10
+
+    sign_out_everywhere(world.tx, user, signed_out_at + 0.5)
+    world.catch_up()
+
+    def is_revoked(origin_jti: str, auth_time: int) -> bool:
+        claims = {"sub": user.sub, "origin_jti": origin_jti, "auth_time": auth_time, "iat": signed_out_at + 60}
+        return world.view.is_revoked(POOL, claims)
+
+    assert [is_revoked(family.origin_jti, family.auth_time) for family in families] == [True, True, True]
+    assert not is_revoked("another", signed_out_at)
+    assert len(world.view.revoked_by_name) == 1
     assert not queries.families_of_user(world.tx, POOL, "ada")
 
 

@@ -203,8 +203,13 @@ class View:
         until = revoked.get(f"{pool_id}/{claims.get('sub')}")
         if until is None:
             return False
-        # A sign-in is taken back by its own name; what has none is told by the second in which it was issued.
-        return until == EVER or ("origin_jti" not in claims and claims.get("iat", 0) <= until)
+        if until == EVER:
+            return True
+        # A sign-in of the very second in which its user signed out is told by its name. Tokens of clients without
+        # revocation name none: they are told by the second in which they were issued.
+        if "origin_jti" in claims:
+            return bool(claims.get("auth_time", 0) < until)
+        return bool(claims.get("iat", 0) <= until)
 
     def _refuses_for(self, pool_id: str) -> Callable[[Mapping[str, Any]], bool]:
         return lambda claims: self.is_revoked(pool_id, claims)

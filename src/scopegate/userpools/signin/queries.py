@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
-from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, insert, select, update
 
 from scopegate.base import clock
 from scopegate.store.port import Tx
@@ -210,11 +210,20 @@ def revoke_family(tx: Tx, family: Family, now: float) -> None:
     add_revocation(tx, family.pool_id, family.origin_jti, now)
 
 
-def families_of_user(tx: Tx, pool_id: str, name_key: str) -> Sequence[Family]:
-    """Those that are not revoked."""
-    table = token_families
-    query = select(table).where(table.c.pool_id == pool_id, table.c.name_key == name_key, table.c.revoked.is_(False))
+def families_of_user(tx: Tx, pool_id: str, name_key: str, *, since: float = 0.0) -> Sequence[Family]:
+    """Those that are not revoked. since: of sign-ins from then on."""
+    query = select(token_families).where(*_standing(pool_id, name_key), token_families.c.created_at >= since)
     return [_family_of_row(row) for row in tx.sql.execute(query).mappings()]
+
+
+def end_families_of(tx: Tx, pool_id: str, name_key: str) -> None:
+    """No refresh token of a user works any more; what they gave is taken back by the user's own revocation."""
+    tx.sql.execute(update(token_families).where(*_standing(pool_id, name_key)).values(revoked=True))
+
+
+def _standing(pool_id: str, name_key: str) -> tuple[ColumnElement[bool], ...]:
+    table = token_families.c
+    return (table.pool_id == pool_id, table.name_key == name_key, table.revoked.is_(False))
 
 
 def delete_sign_ins_of_client(tx: Tx, client_id: str) -> None:

@@ -275,13 +275,17 @@ def revoke_sign_in(tx: Tx, origin_jti: str, pool_id: str, client_id: str, now: f
 
 
 def sign_out_everywhere(tx: Tx, user: User, now: float) -> None:
-    """Every sign-in of a user: refresh tokens, authorization codes, browsers, and what was handed out till now."""
-    for family in queries.families_of_user(tx, user.pool_id, user.name_key):
+    """Every sign-in of a user: refresh tokens, authorization codes, browsers, and what was handed out till now.
+
+    However many they are: sign-ins before this second are taken back together, those of it each by its name.
+    """
+    second = int(now)
+    for family in queries.families_of_user(tx, user.pool_id, user.name_key, since=second):
         queries.revoke_family(tx, family, now)
+    queries.end_families_of(tx, user.pool_id, user.name_key)
     queries.end_codes_of(tx, user.pool_id, user.name_key)
     queries.delete_login_sessions_of(tx, user.pool_id, user.name_key)
-    # Tokens of clients without revocation name no sign-in: they are told by the second in which they were issued.
-    queries.add_revocation(tx, user.pool_id, user.sub, now, until=int(now))
+    queries.add_revocation(tx, user.pool_id, user.sub, now, until=second)
 
 
 def shut_out(tx: Tx, user: User, now: float) -> None:
@@ -292,5 +296,5 @@ def shut_out(tx: Tx, user: User, now: float) -> None:
 
 def let_in(tx: Tx, user: User, now: float) -> None:
     """A user who is enabled again: new tokens count; those that were taken back stay so."""
-    # No longer for ever; what names no sign-in is told by the second in which it was issued.
+    # No longer for ever, but what was issued till now.
     queries.add_revocation(tx, user.pool_id, user.sub, now, until=int(now))
