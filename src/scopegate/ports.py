@@ -95,6 +95,7 @@ class TrustedPool:
     """What the gateway needs of a user pool to trust its tokens.
 
     is_revoked: whether a token with these claims, which is good otherwise, was taken back.
+    takes_deleted: whether tokens of app clients that are no more are taken.
     """
 
     pool_id: str
@@ -103,6 +104,10 @@ class TrustedPool:
     keys: KeySet
     client_ids: Container[str]
     is_revoked: Callable[[Mapping[str, Any]], bool] = never_revoked
+    takes_deleted: bool = False
+
+    def takes_client(self, client_id: str) -> bool:
+        return self.takes_deleted or client_id in self.client_ids
 
 
 class FindPool(Protocol):

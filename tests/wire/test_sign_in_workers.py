@@ -219,7 +219,7 @@ def test_what_is_taken_back_is_refused_by_every_worker(
     assert time.monotonic() - taken_back_at < 3
 
 
-def test_amazons_way_is_one_setting(tmp_path: Path) -> None:
+def test_amazons_way_is_one_setting(tmp_path: Path, unused_port: int) -> None:
     """API Gateway takes a token till it expires."""
     running = start(("serve", "--dev", "--aws-revocation"), tmp_path / "aws")
     try:
@@ -240,7 +240,7 @@ def test_amazons_way_is_one_setting(tmp_path: Path) -> None:
             ApiId=api_id,
             IntegrationType="HTTP_PROXY",
             IntegrationMethod="GET",
-            IntegrationUri="http://127.0.0.1:9/",
+            IntegrationUri=f"http://127.0.0.1:{unused_port}/",
             PayloadFormatVersion="1.0",
         )["IntegrationId"]
         route = {"AuthorizationType": "JWT", "AuthorizerId": authorizer, "Target": f"integrations/{target}"}
@@ -251,8 +251,11 @@ def test_amazons_way_is_one_setting(tmp_path: Path) -> None:
 
         answer = running.http("GET", f"/_aws/execute-api/{api_id}/", headers={"Authorization": tokens["AccessToken"]})
 
-        assert answer.status_code not in (401, 403)  # let through, to a web service that is not there
+        assert answer.status_code == 503  # let through, to a web service that is not there
         with pytest.raises(people.idp.exceptions.ClientError):
             people.idp.get_user(AccessToken=tokens["AccessToken"])
+        delete_client(people, client, tokens)
+        again = running.http("GET", f"/_aws/execute-api/{api_id}/", headers={"Authorization": tokens["AccessToken"]})
+        assert again.status_code == 503
     finally:
         assert running.stop() == 0

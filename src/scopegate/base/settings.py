@@ -116,7 +116,8 @@ class Settings:
     )
     aws_revocation: bool = _setting(
         False,
-        "Let users' APIs take a token that was revoked until it expires, as API Gateway does.",
+        "Let users' APIs take a token that was revoked, or whose app client was deleted, until it expires, as API "
+        "Gateway does.",
         flag="--aws-revocation",
         env="SCOPEGATE_AWS_REVOCATION",
     )

@@ -191,7 +191,7 @@ class View:
             return None
         client_ids = ClientIds(self.client_by_id, pool.pool_id)
         refuses = self._refuses_for(pool.pool_id) if self.revokes else never_revoked
-        trusted = TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, client_ids, refuses)
+        trusted = TrustedPool(pool.pool_id, pool.arn, pool.issuer, pool.keys, client_ids, refuses, not self.revokes)
         self._trusted[arn_or_issuer] = trusted
         return trusted
 

@@ -85,7 +85,7 @@ def _compile_step(
         claims = token.claims
         note_token(call, token, facts)
         # 4
-        if facts.client_id not in pools[-1].client_ids:
+        if not pools[-1].takes_client(facts.client_id):
             raise unauthorized("the token's app client does not exist any more")
         if pools[-1].is_revoked(claims):
             raise unauthorized("the token was revoked, or its user signed out, is disabled or deleted")

@@ -98,7 +98,7 @@ def _compile_step(place: str, name: str, issuer: str, audiences: tuple[str, ...]
             call.record.facts["audience_got"] = claims.get("aud", claims.get("client_id"))
             call.record.facts["audiences_expected"] = list(audiences)
             raise invalid("audience")
-        if pool is not None and facts.client_id not in pool.client_ids:
+        if pool is not None and not pool.takes_client(facts.client_id):
             raise invalid("client")
         if pool is not None and pool.is_revoked(claims):
             raise invalid("revoked")

@@ -125,7 +125,7 @@ def _compile_step(
             call.record.facts["audience_got"] = token.claims.get("aud")
             call.record.facts["audiences_expected"] = sorted(issuer.audiences)
             raise unauthorized("the token does not have a valid audience")
-        if pool is not None and facts.client_id not in pool.client_ids:
+        if pool is not None and not pool.takes_client(facts.client_id):
             raise unauthorized("the token's app client does not exist any more")
         if pool is not None and pool.is_revoked(token.claims):
             raise unauthorized("the token was revoked")
