@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scopegate.base import clock
+from scopegate.userpools.users import queries
 from tests.pages import Browser
 from tests.rooms.userpools.driver import Answer
 from tests.rooms.userpools.signing_in import CALLBACK, CLIENT, PASSWORD, POOL, WEB, SignInWorld, asked
@@ -90,6 +91,18 @@ def test_o6_a_client_that_may_have_nothing_of_it_any_more_gets_no_tokens(
 
     assert redeem(world, code).error == (400, {"error": "invalid_grant"})
     assert refresh(world, first.json["refresh_token"]).error == (400, {"error": "invalid_grant"})
+
+
+def test_o15_a_code_waits_while_its_user_is_locked(
+    world: SignInWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong passwords lock every way in: a code of before is no way around, and works once the lock is over."""
+    code, now = code_of(browser), clock.now()
+    queries.note_failure(world.tx, POOL, "ada", failures=9, locked_until=now + 60)
+
+    assert redeem(world, code).error == (400, {"error": "invalid_grant"})
+    monkeypatch.setattr(clock, "now", lambda: now + 61)
+    assert redeem(world, code).status == 200
 
 
 def test_the_nonce_is_in_the_first_id_token_alone(world: SignInWorld, browser: Browser) -> None:

@@ -1,7 +1,8 @@
 """The authorization_code grant: a code that a browser brought becomes a user's tokens, once.
 
 A second redemption takes back what the first gave (RFC 6749 section 4.1.2).
-Source: RFC 6749 section 4.1.3, RFC 7636 section 4.6; reference, POST /oauth2/token, errors; attack rows O2, O3, O6.
+Source: RFC 6749 section 4.1.3, RFC 7636 section 4.6; reference, POST /oauth2/token, errors; attack rows O2, O3, O6,
+O15.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from scopegate.store.sealing import Sealer
 from scopegate.userpools.grants.grant import Granted, GrantRequest
 from scopegate.userpools.scopes import keep_grantable
 from scopegate.userpools.signin import queries
+from scopegate.userpools.signin.flow import is_locked
 from scopegate.userpools.signin.model import Family, digest_of
 from scopegate.userpools.signin.tokens import Opened, open_family, sign_tokens
 from scopegate.userpools.users import queries as user_queries
@@ -109,8 +111,8 @@ def _take(tx: Tx, seal: Sealer, request: GrantRequest) -> _Redeemed | OAuthError
         return OAuthError("invalid_grant", log=fault)
     # 7
     user = user_queries.find_user(tx, seal, code.pool_id, code.name_key)
-    if user is None or not user.enabled or user.status != CONFIRMED:
-        return OAuthError("invalid_grant", log="the user is disabled, deleted or has to choose a password")
+    if user is None or not user.enabled or user.status != CONFIRMED or is_locked(user):
+        return OAuthError("invalid_grant", log="the user is disabled, deleted, locked or has to choose a password")
     # 8
     scopes = keep_grantable(code.family.scopes, request.client, request.pool.scopes)
     if not scopes:
