@@ -304,6 +304,7 @@ def test_a_link_from_the_mail_confirms_an_account(server: Server, page: Page) ->
         expect(page.get_by_role("heading", name="Confirm your account")).to_be_visible()
         expect(page.get_by_text("We sent a link to b***@e***. Open it, then continue here.")).to_be_visible()
         page.get_by_role("button", name="Send the link again").click()
+        expect(page.get_by_role("status")).to_have_text("We sent a new link to b***@e***.")
         expect(page.get_by_role("link", name="Continue")).to_be_visible()
         body = messages_sent_to(server, "barbara@example.com")[-1]
         link = html.unescape(re.findall(r"http[^\s\"'<]+/confirmUser\?[^\s\"'<]+", body)[0])

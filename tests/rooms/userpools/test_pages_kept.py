@@ -153,3 +153,12 @@ def test_an_attribute_that_may_be_left_out_says_so() -> None:
     page = SignInWorld(pool).browser().get("/signup", asked())
 
     assert page.text.count("(optional)") == 2
+
+
+def test_a_name_that_is_no_address_is_told_what_it_should_be() -> None:
+    phone = {"Name": "phone_number", "AttributeDataType": "String", "Mutable": True}
+    pool = {"UsernameAttributes": ["email", "phone_number"], "SchemaAttributes": [*SCHEMA, phone]}
+
+    page = SignInWorld(pool).browser().get("/signup", asked()).submit(username="ada", password=PASSWORD)
+
+    assert "Enter an email address, or a phone number with country code." in page.text

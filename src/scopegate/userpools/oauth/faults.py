@@ -39,6 +39,7 @@ _WORDS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("InvalidParameterException", "User is already confirmed", "", "confirmed.notice"),
     ("InvalidParameterException", "Username should be an email", "username", "error.email"),
     ("InvalidParameterException", "Username should be a phone", "username", "error.phone"),
+    ("InvalidParameterException", "Username should be either", "username", "error.emailOrPhone"),
     ("InvalidParameterException", "Username", "username", "error.value"),
     ("InvalidParameterException", "Invalid email address", "email", "error.email"),
     ("InvalidParameterException", "Invalid phone number", "phone_number", "error.phone"),

@@ -108,7 +108,8 @@ async def answer_confirm(visit: Visit) -> Response:
     try:
         if visit.form.get("action") == "resend":
             sent = await resend_code(office_of(visit), username)
-            notice = visit.say("code.resent", destination=sent["Destination"])
+            what = "confirm.linkResent" if _is_by_link(visit, sent["Destination"]) else "code.resent"
+            notice = visit.say(what, destination=sent["Destination"])
             return _confirm_page(visit, hidden, notice=notice)
         user = await confirm_sign_up(office_of(visit), username, code)
     except AwsError as error:
@@ -145,7 +146,7 @@ def _confirm_page(visit: Visit, hidden: Values, *, fault: Fault | None = None, n
         "confirm_sign_up",
         hidden=Values({name: value for name, value in hidden.items() if value}),
         destination=hidden["destination"],
-        by_link=_is_by_link(visit) and "@" in hidden["destination"],
+        by_link=_is_by_link(visit, hidden["destination"]),
         user_label=user_field(visit)[0],
         username="",
         error=fault.beside({"code"} if hidden["username"] else {"code", "username"}),
@@ -161,10 +162,10 @@ async def _is_confirmed(visit: Visit, username: str, proof: str) -> bool:
     return user is not None and user.status == CONFIRMED and _is_proved(visit, user, proof)
 
 
-def _is_by_link(visit: Visit) -> bool:
-    """Whether mails of the pool bring a link in place of a code."""
+def _is_by_link(visit: Visit, destination: str) -> bool:
+    """Whether a message brings a link in place of a code: mails of some pools do."""
     template = visit.asked.pool.document.get("VerificationMessageTemplate") or {}
-    return bool(template.get("DefaultEmailOption") == "CONFIRM_WITH_LINK")
+    return template.get("DefaultEmailOption") == "CONFIRM_WITH_LINK" and "@" in destination
 
 
 async def _confirm_by_link(visit: Visit, username: str, code: str) -> Response:
