@@ -13,8 +13,7 @@ from typing import Any, Final, cast
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.validate import ParamValidator
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, event
 
 from scopegate.aws.operations import CallContext, Caller
 from scopegate.base.errors import AwsError
@@ -23,7 +22,7 @@ from scopegate.gateway.operations import apigateway
 from scopegate.ports import Ports, TrustedPool
 from scopegate.store.sealing import Sealer
 from scopegate.store.sql import dump_json, load_json
-from scopegate.store.tables import metadata
+from tests.database import database_in_memory
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -80,13 +79,12 @@ def conform(value: Any, shape: Shape, path: str) -> None:
 
 def open_database() -> Engine:
     """A database in memory with every table, held to foreign keys and to the store's JSON."""
-    engine = create_engine("sqlite://", poolclass=StaticPool, json_serializer=dump_json, json_deserializer=load_json)
+    engine = database_in_memory(json_serializer=dump_json, json_deserializer=load_json)
 
     @event.listens_for(engine, "connect")
     def hold_foreign_keys(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
 
-    metadata.create_all(engine)
     return engine
 
 

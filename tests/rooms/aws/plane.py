@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import create_engine
 
 from scopegate.account import compile as account
 from scopegate.account import keys, sessions
@@ -25,7 +24,7 @@ from scopegate.server import guard
 from scopegate.store.port import Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.sqlite import open_sqlite
-from scopegate.store.tables import metadata
+from tests.database import empty_database
 from tests.rooms.aws.wires import MODELS, as_answer, as_request, signed
 
 T = TypeVar("T")
@@ -45,9 +44,7 @@ class Plane:
 
     def __init__(self, path: Path, *, development: bool = True, more: dict[tuple[str, str], Operation] | None = None):
         file = path / f"scopegate-{development}.db"
-        engine = create_engine(f"sqlite:///{file}")
-        metadata.create_all(engine)
-        engine.dispose()
+        file.write_bytes(empty_database())
         self.loop = asyncio.Runner()
         self.store = open_sqlite(file)
         self.seal = Sealer(bytes(range(32)))

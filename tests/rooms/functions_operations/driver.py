@@ -5,7 +5,6 @@ Nothing runs code here; invocations are tested over the wire.
 
 import asyncio
 import io
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +14,6 @@ from typing import Any
 
 import botocore.session
 from botocore.model import ServiceModel, Shape
-from sqlalchemy import create_engine
 
 import scopegate.functions.operations.lambda_ as package
 from scopegate.aws.control import Control
@@ -29,7 +27,7 @@ from scopegate.ports import CompileContext, Ports
 from scopegate.store.port import Change, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.sqlite import open_sqlite
-from scopegate.store.tables import metadata
+from tests.database import empty_database
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -46,17 +44,6 @@ def models() -> Models:
 @cache
 def operations() -> Table:
     return table({"lambda": package}, models())
-
-
-@cache
-def empty_database() -> bytes:
-    """Every table, made once for all tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "scopegate.db"
-        engine = create_engine(f"sqlite:///{file}")
-        metadata.create_all(engine)
-        engine.dispose()
-        return file.read_bytes()
 
 
 def zipped(source: str = SOURCE) -> bytes:

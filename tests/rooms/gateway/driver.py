@@ -12,8 +12,7 @@ from typing import Any, cast
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection
 
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
@@ -26,7 +25,7 @@ from scopegate.jose.sign import SigningKey
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import AccessKey, CompileContext, Edge, Invocation, InvocationAnswer, Ports, TrustedPool
 from scopegate.store.sql import dump_json, load_json
-from scopegate.store.tables import api_parts, apis, gateway_account_parts, metadata
+from tests.database import database_in_memory
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -178,10 +177,7 @@ class Gateway:
     access_keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        engine = create_engine(
-            "sqlite://", poolclass=StaticPool, json_serializer=dump_json, json_deserializer=load_json
-        )
-        metadata.create_all(engine, tables=[apis, api_parts, gateway_account_parts])
+        engine = database_in_memory(json_serializer=dump_json, json_deserializer=load_json)
         self.tx = Tx(engine.connect())
         self.invoked.functions.setdefault(
             FUNCTION, lambda event: {"statusCode": 200, "body": orjson.dumps(event).decode()}

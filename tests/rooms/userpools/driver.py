@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from scopegate.base.settings import Settings
 from scopegate.http.message import Request, Response
@@ -19,11 +19,11 @@ from scopegate.observe.record import Record, Ring
 from scopegate.ports import CompileContext, Edge, Ports
 from scopegate.store.port import Change, Written
 from scopegate.store.sealing import Sealer
-from scopegate.store.tables import metadata
 from scopegate.userpools import oauth, queries
 from scopegate.userpools.compile import compile_all, compile_changed
 from scopegate.userpools.model import PoolView, View
 from scopegate.userpools.oauth import discovery
+from tests.database import database_in_memory
 from tests.rooms.jose.issuer import rsa_key
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -89,9 +89,7 @@ class World:
     """A store, the view compiled from it, and an edge that answers."""
 
     def __init__(self, **settings: Any) -> None:
-        engine = create_engine("sqlite://")
-        metadata.create_all(engine)
-        self.tx: Any = Transaction(engine.connect())
+        self.tx: Any = Transaction(database_in_memory().connect())
         self.seal = Sealer(b"k" * 32)
         self.settings = Settings(**{"development": True, **settings})
         unbuilt: Any = None

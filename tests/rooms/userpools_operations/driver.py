@@ -9,7 +9,6 @@ from typing import Any
 
 import botocore.session
 from botocore.model import ServiceModel, Shape
-from sqlalchemy import create_engine
 
 import scopegate.userpools.operations.cognito_idp as package
 from scopegate.aws.control import Control
@@ -23,7 +22,7 @@ from scopegate.ports import Invocation, InvocationAnswer, Ports
 from scopegate.store.port import Change, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.store.sqlite import open_sqlite
-from scopegate.store.tables import metadata
+from tests.database import empty_database
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -75,9 +74,7 @@ class Server:
 
     def __init__(self, path: Path, **settings: Any) -> None:
         file = path / "scopegate.db"
-        engine = create_engine(f"sqlite:///{file}")
-        metadata.create_all(engine)
-        engine.dispose()
+        file.write_bytes(empty_database())
         self.loop = asyncio.Runner()
         self.store = open_sqlite(file)
         self.seal = Sealer(bytes(32))
