@@ -136,6 +136,8 @@ def test_preferences(server: Server) -> None:
         call(AccessToken=token, SMSMfaSettings=preferred, SoftwareTokenMfaSettings=preferred)
     with refused("InvalidParameterException"):
         call(AccessToken=token, EmailMfaSettings={"Enabled": False, "PreferredMfa": True})
+    with refused("InvalidParameterException"):
+        call(AccessToken=token, WebAuthnMfaSettings=on)
     people.idp.admin_set_user_mfa_preference(
         UserPoolId=people.pool_id, Username="ada", SoftwareTokenMfaSettings=preferred, SMSMfaSettings={"Enabled": False}
     )

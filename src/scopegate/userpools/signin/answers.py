@@ -131,9 +131,9 @@ async def find_answered(desk: Desk, name: str, secret: str, given: Mapping[str, 
     if user is not None and any(challenge.state.get(key) != value for key, value in who_is(user).items()):
         raise refusals.invalid_session()
     named = given.get("USERNAME")
-    if named and user is not None:
-        other = await find_somebody(desk, named)
-        if other is None or other.name_key != user.name_key:
+    if named:
+        other = await find_somebody(desk, named)  # looked for whoever is waiting, so that time does not tell (O17)
+        if user is not None and (other is None or other.name_key != user.name_key):
             raise refusals.invalid_session()
     return Answer(digest, challenge, user, given)
 

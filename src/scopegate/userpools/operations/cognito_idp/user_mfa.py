@@ -119,6 +119,8 @@ def _with_preference(pool: PoolView, user: User, request: Shape, now: float) -> 
     Where MFA is required none is turned off: the request is taken and only says what is preferred, as on AWS.
     Raises InvalidParameterException: a factor that the user does not have, two that are preferred.
     """
+    if request.get("WebAuthnMfaSettings", {}).get("Enabled"):
+        raise refusals.invalid("User does not have a passkey to turn on WebAuthn MFA")  # there are none here
     on, preferred = set(user.mfa), user.preferred_mfa
     wanted = [kind for name, kind in _SETTINGS if request.get(name, {}).get("PreferredMfa")]
     if len(wanted) > 1:
