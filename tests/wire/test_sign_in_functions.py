@@ -231,7 +231,7 @@ def handler(event, context):
 def test_nobody_is_signed_in_who_is_gone_when_the_sign_in_ends(server: Server) -> None:
     """Who is disabled or deleted meanwhile gets no tokens, and least of all those of who has the name by then."""
     people = make_people(server)
-    trigger(server, people, MEANWHILE, "PostAuthentication")
+    trigger(server, people, MEANWHILE, "PostAuthentication", "CustomMessage")
     callback = "https://app.example/callback"
     client = people.client(
         AllowedOAuthFlows=["code", "implicit"],
@@ -258,3 +258,7 @@ def test_nobody_is_signed_in_who_is_gone_when_the_sign_in_ends(server: Server) -
         page = browser_of(server).get(f"/{people.pool_id}/oauth2/authorize", query)
         page = page.submit(username=f"{flow}-AdminDeleteUser", password=PASSWORD)
         assert (page.status, page.location, wrong in page.text) == (200, "", True)
+
+    people.user("eve-AdminDeleteUser", email="eve@example.com", email_verified="true")
+    with refused("UserNotFoundException"):
+        people.idp.forgot_password(ClientId=client["ClientId"], Username="eve-AdminDeleteUser")

@@ -19,6 +19,7 @@ from scopegate.userpools.messages.post import post, send_beside
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries
 from scopegate.userpools.triggers import NO_CLIENT, About, attributes_of
+from scopegate.userpools.users import queries as users
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.attributes import attribute_of_name
 from scopegate.userpools.users.model import User, name_key_of
@@ -129,11 +130,16 @@ class Office:
             raise refusals.attempt_limit()
 
     async def send_code(self, user: User, purpose: str, source: str, delivery: Delivery) -> None:
-        """Send a new code, which ends the one before. Raises LimitExceededException, CodeDeliveryFailureException."""
+        """Send a new code, which ends the one before.
+
+        Raises LimitExceededException, UserNotFoundException, CodeDeliveryFailureException.
+        """
         code = new_code()
         message = await self.write_message(user, source, delivery, code)
 
         def write(tx: Tx) -> None:
+            if users.find_user(tx, self.seal, user.pool_id, user.name_key) is None:  # while a function chose the words
+                raise refusals.unknown_user()
             self.put_code(tx, user, purpose, code)
             self.keep(tx, message)
 

@@ -154,6 +154,6 @@ async def verify_attribute(office: Office, user: User, attribute: str, code: str
 
 def _find(office: Office, tx: Tx, user: User) -> User:
     now = queries.find_user(tx, office.seal, user.pool_id, user.name_key)
-    if now is None:
+    if now is None or now.sub != user.sub:
         raise refusals.unknown_user()
     return now

@@ -153,7 +153,7 @@ async def set_password(
 
     def write(tx: Tx) -> None:
         now = queries.find_user(tx, office.seal, user.pool_id, user.name_key)
-        if now is None:
+        if now is None or now.sub != user.sub:
             raise refusals.unknown_user()
         if purpose:
             office.use_code(tx, now, purpose, code)
