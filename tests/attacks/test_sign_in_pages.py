@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -522,6 +523,27 @@ def test_o15_guesses_at_an_older_directory_count_too() -> None:
 
     assert "Too many attempts." in page.text
     assert len(asked_for) == limit("userpools.address_failures")
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "Other-Horse-9"])
+def test_o15_of_two_who_are_brought_at_once_each_shows_the_password(password: str) -> None:
+    """Whom another sign-in has brought, or who signed up, by the time that the function has answered."""
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:older"
+    world = SignInWorld({"LambdaConfig": {"UserMigration": arn}})
+    bob = world.user("bob")
+    user_queries.delete_user(world.tx, POOL, "bob")
+
+    async def bring(invocation: Invocation) -> InvocationAnswer:
+        assert user_queries.add_user(world.tx, world.seal, bob, {})
+        event = json.loads(invocation.payload)
+        event["response"] |= {"userAttributes": {"email": "bob@example.com"}, "finalUserStatus": "CONFIRMED"}
+        return InvocationAnswer("r", json.dumps(event).encode(), "$LATEST")
+
+    world.edge = replace(world.edge, ports=replace(world.edge.ports, invoke=bring))
+    page = world.browser().get("/login", asked()).submit(username="bob", password=password)
+
+    assert ("code" in page.query) is (password == PASSWORD)
+    assert ("Incorrect username or password." in page.text) is (password != PASSWORD)
 
 
 def test_o15_a_user_is_locked_wherever_the_guesses_come_from() -> None:

@@ -143,6 +143,7 @@ async def begin_with_password(desk: Desk, username: str, password: str) -> Outco
         if user is not None:
             await ask_before(desk, user, username)
             return await after_first_factor(desk, user, ("pwd",))
+        user = await find_somebody(desk, username)  # another sign-in may have brought them by now
     # 2
     await ask_before(desk, user, username)
     # 3
@@ -318,7 +319,12 @@ async def _migrate(desk: Desk, username: str, password: str) -> User | None:
         raise
     if brought is None:
         return None
-    return await adopt_user(desk.store, desk.seal, desk.passwords, desk.document, username, brought, password)
+    try:
+        return await adopt_user(desk.store, desk.seal, desk.passwords, desk.document, username, brought, password)
+    except AwsError as error:
+        if error.code != "UsernameExistsException":
+            raise
+        return None
 
 
 # Wrong passwords
