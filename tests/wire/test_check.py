@@ -247,12 +247,15 @@ def port_with_nobody() -> Iterator[tuple[int, list[bytes]]]:
 
 
 def test_nothing_is_run_fetched_built_or_written(tmp_path: Path, port_with_nobody: tuple[int, list[bytes]]) -> None:
-    """The function would write a file, the issuer notes whoever asks, and requirements would be fetched."""
+    """The function would write a file, as would modules beside it that are named as ours; the issuer notes whoever
+    asks, and requirements would be fetched."""
     port, seen = port_with_nobody
     project, temporary = tmp_path / "project", tmp_path / "temporary"
     (project / "src").mkdir(parents=True)
     temporary.mkdir()
     (project / "src/app.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef handler(event, context): pass\n")
+    for name in ("boto3", "json", "samtranslator"):
+        (project / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     (project / "src/requirements.txt").write_text("a-package-that-nobody-has==1.0\n")
     (project / "template.yaml").write_text(f"""
 Transform: AWS::Serverless-2016-10-31

@@ -273,6 +273,7 @@ async def _start(child: _Child) -> None:
     child.started_at = clock.monotonic()
     child.process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # no module of the folder that it is started in
         "-m",
         _MODULE,
         child.launch.role,

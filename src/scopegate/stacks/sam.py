@@ -108,6 +108,7 @@ class Translator:
         if self.child is None:
             self.child = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # no module of the folder that the user works in: it may be a stranger's
                 "-m",
                 __name__,
                 stdin=asyncio.subprocess.PIPE,

@@ -200,7 +200,7 @@ def upgrade_in_child(place: Place) -> None:
     url = place.url or URL.create("sqlite", database=str(place.path))
     # The URL goes by standard input: arguments are shown by `ps`, and it may hold a password.
     child = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", migrations.__name__, "upgrade"],
+        [sys.executable, "-P", "-m", migrations.__name__, "upgrade"],
         input=url.render_as_string(hide_password=False),
         capture_output=True,
         text=True,
