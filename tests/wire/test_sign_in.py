@@ -331,6 +331,15 @@ def test_a_user_chooses_the_first_factor(server: Server) -> None:
     assert "AuthenticationResult" in direct
 
 
+def test_a_level_that_is_asked_for_is_not_left_out(people: People) -> None:
+    """Step-up (the model's text of TARGET_ACR_VALUES) is not here: nobody gets tokens that look like it."""
+    client = people.client("ALLOW_USER_AUTH")
+    people.user("ada")
+
+    with refused("FeatureUnavailableInTierException"):
+        people.initiate(client, "USER_AUTH", USERNAME="ada", TARGET_ACR_VALUES="urn:cognito:loa:4")
+
+
 # Renewing
 
 

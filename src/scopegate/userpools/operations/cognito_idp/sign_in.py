@@ -50,6 +50,7 @@ from scopegate.userpools.users.refusals import invalid, not_authorized, reset_re
 
 _VIA: Final = "Authentication"
 _REFRESH: Final = ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN")
+_STEP_UP: Final = frozenset({"TARGET_ACR_VALUES", "ACCESS_TOKEN", "MAX_AGE"})  # none of it is built yet
 _ADMIN_PASSWORD: Final = ("ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH")
 
 # The flags of ExplicitAuthFlows, new and old, of which one lets a client use a flow.
@@ -104,7 +105,7 @@ async def admin_respond_to_auth_challenge(call: Call, request: Shape) -> Shape:
 
 
 async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shape) -> Shape:
-    """1 the client may use the flow; 2 its secret; 3 the flow."""
+    """1 the client may use the flow, and asks for nothing that is not here; 2 its secret; 3 the flow."""
     name = request["AuthFlow"]
     given: Mapping[str, str] = request.get("AuthParameters") or {}
     # 1
@@ -114,6 +115,8 @@ async def _initiate(call: Call, pool: PoolView, client: AppClient, request: Shap
             if name not in _ALLOWED_BY or name in _REFRESH
             else f"{name} flow not enabled for this client"
         )
+    if name == "USER_AUTH" and not _STEP_UP.isdisjoint(given):
+        raise AwsError("FeatureUnavailableInTierException", "Step-up authentication is not available.")
     # 2, 3
     if name in _REFRESH:
         return await _refresh(call, pool, client, given, request)
