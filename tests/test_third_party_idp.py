@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ import requests
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK
 
+from scopegate.jose.keys import render_jwks, verify_key
 from tests.node import bin_directory
 from tests.rooms.jose.issuer import b64, rsa_key, token
 from tests.server import Server, free_port, start, token_part
 from tests.test_examples import EXAMPLES, Example
+from tests.wire.gateways import serving_web
+from tests.wire.test_gateway_issuers import Issuer
 
 pytestmark = pytest.mark.xdist_group("third-party-idp")
 
@@ -276,6 +279,22 @@ def test_without_the_providers_keys_nothing_is_allowed(api: Api, provider: Provi
 
     assert refused[0] == 500
     assert api.allows(provider.token())
+
+
+def test_keys_that_are_for_something_else_are_passed_over(api: Api, provider: Provider) -> None:
+    """Providers publish keys of encryption, and of curves that are not known here, beside those of signatures."""
+    with ExitStack() as stack:
+        issuer = Issuer(stack.enter_context(serving_web()), "odd")
+        document = json.loads(render_jwks([verify_key("key-0", rsa_key(0).public_key())]))
+        (good,) = document["keys"]
+        for_encryption = {name: value for name, value in good.items() if name != "use"} | {"alg": "RSA-OAEP-256"}
+        broken = [{"kty": "RSA", "alg": "RS256"}, {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "new"}]
+        odd = [{**key, "kid": f"odd-{number}"} for number, key in enumerate([for_encryption, *broken])]
+        issuer.answer(issuer.jwks, {"keys": [*odd, good]})
+        stack.enter_context(trusting(api, issuer.url, provider.issuer))
+
+        assert api.call(issuer.token(aud=AUDIENCE, scope="orders/read"))[0] == 200
+        assert not api.allows(issuer.token(aud=AUDIENCE, scope="orders/read", kid="odd-0"))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import os
 import time
 import urllib.request
+from contextlib import suppress
 
 import jwt
 
@@ -71,7 +72,8 @@ class Keys:
         keys = {}
         for key in _fetch(found["jwks_uri"])["keys"]:
             if key.get("kid") and key.get("use", "sig") == "sig" and key.get("kty") in ("RSA", "EC"):
-                keys[key["kid"]] = jwt.PyJWK.from_dict(key, algorithm=key.get("alg") or _algorithm_of(key))
+                with suppress(jwt.PyJWTError):  # a key for something else is none for tokens
+                    keys[key["kid"]] = jwt.PyJWK.from_dict(key, algorithm=key.get("alg") or _algorithm_of(key))
         return keys
 
 
