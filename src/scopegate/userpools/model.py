@@ -18,6 +18,9 @@ V = TypeVar("V")
 EVER: Final = 1e12
 """Of a revocation: whenever a token was issued."""
 
+SKEW_S: Final = 60
+"""By how much the clocks of two nodes may differ, where a sign-in and a sign-out are told apart by their times."""
+
 STANDARD_SCOPES: Final = frozenset({"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"})
 """Scopes about users: no machine gets them. Source: reference, "Resource servers and scopes"."""
 
@@ -205,10 +208,11 @@ class View:
             return False
         if until == EVER:
             return True
-        # A sign-in of the very second in which its user signed out is told by its name. Tokens of clients without
-        # revocation name none: they are told by the second in which they were issued.
+        # A sign-in just before its user signed out is told by its name: one just after may have an earlier time, where
+        # the nodes' clocks differ. Tokens of clients without revocation name none: the second in which they were issued
+        # tells.
         if "origin_jti" in claims:
-            return bool(claims.get("auth_time", 0) < until)
+            return bool(claims.get("auth_time", 0) < until - SKEW_S)
         return bool(claims.get("iat", 0) <= until)
 
     def _refuses_for(self, pool_id: str) -> Callable[[Mapping[str, Any]], bool]:

@@ -15,7 +15,7 @@ from scopegate.ports import Invoke
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools.claims import access_claims, groups_of, half_hash, id_claims
-from scopegate.userpools.model import AppClient, PoolView
+from scopegate.userpools.model import SKEW_S, AppClient, PoolView
 from scopegate.userpools.scopes import keep_grantable
 from scopegate.userpools.signin import queries
 from scopegate.userpools.signin.model import HOSTED, Family, digest_of, find_origin_jti, new_refresh_token, who_is
@@ -277,10 +277,10 @@ def revoke_sign_in(tx: Tx, origin_jti: str, pool_id: str, client_id: str, now: f
 def sign_out_everywhere(tx: Tx, user: User, now: float) -> None:
     """Every sign-in of a user: refresh tokens, authorization codes, browsers, and what was handed out till now.
 
-    However many they are: sign-ins before this second are taken back together, those of it each by its name.
+    However many they are: the latest are taken back each by its name, all before them together.
     """
     second = int(now)
-    for family in queries.families_of_user(tx, user.pool_id, user.name_key, since=second):
+    for family in queries.families_of_user(tx, user.pool_id, user.name_key, since=second - SKEW_S):
         queries.revoke_family(tx, family, now)
     queries.end_families_of(tx, user.pool_id, user.name_key)
     queries.end_codes_of(tx, user.pool_id, user.name_key)
