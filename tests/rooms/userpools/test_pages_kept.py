@@ -39,27 +39,29 @@ def test_a_page_is_loaded_again_without_its_form() -> None:
     assert (again.status, again.html) == (200, page.html)
 
 
-def test_a_refusal_is_loaded_again_too() -> None:
+def test_a_refusal_is_the_page_again() -> None:
+    """Reference, "/login": only who has signed in is redirected."""
     world = SignInWorld()
     world.user("ada")
     browser = world.browser()
-    page = browser.get("/login", asked()).submit(username="ada", password="Wrong-Horse-9")
+    form = browser.get("/login", asked()).forms[0]
 
-    again = browser.get(page.url)
+    fields = {**form.fields, "username": "ada", "password": "Wrong-Horse-9"}
+    page = browser.post(form.action, fields, follow=False)
 
-    assert "Incorrect username or password." in again.text
-    assert again.forms[0].fields["username"] == "ada"
-    assert again.forms[0].fields["password"] == ""
+    assert (page.status, page.location) == (200, "")
+    assert "Incorrect username or password." in page.text
+    assert (page.forms[0].fields["username"], page.forms[0].fields["password"]) == ("ada", "")
 
 
 def test_a_browser_that_has_signed_in_meanwhile_goes_on_to_the_application() -> None:
-    world = SignInWorld()
-    world.user("ada")
+    world = SignInWorld(TOTP)
     browser = world.browser()
-    refused = browser.get("/login", asked()).submit(username="ada", password="Wrong-Horse-9")
-    refused.submit(password=PASSWORD)
+    page = set_up_app(world, browser)
+    secret = page.forms[0].fields["secret"]
+    page.submit(code=pyotp.TOTP(secret).at(clock.now()))
 
-    assert browser.get(refused.url).query["code"]
+    assert browser.get(page.url).query["code"]
 
 
 def test_o8_a_page_is_for_the_browser_and_the_client_that_came_to_it() -> None:

@@ -113,8 +113,12 @@ class Visit:
         """A page. path: where it can be asked for in another language, "" where it cannot.
 
         What a form leads to has an address of its own: to load it again, or to come back to it, sends no form again.
+        A form that is refused is the page again and no redirect (reference, "/login"); a challenge that has ended leads
+        back to the first page.
         """
-        if status == 200 and self.is_form:
+        is_refused = bool(content.get("error") or content.get("errors"))
+        is_same_form = is_refused and not (path and "challenge" in self.form)
+        if self.is_form and status == 200 and not is_same_form:
             address = self.link(self.path, **{_KEPT: self._keep([name, path, content])})
             if len(address) <= _LONGEST_ADDRESS:
                 return self.leave(address)
