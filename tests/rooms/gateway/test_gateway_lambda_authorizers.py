@@ -434,6 +434,7 @@ def test_http_remembers_only_when_told_to() -> None:
     [
         ({"authorizerUri": "arn:aws:apigateway:us-east-1:sqs:path/x"}, "names no function"),
         ({"identityValidationExpression": "("}, "identity validation expression"),
+        ({"identityValidationExpression": r"(Bearer )?([\w-]+\.?)+"}, "repeats a repeat"),
         ({"identitySource": "method.request.path.x"}, "identity source"),
         ({"type": "JWT"}, "is not of type REQUEST or TOKEN"),
     ],

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from scopegate.base.errors import GatewayRefusal
+from scopegate.base.patterns import fault_of
 from scopegate.gateway.model import ApiCall, Closed, Document
 from scopegate.gateway.times import java_date
 from scopegate.jose.verify import Token, TokenError, check_times, find_time
@@ -27,13 +28,14 @@ def unauthorized(reason: str) -> GatewayRefusal:
 def compile_expression(document: Document) -> re.Pattern[str] | None:
     """The `identityValidationExpression` of a REST API's authorizer; `\\w` and the like are ASCII, as Java has them.
 
-    Raises Closed for one that is none.
+    Raises Closed for one that is none, and for one that a token could keep busy for hours.
     """
     expression = document.get("identityValidationExpression")
-    try:
-        return re.compile(expression, re.ASCII) if expression else None
-    except re.error as error:
-        raise Closed(f"identity validation expression {expression!r}: {error}") from None
+    if not expression:
+        return None
+    if fault := fault_of(expression):
+        raise Closed(f"identity validation expression: {fault}")
+    return re.compile(expression, re.ASCII)
 
 
 def take_token(call: ApiCall, header: str, lower: bytes) -> bytes:
