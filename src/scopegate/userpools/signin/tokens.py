@@ -285,7 +285,8 @@ def sign_out_everywhere(tx: Tx, user: User, now: float) -> None:
     queries.end_families_of(tx, user.pool_id, user.name_key)
     queries.end_codes_of(tx, user.pool_id, user.name_key)
     queries.delete_login_sessions_of(tx, user.pool_id, user.name_key)
-    queries.add_revocation(tx, user.pool_id, user.sub, now, until=second)
+    before = queries.find_revocation(tx, f"{user.pool_id}/{user.sub}") or 0.0  # a clock may have been put back since
+    queries.add_revocation(tx, user.pool_id, user.sub, now, until=max(before, second))
 
 
 def shut_out(tx: Tx, user: User, now: float) -> None:
