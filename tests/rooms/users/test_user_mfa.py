@@ -293,3 +293,22 @@ def test_an_address_of_a_second_factor_resets_no_password(server: Server) -> Non
     )
 
     assert people.idp.forgot_password(**request)["CodeDeliveryDetails"]["AttributeName"] == "email"
+
+
+def test_a_sign_in_that_needs_a_factor_takes_an_address(server: Server) -> None:
+    """MFA_SETUP answered by EMAIL, as AWS Amplify does; the model's text of MFAS_CAN_SETUP lists the pool's factors."""
+    people, client = with_mails(server)
+    people.idp.set_user_pool_mfa_config(UserPoolId=people.pool_id, **{**BY_MAIL, "MfaConfiguration": "ON"})
+    people.user("bob")
+    asked, late = people.by_password(client, "bob"), people.by_password(client, "bob")
+
+    with refused("InvalidParameterException", "Invalid email address format."):
+        people.respond(client, asked, USERNAME="bob", EMAIL="nobody")
+    mailed = people.respond(client, asked, USERNAME="bob", EMAIL="bob@example.com")
+    with refused("NotAuthorizedException", "Invalid session for the user."):
+        people.respond(client, late, USERNAME="bob", EMAIL="eve@example.com")
+    done = people.respond(client, mailed, USERNAME="bob", EMAIL_OTP_CODE=people.code("bob@example.com"))
+
+    assert asked["ChallengeParameters"]["MFAS_CAN_SETUP"] == '["SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]'
+    assert mailed["ChallengeName"] == "EMAIL_OTP"
+    assert done["AuthenticationResult"]["AccessToken"]

@@ -52,6 +52,7 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.accounts import change_attributes, hash_password, is_alias_taken, with_password
 from scopegate.userpools.users.attributes import check_attributes, in_order, missing_required
+from scopegate.userpools.users.factors import pool_factors, second_factors
 from scopegate.userpools.users.model import CONFIRMED, EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA, User
 from scopegate.userpools.users.passwords import check_history, check_policy
 
@@ -320,12 +321,37 @@ async def _answer_mfa_choice(desk: Desk, found: Answer) -> Outcome:
 
 
 async def _answer_set_up(desk: Desk, found: Answer) -> Outcome:
-    """MFA_SETUP, by the session that VerifySoftwareToken gave."""
+    """MFA_SETUP: by the session that VerifySoftwareToken gave, or by an address that codes are to go to from now on.
+
+    The latter is as AWS Amplify answers it.
+    """
     user = _somebody(found)
+    if email := found.given.get("EMAIL"):
+        return await _set_up_mail(desk, found, user, email)
     if not found.challenge.state.get("verified"):
         raise refusals.invalid("The authenticator app is not verified yet")
     await use_up(desk, found)
     return await finish(desk, user, (*found.amr, "otp", "mfa"), found.via)
+
+
+async def _set_up_mail(desk: Desk, found: Answer, user: User, email: str) -> Outcome:
+    """The address of a user who has none, and no factor; the code that goes there at once proves it."""
+    if EMAIL_OTP not in pool_factors(desk.document):
+        raise refusals.invalid("The user pool does not have MFA by email")
+    writable = desk.client.sign_in.write_attributes
+    check_attributes(desk.document, {"email": email}, before=user.attributes, writable=writable)
+
+    def change(tx: Tx) -> User:
+        if not queries.take_challenge(tx, found.digest):
+            raise refusals.invalid_session(", session can only be used once.")
+        now = user_queries.find_user(tx, desk.seal, user.pool_id, user.name_key)
+        if now is None or second_factors(desk.document, now):
+            raise refusals.invalid_session()
+        attributes = {**now.attributes, "email": email, "email_verified": "false"}
+        return change_attributes(tx, desk.seal, desk.document, now, attributes, clock.now())
+
+    changed = (await desk.store.write(change)).result
+    return await ask_factor(desk, changed, EMAIL_OTP, found.amr, found.via)
 
 
 async def _answer_choice(desk: Desk, found: Answer) -> Outcome:

@@ -461,10 +461,10 @@ async def ask_second_factor(desk: Desk, user: User, amr: tuple[str, ...], via: s
 
 
 async def _ask_set_up(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> Outcome:
-    """MFA is required and this user has nothing that serves: an app must be set up."""
+    """MFA is required and this user has nothing that serves: an app must be set up, or an address told."""
     session = await put_new(desk, MFA_SETUP, user, {"amr": amr, "via": via})
-    can = [factor for factor in pool_factors(desk.document) if factor == SOFTWARE_TOKEN_MFA]
-    return Waiting(MFA_SETUP, session, {"MFAS_CAN_SETUP": json.dumps(can), "USER_ID_FOR_SRP": user.username})
+    can = json.dumps(pool_factors(desk.document))
+    return Waiting(MFA_SETUP, session, {"MFAS_CAN_SETUP": can, "USER_ID_FOR_SRP": user.username})
 
 
 async def ask_factor(desk: Desk, user: User, factor: str, amr: tuple[str, ...], via: str) -> Waiting:
