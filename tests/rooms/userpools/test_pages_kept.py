@@ -83,15 +83,31 @@ def test_o8_a_page_is_for_the_browser_and_the_client_that_came_to_it() -> None:
         assert (shown.status, "secret" in shown.forms[0].fields) == (200, False)
 
 
-def test_a_page_is_kept_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_an_app_is_shown_while_it_is_set_up_and_never_again() -> None:
+    """Whoever comes to the browser when its user has signed out goes back in its history."""
     world = SignInWorld(TOTP)
     browser = world.browser()
     page = set_up_app(world, browser)
+    secret = page.forms[0].fields["secret"]
+    assert secret in browser.get(page.url).html
+    page.submit(code=pyotp.TOTP(secret).at(clock.now()))
+    browser.get("/logout", {"client_id": asked()["client_id"]})
+
+    later = browser.get(page.url)
+
+    assert (later.status, "password" in later.forms[0].fields) == (200, True)
+    assert secret not in later.html
+
+
+def test_a_page_is_kept_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = SignInWorld(MAIL).browser()
+    page = sign_up(browser)
     now = clock.now()
 
+    monkeypatch.setattr(clock, "now", lambda: now + 3_590)
+    assert "We sent a code" in browser.get(page.url).text
     monkeypatch.setattr(clock, "now", lambda: now + 3_601)
-
-    assert "secret" not in browser.get(page.url).forms[0].fields
+    assert "Create an account" in browser.get(page.url).text
 
 
 def test_a_page_that_is_too_long_for_an_address_is_shown_at_once() -> None:

@@ -17,7 +17,7 @@ async def answer_forgot(visit: Visit) -> Response:
     # 1, 2
     read_asked(visit)
     if not visit.is_form:
-        return visit.find_kept() or forgot_page(visit, "")
+        return await visit.find_kept() or forgot_page(visit, "")
     # 3
     read_form(visit)
     username = visit.form.get("username", "").strip()
@@ -36,7 +36,7 @@ async def answer_confirm_forgot(visit: Visit) -> Response:
     # 1, 2
     read_asked(visit)
     if not visit.is_form:
-        return visit.find_kept() or _reset_page(visit, Values(), Fault())
+        return await visit.find_kept() or _reset_page(visit, Values(), Fault())
     # 3
     read_form(visit)
     form = visit.form

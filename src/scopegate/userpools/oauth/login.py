@@ -31,7 +31,7 @@ async def answer_login(visit: Visit) -> Response:
             return await session.hand_over(visit, signed_in)
         if "none" in asked.prompts:
             raise asked.answering.refuse("login_required")
-        if (kept := visit.find_kept()) is not None:
+        if (kept := await visit.find_kept()) is not None:
             return kept
         if signed_in is not None and may_choose:
             return _choose_account(visit, signed_in)

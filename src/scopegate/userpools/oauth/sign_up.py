@@ -46,7 +46,7 @@ async def answer_sign_up(visit: Visit) -> Response:
         raise NoRedirect("invalid_request", "people may not sign up in this pool", asked.client.client_id)
     # 2
     if not visit.is_form:
-        return visit.find_kept() or _sign_up_page(visit, Fault())
+        return await visit.find_kept() or _sign_up_page(visit, Fault())
     # 3
     read_form(visit)
     username = visit.form.get("username", "").strip()
@@ -99,7 +99,7 @@ async def answer_confirm(visit: Visit) -> Response:
     # 2, 3
     read_asked(visit)
     if not visit.is_form:
-        return visit.find_kept() or _confirm_page(visit, Values())
+        return await visit.find_kept() or _confirm_page(visit, Values())
     # 4
     read_form(visit)
     hidden = Values({name: visit.form.get(name, "") for name in ("username", "destination", "proof")})

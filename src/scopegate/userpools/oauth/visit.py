@@ -30,7 +30,8 @@ from scopegate.userpools.oauth.authorization import Authorization, NoRedirect, r
 from scopegate.userpools.pages.branding import look_of
 from scopegate.userpools.pages.render import Look, Scene, Values, render_page
 from scopegate.userpools.pages.words import LANGUAGES, choose_language, say
-from scopegate.userpools.signin.model import new_secret
+from scopegate.userpools.signin import queries
+from scopegate.userpools.signin.model import digest_of, new_secret
 
 SESSION: Final = "cognito"
 CSRF: Final = "XSRF-TOKEN"
@@ -124,8 +125,11 @@ class Visit:
                 return self.leave(address)
         return self._draw(name, status, path, content)
 
-    def find_kept(self) -> Response | None:
-        """The page to which a form of this browser led, when its address is asked for and is not too old."""
+    async def find_kept(self) -> Response | None:
+        """The page to which a form of this browser led, when its address is asked for and is not too old.
+
+        Of a challenge as long as it waits: whoever comes later to a browser that others use sees no key of their app.
+        """
         try:
             sealed = urlsafe_b64decode(self.query.get(_KEPT, "").encode("ascii"))
             kept_at, language, (name, path, content) = orjson.loads(self.seal.open(sealed, self._kept_context()))
@@ -133,9 +137,16 @@ class Visit:
             return None
         if clock.now() - kept_at > _KEPT_LIFETIME_S:
             return None
+        waiting = content.get("hidden", {}).get("session")
+        if waiting and not await self._is_waiting(waiting):
+            return None
         self.language = language
         texts = {key: Values(value) if isinstance(value, dict) else value for key, value in content.items()}
         return self._draw(name, 200, path, texts)
+
+    async def _is_waiting(self, session: str) -> bool:
+        found = await self.store.read(lambda tx: queries.find_challenge(tx, self.seal, digest_of(session)))
+        return found is not None and found.expires_at > clock.now()
 
     def _keep(self, page: list[Any]) -> str:
         """A page's content, sealed: worth nothing without the cookie of this browser."""
