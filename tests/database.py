@@ -2,32 +2,36 @@
 
 import sqlite3
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
 
+from scopegate.store.sql import dump_json, load_json
 from scopegate.store.tables import metadata
 
 
 @cache
 def empty_database() -> bytes:
     """As a file of SQLite."""
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
-        made = driver.serialize()
-    engine.dispose()
-    return made
+    with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
+        metadata.create_all(connection)
+        connection.commit()
+        return cast("sqlite3.Connection", connection.connection.driver_connection).serialize()
 
 
-def database_in_memory(**options: Any) -> Engine:
-    """A new one, of which every use is the same connection. options: of `create_engine`."""
+def new_database() -> Connection:
+    """A new one in memory; all share what SQLAlchemy remembers of statements."""
+    return _new_databases().connect()
 
+
+@cache
+def _new_databases() -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", check_same_thread=False)
         connection.deserialize(empty_database())
         return connection
 
-    return create_engine("sqlite://", creator=connect, poolclass=StaticPool, **options)
+    return create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool, json_serializer=dump_json, json_deserializer=load_json
+    )

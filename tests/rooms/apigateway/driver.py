@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.validate import ParamValidator
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 
 from scopegate.aws.operations import CallContext, Caller
 from scopegate.base.errors import AwsError
@@ -21,8 +21,7 @@ from scopegate.base.settings import Settings
 from scopegate.gateway.operations import apigateway
 from scopegate.ports import Ports, TrustedPool
 from scopegate.store.sealing import Sealer
-from scopegate.store.sql import dump_json, load_json
-from tests.database import database_in_memory
+from tests.database import new_database
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -77,17 +76,6 @@ def conform(value: Any, shape: Shape, path: str) -> None:
             assert type(value) is wanted[kind], f"{path}: {value!r} is no {kind}"
 
 
-def open_database() -> Engine:
-    """A database in memory with every table, held to foreign keys and to the store's JSON."""
-    engine = database_in_memory(json_serializer=dump_json, json_deserializer=load_json)
-
-    @event.listens_for(engine, "connect")
-    def hold_foreign_keys(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    return engine
-
-
 class Tx:
     """An open transaction on a real database."""
 
@@ -117,7 +105,9 @@ class Client:
     ) -> None:
         self.service = service
         self.region = region
-        self.engine = open_database()
+        self.database = new_database()
+        self.database.exec_driver_sql("PRAGMA foreign_keys=ON")
+        self.database.commit()
         self.settings = Settings(aws_quotas=aws_quotas)
         self.account = account
         self.forgetful = False
@@ -134,8 +124,8 @@ class Client:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction of one call; nothing stays of it inside `rolled_back`."""
-        with self.engine.connect() as sql, sql.begin() as whole:
-            yield sql
+        with self.database.begin() as whole:
+            yield self.database
             if self.forgetful:
                 whole.rollback()
 

@@ -43,7 +43,7 @@ def test_a_value_is_shown_only_when_asked_for(client: Client) -> None:
 def test_a_value_is_sealed_at_rest(client: Client) -> None:
     client.create_api_key(value=VALUE)
 
-    with client.engine.begin() as sql:
+    with client.transaction() as sql:
         (row,) = sql.execute(select(gateway_account_parts.c.document))
 
     assert VALUE not in json.dumps(row[0])

@@ -24,8 +24,7 @@ from scopegate.jose.keys import verify_key
 from scopegate.jose.sign import SigningKey
 from scopegate.observe.record import Record, Ring
 from scopegate.ports import AccessKey, CompileContext, Edge, Invocation, InvocationAnswer, Ports, TrustedPool
-from scopegate.store.sql import dump_json, load_json
-from tests.database import database_in_memory
+from tests.database import new_database
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -177,8 +176,7 @@ class Gateway:
     access_keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        engine = database_in_memory(json_serializer=dump_json, json_deserializer=load_json)
-        self.tx = Tx(engine.connect())
+        self.tx = Tx(new_database())
         self.invoked.functions.setdefault(
             FUNCTION, lambda event: {"statusCode": 200, "body": orjson.dumps(event).decode()}
         )

@@ -23,7 +23,7 @@ from scopegate.userpools import oauth, queries
 from scopegate.userpools.compile import compile_all, compile_changed
 from scopegate.userpools.model import PoolView, View
 from scopegate.userpools.oauth import discovery
-from tests.database import database_in_memory
+from tests.database import new_database
 from tests.rooms.jose.issuer import rsa_key
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -89,7 +89,7 @@ class World:
     """A store, the view compiled from it, and an edge that answers."""
 
     def __init__(self, **settings: Any) -> None:
-        self.tx: Any = Transaction(database_in_memory().connect())
+        self.tx: Any = Transaction(new_database())
         self.seal = Sealer(b"k" * 32)
         self.settings = Settings(**{"development": True, **settings})
         unbuilt: Any = None

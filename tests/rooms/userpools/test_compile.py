@@ -32,7 +32,7 @@ def test_a_changed_client_reads_that_client_only(world: World) -> None:
         world.client(POOL, f"client{number}")
     before = world.view
     statements: list[str] = []
-    event.listen(world.tx.sql.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    event.listen(world.tx.sql, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
     world.view = compile_changed(world.tx, before, [Change(1, "user_pool_client", "client7")], world.context)
 
