@@ -132,6 +132,7 @@ def start(arguments: Sequence[str], data_dir: Path, environment: Mapping[str, st
         cwd=folder,
         env=surroundings,
         start_new_session=True,
+        bufsize=0,  # a line that is here already is one that a selector sees
     )
     log.close()
     server = Server(process, "", data_dir, clock_file)
