@@ -1,8 +1,14 @@
 """What an operator does in a terminal: commands that end, admin keys, a server in production mode."""
 
 import contextlib
+import json
 import os
+import select
+import signal
 import subprocess
+import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,15 +20,98 @@ import pytest
 
 from tests.server import SCOPEGATE, Server, start
 
+# Commands are forked from an interpreter that has imported them: to start one takes longer than most of them work.
+_FORKS = """
+import gc, json, os, sys, tempfile
+del sys.path[0]
+from scopegate.cli import check, client, keys, main, render, stacks
+gc.freeze()
+for line in sys.stdin:
+    if not (child := os.fork()):
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+else:
+    raise SystemExit
+asked = json.loads(line)
+os.chdir(asked["cwd"])
+os.environ.clear()
+os.environ.update(asked["env"])
+tempfile.tempdir = None
+for descriptor, path in enumerate((os.devnull, asked["out"], asked["err"])):
+    os.dup2(os.open(path, os.O_RDWR), descriptor)
+sys.argv = asked["arguments"]
+main.main()
+"""
+
+
+class _Forks:
+    """That interpreter; it runs one command at a time, started with the first."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self.free = threading.Lock()
+
+    def run(
+        self, arguments: list[str], environment: dict[str, str], cwd: Path, timeout: float
+    ) -> "subprocess.CompletedProcess[str]":
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _FORKS],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_surroundings(),
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+            asked = {"arguments": arguments, "env": environment, "cwd": str(cwd), "out": out.name, "err": err.name}
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], timeout)[0]:
+                self.end()
+                raise subprocess.TimeoutExpired(arguments, timeout, out.read(), err.read())
+            code = int(self._process.stdout.readline())
+            return subprocess.CompletedProcess(arguments, code, out.read().decode(), err.read().decode())
+
+    def end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            with process:
+                pass
+
+
+_forks = _Forks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_of_forks() -> Iterator[None]:
+    yield
+    _forks.end()
+
 
 def scopegate(
-    *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 60
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 60,
+    anew: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; nothing of the tests' own AWS or Scopegate settings reaches it."""
-    surroundings = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SCOPEGATE_"))}
+    """Run a command to its end; nothing of the tests' own AWS or Scopegate settings reaches it.
+
+    anew: in an interpreter of its own, as a terminal would; so does what is run while another command is.
+    """
+    command = [str(SCOPEGATE), *arguments]
+    surroundings = {**_surroundings(), **(environment or {})}
+    if not anew and _forks.free.acquire(blocking=False):
+        try:
+            return _forks.run(command, surroundings, cwd or Path.cwd(), timeout)
+        finally:
+            _forks.free.release()
     return subprocess.run(
-        [SCOPEGATE, *arguments],
-        env={**surroundings, "COLUMNS": "80", **(environment or {})},
+        command,
+        env=surroundings,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -30,6 +119,11 @@ def scopegate(
         timeout=timeout,
         check=False,
     )
+
+
+def _surroundings() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SCOPEGATE_"))}
+    return {**kept, "COLUMNS": "80"}
 
 
 @dataclass(frozen=True)

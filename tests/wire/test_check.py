@@ -169,7 +169,7 @@ def test_the_same_file_gives_the_same_words(tmp_path: Path) -> None:
     """Ids that a deployment makes up never show: a diff of two runs is a change of the template."""
     file = str(ROOT / "examples" / "orders" / "template.yaml")
 
-    runs = [scopegate("check", format_, file) for _ in range(2) for format_ in ("--json", "--sarif")]
+    runs = [scopegate("check", format_, file, anew=anew) for anew in (False, True) for format_ in ("--json", "--sarif")]
 
     assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 4
     assert (runs[0].stdout, runs[1].stdout) == (runs[2].stdout, runs[3].stdout)
