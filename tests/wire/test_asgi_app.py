@@ -13,32 +13,35 @@ import httpx
 import pytest
 
 from tests.pages import Browser
+from tests.server import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def url(unused_port: int, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of Hypercorn with the application."""
+    port, folder = free_port(), tmp_path_factory.mktemp("asgi")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SCOPEGATE_"))}
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{unused_port}", "tests.wire.asgi_app:app"],
+            [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "tests.wire.asgi_app:app"],
             cwd=ROOT,
-            env={**kept, "PORT": str(unused_port)},
+            env={**kept, "PORT": str(port)},
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
-    base = f"http://127.0.0.1:{unused_port}"
+    base = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(base + "/_scopegate/health").status_code == 200:
-                break
-        except httpx.TransportError:
-            assert server.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with httpx.Client() as client:
+        while True:
+            try:
+                if client.get(base + "/_scopegate/health").status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert server.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
     try:
         yield base
     finally:
