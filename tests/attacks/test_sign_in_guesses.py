@@ -84,3 +84,30 @@ def test_one_password_on_many_users_is_braked_by_address(guarded: Production) ->
     function = "arn:aws:lambda:us-east-1:000000000000:function:older-directory"
     guarded.aws("cognito-idp").update_user_pool(UserPoolId=pool_id, LambdaConfig={"UserMigration": function})
     assert attempt(guarded, client_id, "somebody", PASSWORD) == "Password attempts exceeded"
+
+
+def test_codes_are_not_sent_to_somebody_without_end(guarded: Production) -> None:
+    """Anybody can ask for them; nobody is told apart by when it ends (O17)."""
+    idp = guarded.aws("cognito-idp")
+    allowed = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    pool_id = idp.create_user_pool(PoolName="guarded", Policies=allowed)["UserPool"]["Id"]
+    client_id = idp.create_user_pool_client(
+        UserPoolId=pool_id,
+        ClientName="app",
+        ExplicitAuthFlows=["ALLOW_USER_AUTH"],
+        PreventUserExistenceErrors="ENABLED",
+    )["UserPoolClient"]["ClientId"]
+    mail = [{"Name": "email", "Value": "ada@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    idp.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS", UserAttributes=mail)
+
+    def ask(username: str) -> str:
+        given = {"USERNAME": username, "PREFERRED_CHALLENGE": "EMAIL_OTP"}
+        try:
+            idp.initiate_auth(AuthFlow="USER_AUTH", ClientId=client_id, AuthParameters=given)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    said = [[ask(username) for _ in range(22)] for username in ("ada", "nobody")]
+
+    assert said == [[""] * 20 + ["TooManyRequestsException"] * 2] * 2

@@ -133,6 +133,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "userpools.longest_lock_s": _hard(900, "seconds", "Cognito: the longest lock after wrong passwords"),
     "userpools.address_failures": _hard(50, "failures in a row", "ours: wrong passwords of a pool from one address"),
     "userpools.address_failure_s": _hard(6, "seconds", "ours: until one more failure from there is allowed"),
+    "userpools.sign_in_codes_per_hour": _hard(20, "codes", "ours: sent to one user who has shown no factor yet"),
     "userpools.challenge_tries": _hard(5, "tries", "Cognito: wrong codes of one challenge"),
     "userpools.password_threads": _hard(4, "threads", "ours: hashes at a time in a process; half of the cores at most"),
     "userpools.passwords_waiting": _hard(64, "items", "ours: hashes under way or waiting; more get a refusal"),

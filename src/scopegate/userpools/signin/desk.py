@@ -60,4 +60,5 @@ def open_desk(
         metadata=metadata,
         validation_data=validation_data,
         guesser="" if settings.development else guesser_of(address),
+        rates=None if settings.development else ports.rates,
     )

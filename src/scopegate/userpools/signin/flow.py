@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from scopegate.base import clock
 from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
+from scopegate.base.rates import Rates
 from scopegate.ports import Invoke, Passwords
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
@@ -61,6 +62,7 @@ _FREE_FAILURES: Final = limit("userpools.password_failures")
 _LONGEST_LOCK_S: Final = limit("userpools.longest_lock_s")
 _GUESSES: Final = limit("userpools.address_failures")
 _GUESS_S: Final = limit("userpools.address_failure_s")
+_SENT: Final = limit("userpools.sign_in_codes_per_hour")
 _BLOCK_BYTES: Final = 64
 AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
 
@@ -80,7 +82,8 @@ class Desk:
     """Where somebody signs in. via: Family's. metadata: ClientMetadata of the answer to a challenge, for the pool's
     functions; validation_data: of the request that begins a sign-in, for those before and instead of it alone.
 
-    guesser: whose wrong passwords are counted together, "" where they are not braked by address.
+    guesser: whose wrong passwords are counted together, "" where they are not braked by address. rates: of codes that
+    are sent to somebody who has shown no factor, None where they are not braked.
     """
 
     store: Store
@@ -94,6 +97,7 @@ class Desk:
     metadata: Mapping[str, str] | None = None
     validation_data: Mapping[str, str] | None = None
     guesser: str = ""
+    rates: Rates | None = None
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -265,11 +269,22 @@ async def begin_chosen(
             return Waiting(factor, await put_new(desk, factor, user, {"username": username}), {})
         case "EMAIL_OTP" | "SMS_OTP":
             await ask_before(desk, user, username)
+            _count_sent(desk, username)
             if user is None or factor not in first_factors(desk, user):
                 # Somebody to whom no code can be sent is answered as nobody is, where the client hides who is there.
                 return await _send_nothing(desk, user, factor, username)
             return await _send(desk, user, factor, amr=(), via=desk.via)
     return None
+
+
+def _count_sent(desk: Desk, username: str) -> None:
+    """Anybody may ask for a code to anybody: not without end, whoever has the name or nobody.
+
+    Raises TooManyRequestsException.
+    """
+    key = ("sign-in code", desk.pool.pool_id, name_key_of(username, desk.document))
+    if desk.rates is not None and not desk.rates.take(key, per_second=_SENT / 3_600, burst=_SENT):
+        raise AwsError("TooManyRequestsException", "Too many requests")
 
 
 async def find_somebody(desk: Desk, username: str) -> User | None:
