@@ -4,7 +4,7 @@
 the same callable speaks to the role that has it.
 """
 
-from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -14,7 +14,9 @@ from scopegate.base.errors import AwsError
 from scopegate.base.limits import limit
 from scopegate.base.rates import Rates
 from scopegate.base.settings import Settings
-from scopegate.http.client import Client
+from scopegate.http.client import Upstream, UpstreamAnswer
+from scopegate.http.later import Later
+from scopegate.http.message import Header
 from scopegate.jose.keys import NewKey, new_key
 from scopegate.jose.remote import IssuerKeys
 from scopegate.jose.verify import KeySet, Verifier
@@ -62,6 +64,22 @@ class Invoke(Protocol):
     AccessDeniedException, TooManyRequestsException, RequestTooLargeException, …"""
 
     def __call__(self, invocation: Invocation) -> Awaitable[InvocationAnswer]: ...
+
+
+class WebClient(Protocol):
+    """The way out to web services: `http.client.Client`, or what stands before it."""
+
+    def send(
+        self,
+        upstream: Upstream,
+        method: str,
+        target: bytes,
+        headers: Sequence[Header],
+        body: bytes = b"",
+        *,
+        timeout_s: float,
+        host: bytes | None = None,
+    ) -> Later[UpstreamAnswer]: ...
 
 
 class FindRefusal(Protocol):
@@ -302,6 +320,7 @@ class Ports:
     send_mail: None without a mail server. beside: begin what an answer does not wait for and its time must not tell.
     public_url: how clients reach this server, for links in messages; without a slash at the end.
     user_pools: the view of the user pools' family, for its own operations; verifier: of the tokens that they are given.
+    client: to web services, for methods that are tested; None: calls to them are refused.
     """
 
     invoke: Invoke
@@ -325,6 +344,7 @@ class Ports:
     public_url: str = ""
     allows: Allows = _allows_nothing
     assume_role: AssumeRole = _assumes_nothing
+    client: WebClient | None = None
 
 
 Call = CallContext[Ports]
@@ -351,7 +371,7 @@ class Edge:
     ports: Ports
     public_url: str  # no slash at the end; never taken from a Host header
     verifier: Verifier = field(default_factory=lambda: Verifier(limit("jose.remembered_tokens")))
-    client: Client | None = None  # to web services; None: calls to them are refused
+    client: WebClient | None = None  # to web services; None: calls to them are refused
     issuer_keys: IssuerKeys | None = None  # of foreign issuers; None: their tokens are refused
     log_groups: LogGroups | None = None  # what stages log; None: nothing is kept
     store: Store | None = None

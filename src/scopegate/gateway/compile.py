@@ -303,9 +303,16 @@ def _compile_rest_stage(tx: Tx, api: ApiView, stage_name: str, stage: Document) 
     deployment = queries.find_part(tx, api.api_id, "deployment", deployment_id)
     if deployment is None:
         raise Closed(f"the stage's deployment {deployment_id!r} does not exist")
-    snapshot = deployment["snapshot"]
-    variables = dict(stage.get("variables") or {})
     authorizers = dict(queries.list_parts(tx, api.api_id, "authorizer"))
+    return compile_rest_snapshot(api, stage_name, stage, deployment["snapshot"], authorizers)
+
+
+def compile_rest_snapshot(
+    api: ApiView, stage_name: str, stage: Document, snapshot: Document, authorizers: Mapping[str, Document]
+) -> Stage:
+    """A stage that serves a snapshot of a REST API's draft. authorizers: by id; they are live."""
+    deployment_id = stage.get("deploymentId") or ""
+    variables = dict(stage.get("variables") or {})
     validators = {one["id"]: one for one in snapshot.get("request_validators") or ()}
     models = {one["name"]: one.get("schema") or "{}" for one in snapshot.get("models") or ()}
     settings = stage.get("methodSettings") or {}

@@ -72,6 +72,11 @@ def answer(request: Request, api: ApiView | None, raw_path: bytes, edge: Edge) -
     return _run(call, _STEPS[api.kind])
 
 
+def answer_found(call: ApiCall, find: Step) -> Response | Awaitable[Response]:
+    """Answer a call whose route `find` finds, whatever its path: one that is only tried out."""
+    return _run(call, (find,))
+
+
 def _answer_unknown(request: Request, raw_path: bytes, edge: Edge) -> Response:
     """No API has this id: 403, whatever kind it may have been."""
     request_id = clock.request_uuid()

@@ -335,7 +335,13 @@ async def _no_call_aws(*_: Any, **__: Any) -> Any:
 
 
 async def _begin_control(
-    launch: Launch, stack: contextlib.AsyncExitStack, store: Store, seal: Sealer, late: _Late, run_function: RunFunction
+    launch: Launch,
+    stack: contextlib.AsyncExitStack,
+    store: Store,
+    seal: Sealer,
+    client: Client,
+    late: _Late,
+    run_function: RunFunction,
 ) -> tuple[Ports, WorldHolder]:
     """Ports and World of a process with the control role, its key stock filling and its worker at work."""
     if not launch.settings.development:
@@ -347,6 +353,7 @@ async def _begin_control(
         "event_accepted": late.event_accepted,
         **_for_users(stack, launch),
         "count_use": _meter(stack, store).count_use,
+        "client": client,
     }
     ports = _ports(launch, late, store, seal, run_function, late.call_aws, **more)
     worker = late.worker = EventWorker(store, ports.invoke)
@@ -399,7 +406,7 @@ async def build_whole(launch: Launch, stack: contextlib.AsyncExitStack) -> Front
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     functions = LocalFunctions(_runner(stack, launch))
-    ports, holder = await _begin_control(launch, stack, store, seal, late, functions.run)
+    ports, holder = await _begin_control(launch, stack, store, seal, client, late, functions.run)
     edge = _edge(stack, launch, ports, client, store, seal)
 
     async def decisions(key: str | None, count: int) -> list[dict[str, Any]]:
@@ -439,7 +446,7 @@ async def _run_control(launch: Launch, stack: contextlib.AsyncExitStack) -> None
     stack.push_async_callback(store.close)
     client, late = _client(stack, launch), _Late()
     functions = RemoteFunctions(Role(client, launch.run_dir / "runner.sock"))
-    ports, holder = await _begin_control(launch, stack, store, seal, late, functions.run)
+    ports, holder = await _begin_control(launch, stack, store, seal, client, late, functions.run)
     edges = Edges(client, launch.run_dir, _end_process)
 
     async def published(change: int) -> None:

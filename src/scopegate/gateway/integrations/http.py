@@ -38,7 +38,6 @@ from scopegate.gateway.mapping import (
 )
 from scopegate.gateway.model import REST, ApiCall, Closed, Document, Integration, RouteSpec
 from scopegate.http.client import (
-    Client,
     Upstream,
     UpstreamAnswer,
     UpstreamError,
@@ -50,6 +49,7 @@ from scopegate.http.client import (
 from scopegate.http.later import Later
 from scopegate.http.message import Header, Response
 from scopegate.http.paths import has_dot_segments
+from scopegate.ports import WebClient
 
 _NAME: Final = re.compile(r"\{([A-Za-z0-9._-]+)\+?\}")
 _REQUEST_KEY: Final = re.compile(r"integration\.request\.(?P<place>header|querystring|path)\.(?P<name>.+)")
@@ -116,7 +116,7 @@ def refuse_dot_segments(path: str) -> None:
 # sending
 
 
-def _find_client(call: ApiCall) -> Client:
+def _find_client(call: ApiCall) -> WebClient:
     client = call.edge.client
     if client is None:
         raise GatewayRefusal(

@@ -98,10 +98,16 @@ def _rendered(deployment: Document) -> Shape:
     return {name: value for name, value in deployment.items() if name != "snapshot"}
 
 
-def _snapshot(call: Call, api: Document) -> Document:
-    snapshot: Document = {"api": api}
+def read_draft(call: Call, api: Document) -> Document:
+    """An API's draft, as a snapshot keeps it."""
+    draft: Document = {"api": api}
     for member, kind in _PARTS.items():
-        snapshot[member] = [part for _, part in queries.list_parts(call.tx, api["id"], kind)]
+        draft[member] = [part for _, part in queries.list_parts(call.tx, api["id"], kind)]
+    return draft
+
+
+def _snapshot(call: Call, api: Document) -> Document:
+    snapshot = read_draft(call, api)
     methods = [method for each in snapshot["resources"] for method in each.get("resourceMethods", {}).values()]
     if not methods:
         raise bad_request("The REST API doesn't contain any methods")
