@@ -273,7 +273,7 @@ class _Beside:
 
 def _for_users(stack: contextlib.AsyncExitStack, launch: Launch) -> dict[str, Any]:
     """What of `Ports` only people need who sign in."""
-    passwords, beside = Passwords(launch.settings), _Beside()
+    passwords, beside = Passwords(launch.settings, one_of_many=launch.role == "edge"), _Beside()
     stack.callback(passwords.close)
     stack.push_async_callback(beside.close)
     return {

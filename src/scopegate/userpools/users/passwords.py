@@ -45,10 +45,11 @@ _CLASSES: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 class Passwords:
-    """`ports.Passwords` of one process."""
+    """`ports.Passwords` of one process. one_of_many: there is a process like this one for every core."""
 
-    def __init__(self, settings: Settings) -> None:
-        threads = min(limit("userpools.password_threads"), max(1, (os.cpu_count() or 1) // 2))
+    def __init__(self, settings: Settings, *, one_of_many: bool = False) -> None:
+        share = 1 if one_of_many else max(1, (os.cpu_count() or 1) // 2)
+        threads = min(limit("userpools.password_threads"), share)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
         self._places = threading.Semaphore(limit("userpools.passwords_waiting"))
         self._settings = settings
