@@ -3,9 +3,9 @@
     python bench/sign_ins.py [--sign-ins 50] [--tokens 200] [--workers 1] [--seconds 10]
 
 Starts a server of its own with a thousand users. Tokens are asked for on one connection: one after another, which keeps
-a core busy, and at a steady rate (--tokens a second). The clients are light and processes of their own, so that they
-wait for the server and not for each other; they share the machine's cores with it. Compare ratios, not figures of
-different hours.
+a core busy, and at random times of a steady rate (--tokens a second). The clients are light and processes of their own,
+so that they wait for the server and not for each other; they share the machine's cores with it. Compare ratios, not
+figures of different hours.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import multiprocessing
+import random
 import statistics
 import tempfile
 import threading
@@ -38,8 +39,10 @@ def ask_for_tokens(url: str, client_id: str, secret: str, seconds: float, per_se
     taken: list[float] = []
     begun = time.perf_counter()
     while (started := time.perf_counter()) < begun + seconds:
-        if per_second and (wait := begun + len(taken) / per_second - started) > 0:
-            time.sleep(wait)
+        if per_second:
+            # At random in its turn, or every fourth token would meet a sign-in at one and the same step, or none would.
+            due = begun + (len(taken) + random.random()) / per_second
+            time.sleep(max(0.0, due - started))
             started = time.perf_counter()
         connection.request("POST", "/oauth2/token", "grant_type=client_credentials", headers)
         answer = connection.getresponse()
@@ -108,7 +111,7 @@ def main() -> None:
                 AllowedOAuthFlowsUserPoolClient=True,
             )
             asking = (served.url, machine["ClientId"], machine["ClientSecret"], options.seconds)
-            ask_for_tokens(*asking[:3], 1, 0)
+            ask_for_tokens(*asking[:3], 3, 0)  # till keys are made ahead, and all is warm
             for label, per_second in (("one after another", 0), (f"{options.tokens} a second", options.tokens)):
                 quiet = ask_for_tokens(*asking, per_second)
                 stopping, done = multiprocessing.Event(), multiprocessing.Value("i", 0)
