@@ -68,8 +68,8 @@ def main() -> None:
     figures: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in dict.fromkeys((1_000, options.users)):
-            place = Path(folder) / str(count)
-            place.mkdir()
+            place = Path(folder) / ("data" if options.database else str(count))  # a database has one master key
+            place.mkdir(exist_ok=True)
             served = Served(place, options.database)
             try:
                 started = time.perf_counter()
