@@ -22,7 +22,8 @@ from scopegate.userpools.signin.flow import (
     put_new,
 )
 from scopegate.userpools.users import refusals
-from scopegate.userpools.users.model import CONFIRMED, EMAIL_OTP, User
+from scopegate.userpools.users.factors import ADDRESS_OF, FIRST_CODES
+from scopegate.userpools.users.model import CONFIRMED, User
 
 USER_AUTH: Final = "ALLOW_USER_AUTH"
 
@@ -31,8 +32,8 @@ _SIGN_UP: Final = "SIGN_UP"
 _CONFIRMED: Final = "CONFIRMED_SIGN_UP"
 
 _PASSWORD: Final = "PASSWORD"  # noqa: S105 - a factor
-_FACTOR_OF: Final[Mapping[str, str]] = {"email": EMAIL_OTP, "phone_number": "SMS_OTP"}
-_AMR: Final[Mapping[str, str]] = {_PASSWORD: "pwd", "SMS_OTP": "sms", **AMR}
+_FACTOR_OF: Final[Mapping[str, str]] = {ADDRESS_OF[factor]: factor for factor in FIRST_CODES}
+_AMR: Final[Mapping[str, str]] = {_PASSWORD: "pwd", **AMR}
 
 
 async def open_sign_up(desk: Desk, user: User) -> str:
@@ -70,7 +71,7 @@ async def begin_by_session(desk: Desk, username: str, session: str) -> Outcome |
     if found.user is None:
         raise refusals.invalid_session()
     allowed = first_factors(desk, found.user)
-    shown = [factor for factor in (_PASSWORD, EMAIL_OTP, "SMS_OTP") if factor in found.challenge.state["factors"]]
+    shown = [factor for factor in (_PASSWORD, *FIRST_CODES) if factor in found.challenge.state["factors"]]
     counting = [factor for factor in shown if factor in allowed]
     if not counting:
         return None

@@ -29,7 +29,6 @@ from scopegate.userpools.signin.flow import (
     SELECT_MFA_TYPE,
     Desk,
     Outcome,
-    address_of_code,
     after_first_factor,
     ask_factor,
     ask_second_factor,
@@ -52,8 +51,8 @@ from scopegate.userpools.users import queries as user_queries
 from scopegate.userpools.users import refusals
 from scopegate.userpools.users.accounts import change_attributes, hash_password, is_alias_taken, with_password
 from scopegate.userpools.users.attributes import check_attributes, in_order, missing_required
-from scopegate.userpools.users.factors import pool_factors, second_factors
-from scopegate.userpools.users.model import CONFIRMED, EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA, User
+from scopegate.userpools.users.factors import ADDRESS_OF, pool_factors, second_factors
+from scopegate.userpools.users.model import CONFIRMED, EMAIL_OTP, SMS_MFA, SMS_OTP, SOFTWARE_TOKEN_MFA, User
 from scopegate.userpools.users.passwords import check_history, check_policy
 
 _TRIES: Final = limit("userpools.challenge_tries")
@@ -283,7 +282,7 @@ async def _answer_code(desk: Desk, found: Answer) -> Outcome:
         await _count_wrong(desk, found)
         raise AwsError("CodeMismatchException", "Invalid code or auth state for the user.")
     user = await _prove_address(desk, found, found.user)
-    used = AMR.get(kind, "sms")
+    used = AMR[kind]
     if found.amr:
         return await finish(desk, user, (*found.amr, used, "mfa"), found.via)
     return await after_first_factor(desk, user, (used,))
@@ -295,7 +294,7 @@ async def _prove_address(desk: Desk, found: Answer, user: User) -> User:
     Raises NotAuthorizedException: another answer was first, the address is another one now, or the user is locked by
     wrong codes that were tried at the same time.
     """
-    attribute, sent_to = address_of_code(found.challenge.kind), found.challenge.state["sent_to"]
+    attribute, sent_to = ADDRESS_OF[found.challenge.kind], found.challenge.state["sent_to"]
 
     def prove(tx: Tx) -> User:
         if not queries.take_challenge(tx, found.digest):
@@ -451,7 +450,7 @@ ANSWERS: Final[Mapping[str, Callable[[Desk, Answer], Awaitable[Outcome]]]] = {
     SELECT_CHALLENGE: _answer_choice,
     SELECT_MFA_TYPE: _answer_mfa_choice,
     SMS_MFA: _answer_code,
-    "SMS_OTP": _answer_code,
+    SMS_OTP: _answer_code,
     SOFTWARE_TOKEN_MFA: _answer_totp,
 }
 """By the challenge's name. Devices and passkeys have none here yet."""

@@ -39,9 +39,7 @@ def open_desk(
         await store.write(lambda tx: keep_message(tx, seal, message, clock.now()))
         await post(pool, ports, message, about)
 
-    async def send_code(user: User, medium: str, source: str, code: str, *, beside: bool) -> None:
-        attribute = "email" if medium == "EMAIL" else "phone_number"
-        delivery = Delivery(attribute, user.attributes[attribute])
+    async def send_code(user: User, delivery: Delivery, source: str, code: str, *, beside: bool) -> None:
         sending = send(user, delivery, source, code)
         if beside:
             send_beside(pool, ports, sending)

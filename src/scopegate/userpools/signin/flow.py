@@ -21,7 +21,7 @@ from scopegate.ports import Invoke, Passwords
 from scopegate.store.port import Store, Tx
 from scopegate.store.sealing import Sealer
 from scopegate.userpools import triggers
-from scopegate.userpools.messages.model import mask
+from scopegate.userpools.messages.model import Delivery, mask
 from scopegate.userpools.model import AppClient, PoolView
 from scopegate.userpools.signin import queries, srp
 from scopegate.userpools.signin.model import Challenge, digest_of, new_secret, who_is
@@ -31,6 +31,8 @@ from scopegate.userpools.users import refusals
 from scopegate.userpools.users.accounts import adopt_user
 from scopegate.userpools.users.attributes import could_be_username, missing_required
 from scopegate.userpools.users.factors import (
+    ADDRESS_OF,
+    FIRST_CODES,
     has_means,
     is_required,
     is_second_factor,
@@ -44,6 +46,7 @@ from scopegate.userpools.users.model import (
     FORCE_CHANGE_PASSWORD,
     RESET_REQUIRED,
     SMS_MFA,
+    SMS_OTP,
     SOFTWARE_TOKEN_MFA,
     UNCONFIRMED,
     User,
@@ -64,17 +67,17 @@ _GUESSES: Final = limit("userpools.address_failures")
 _GUESS_S: Final = limit("userpools.address_failure_s")
 _SENT: Final = limit("userpools.sign_in_codes_per_hour")
 _BLOCK_BYTES: Final = 64
-AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_MFA: "sms"}
+AMR: Final = {SOFTWARE_TOKEN_MFA: "otp", EMAIL_OTP: "email_otp", SMS_OTP: "sms", SMS_MFA: "sms"}
 
 
 class SendCode(Protocol):
-    """Sends a code to a user by EMAIL or SMS.
+    """Sends a code to a user.
 
     source: of the CustomMessage trigger. beside: the answer does not wait for it, so that its time does not tell who is
     there. Raises CodeDeliveryFailureException, when it waits.
     """
 
-    def __call__(self, user: User, medium: str, source: str, code: str, *, beside: bool) -> Awaitable[None]: ...
+    def __call__(self, user: User, delivery: Delivery, source: str, code: str, *, beside: bool) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +248,8 @@ def first_factors(desk: Desk, user: User | None) -> tuple[str, ...]:
     found: list[str] = []
     if "PASSWORD" in allowed and (user is None or user.password):
         found += ["PASSWORD", "PASSWORD_SRP"]
-    for factor in (EMAIL_OTP, "SMS_OTP"):
-        if factor in allowed and (user is None or _may_take_codes(desk, user, address_of_code(factor))):
+    for factor in FIRST_CODES:
+        if factor in allowed and (user is None or _may_take_codes(desk, user, ADDRESS_OF[factor])):
             found.append(factor)
     return tuple(found)
 
@@ -492,9 +495,9 @@ async def ask_factor(desk: Desk, user: User, factor: str, amr: tuple[str, ...], 
 
 async def _send(desk: Desk, user: User, factor: str, *, amr: tuple[str, ...], via: str) -> Waiting:
     """Send a code by mail or SMS."""
-    code, sent_to = _new_code(factor), user.attributes[address_of_code(factor)]
+    code, sent_to = _new_code(factor), user.attributes[ADDRESS_OF[factor]]
     beside = not amr and desk.client.sign_in.hides_users
-    await desk.send_code(user, _medium_of(factor), "Authentication", code, beside=beside)
+    await desk.send_code(user, Delivery(ADDRESS_OF[factor], sent_to), "Authentication", code, beside=beside)
     session = await put_new(desk, factor, user, {"amr": amr, "via": via, "code": code, "sent_to": sent_to})
     return _ask_code(factor, session, user.username, mask(sent_to))
 
@@ -502,26 +505,18 @@ async def _send(desk: Desk, user: User, factor: str, *, amr: tuple[str, ...], vi
 async def _send_nothing(desk: Desk, user: User | None, factor: str, username: str) -> Waiting:
     """As `_send` of a first factor answers, where there is nobody to send to, or where nobody may know."""
     session = await put_new(desk, factor, None, {"amr": (), "via": desk.via, "code": _new_code(factor), "sent_to": ""})
-    shown = show_delivery(desk.seal, desk.document, user, username, address_of_code(factor))
+    shown = show_delivery(desk.seal, desk.document, user, username, ADDRESS_OF[factor])
     return _ask_code(factor, session, _name_of(desk, user, username), shown["Destination"])
 
 
 def _new_code(factor: str) -> str:
-    return clock.new_id(8 if factor in (EMAIL_OTP, "SMS_OTP") else 6, "0123456789")
-
-
-def _medium_of(factor: str) -> str:
-    return "EMAIL" if factor == EMAIL_OTP else "SMS"
+    return clock.new_id(8 if factor in FIRST_CODES else 6, "0123456789")
 
 
 def _ask_code(factor: str, session: str, username: str, destination: str) -> Waiting:
-    sent = {"CODE_DELIVERY_DELIVERY_MEDIUM": _medium_of(factor), "CODE_DELIVERY_DESTINATION": destination}
-    return Waiting(factor, session, sent if factor == "SMS_OTP" else {**sent, "USER_ID_FOR_SRP": username})
-
-
-def address_of_code(kind: str) -> str:
-    """The attribute that the code of EMAIL_OTP, SMS_OTP or SMS_MFA goes to."""
-    return "email" if kind == EMAIL_OTP else "phone_number"
+    medium = Delivery(ADDRESS_OF[factor], destination).medium
+    sent = {"CODE_DELIVERY_DELIVERY_MEDIUM": medium, "CODE_DELIVERY_DESTINATION": destination}
+    return Waiting(factor, session, sent if factor == SMS_OTP else {**sent, "USER_ID_FOR_SRP": username})
 
 
 async def finish(desk: Desk, user: User, amr: tuple[str, ...], via: str) -> SignedIn:

@@ -1,4 +1,5 @@
-"""Second factors: which a pool has, which a user is asked for at sign-in, and what an address is held for by them.
+"""Factors beside the password: where codes go, which second factors a pool has and a user is asked for, and what an
+address is held for by them.
 
 Whoever has a factor switched on is asked for it, also when its address is not verified: the code goes to the address
 that stands, and proves it. A factor that is on and cannot be asked for ends the sign-in; it never falls away.
@@ -9,10 +10,13 @@ AccountRecoverySetting.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scopegate.userpools.users.model import EMAIL_OTP, SMS_MFA, SOFTWARE_TOKEN_MFA, User
+from scopegate.userpools.users.model import EMAIL_OTP, SMS_MFA, SMS_OTP, SOFTWARE_TOKEN_MFA, User
 
-ADDRESS_OF: Final[Mapping[str, str]] = {SMS_MFA: "phone_number", EMAIL_OTP: "email"}
+ADDRESS_OF: Final[Mapping[str, str]] = {EMAIL_OTP: "email", SMS_OTP: "phone_number", SMS_MFA: "phone_number"}
 """The attribute that a factor's codes go to."""
+
+FIRST_CODES: Final = (EMAIL_OTP, SMS_OTP)
+"""Codes that are first factors."""
 
 
 def pool_factors(document: Mapping[str, Any]) -> tuple[str, ...]:

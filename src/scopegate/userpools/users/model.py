@@ -12,6 +12,7 @@ FORCE_CHANGE_PASSWORD: Final = "FORCE_CHANGE_PASSWORD"  # noqa: S105 - a status
 SOFTWARE_TOKEN_MFA: Final = "SOFTWARE_TOKEN_MFA"  # noqa: S105 - a kind of factor
 EMAIL_OTP: Final = "EMAIL_OTP"
 SMS_MFA: Final = "SMS_MFA"
+SMS_OTP: Final = "SMS_OTP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from scopegate.userpools.users.accounts import (
     with_password,
 )
 from scopegate.userpools.users.attributes import attribute_of_name, check_attributes, check_new_name
+from scopegate.userpools.users.factors import ADDRESS_OF, FIRST_CODES
 from scopegate.userpools.users.lookup import find_by_name
 from scopegate.userpools.users.model import CONFIRMED, UNCONFIRMED, User
 from scopegate.userpools.users.office import SIGN_UP, Office, delivery_to_verify, new_code
@@ -134,7 +135,7 @@ def _code_addresses(document: Mapping[str, object]) -> list[str]:
     policies = document.get("Policies")
     policy = policies.get("SignInPolicy") if isinstance(policies, dict) else None
     allowed = (policy or {}).get("AllowedFirstAuthFactors") or ()
-    return [name for factor, name in (("EMAIL_OTP", "email"), ("SMS_OTP", "phone_number")) if factor in allowed]
+    return [ADDRESS_OF[factor] for factor in FIRST_CODES if factor in allowed]
 
 
 def verified_by_choice(attributes: Mapping[str, str], choice: SignUpChoice) -> dict[str, str]:
