@@ -138,7 +138,7 @@ class Office:
         message = await self.write_message(user, source, delivery, code)
 
         def write(tx: Tx) -> None:
-            if users.find_user(tx, self.seal, user.pool_id, user.name_key) is None:  # while a function chose the words
+            if users.find_again(tx, self.seal, user) is None:  # while a function chose the words
                 raise refusals.unknown_user()
             self.put_code(tx, user, purpose, code)
             self.keep(tx, message)

@@ -153,7 +153,7 @@ async def verify_attribute(office: Office, user: User, attribute: str, code: str
 
 
 def _find(office: Office, tx: Tx, user: User) -> User:
-    now = queries.find_user(tx, office.seal, user.pool_id, user.name_key)
-    if now is None or now.sub != user.sub:
+    now = queries.find_again(tx, office.seal, user)
+    if now is None:
         raise refusals.unknown_user()
     return now

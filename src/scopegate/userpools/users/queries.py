@@ -72,6 +72,12 @@ def find_user(tx: Tx, seal: Sealer, pool_id: str, name_key: str) -> User | None:
     return _user_of(tx.sql.execute(_BY_NAME, {"pool": pool_id, "name": name_key}).mappings().first(), seal)
 
 
+def find_again(tx: Tx, seal: Sealer, user: User) -> User | None:
+    """A user as the record stands now; None for one who is gone, also where another has the name since."""
+    now = find_user(tx, seal, user.pool_id, user.name_key)
+    return now if now is not None and now.sub == user.sub else None
+
+
 def find_user_by_sub(tx: Tx, seal: Sealer, pool_id: str, sub: str) -> User | None:
     return _user_of(tx.sql.execute(_BY_SUB, {"pool": pool_id, "sub": sub}).mappings().first(), seal)
 

@@ -152,8 +152,8 @@ async def set_password(
     hashed = await hash_password(office.passwords, user.pool_id, user.username, password)
 
     def write(tx: Tx) -> None:
-        now = queries.find_user(tx, office.seal, user.pool_id, user.name_key)
-        if now is None or now.sub != user.sub:
+        now = queries.find_again(tx, office.seal, user)
+        if now is None:
             raise refusals.unknown_user()
         if purpose:
             office.use_code(tx, now, purpose, code)
