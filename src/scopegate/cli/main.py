@@ -5,7 +5,6 @@ A command imports what it needs when it runs: `token` in a shell loop must not w
 """
 
 import functools
-import gc
 import inspect
 import os
 import sys
@@ -18,6 +17,7 @@ import typer
 from rich.console import Console
 
 import scopegate
+from scopegate.base import garbage
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings
 from scopegate.cli import client
@@ -70,8 +70,6 @@ SkipUnknown = Annotated[
 ]
 NoBuild = Annotated[bool, typer.Option("--no-build", help="Take code as it lies there: install and bundle nothing.")]
 DEFAULT_ENDPOINT = "http://localhost:4566"
-_GARBAGE: Final = 500_000
-"""Objects until the first collection: imports make many that stay, and a sixth of their time went into looking."""
 
 
 def _options(**chosen: Any) -> dict[str, Any]:
@@ -426,7 +424,7 @@ def main() -> None:
 
     Exit code 1 is for work that was begun and failed, and for a call that was refused.
     """
-    gc.set_threshold(_GARBAGE)
+    garbage.begin()
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

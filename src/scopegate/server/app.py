@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -22,7 +21,7 @@ import structlog
 import scopegate.gateway.compile as gateway
 from scopegate.account import keys as account_keys
 from scopegate.account import sessions
-from scopegate.base import clock
+from scopegate.base import clock, garbage
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
 from scopegate.functions import downloads
@@ -79,22 +78,11 @@ async def run(launch: Launch, ready: Callable[[], None], stopping: asyncio.Event
         clock.open_test_clock(launch.settings.test_clock)
     async with contextlib.AsyncExitStack() as stack:
         await _ROLES[launch.role](launch, stack)
-        _settle_garbage_collection()
+        garbage.settle()
         ready()
         log.info("server.started", port=launch.port)
         await stopping.wait()
         log.info("server.stopping")
-
-
-def _settle_garbage_collection() -> None:
-    """What is in memory now stays: the collector need not look at it again, nor look often at what calls leave.
-
-    A full collection walks everything that lives, service models and compiled routes too: 70 ms in the middle of a
-    call. Calls leave almost nothing that needs it; reference counts free the rest. What imports have left (2 MB)
-    stays too: to find it now takes as long.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 # What the roles are made of

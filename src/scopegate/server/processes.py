@@ -8,7 +8,6 @@ A child gets its settings on standard input and ends when that pipe closes, so n
 import asyncio
 import contextlib
 import fcntl
-import gc
 import os
 import shutil
 import signal
@@ -23,7 +22,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from scopegate.base import clock
+from scopegate.base import clock, garbage
 from scopegate.base.errors import SetupError
 from scopegate.base.limits import limit
 from scopegate.base.settings import Settings
@@ -35,7 +34,6 @@ from scopegate.server.proxies import TrustedProxies
 
 _BACKOFF_S: Final = 0.5
 _START_S: Final = 30.0
-_GARBAGE: Final = 500_000  # objects until the first collection while a role starts, as in `cli/main`
 _LONGEST_BASE: Final = 60
 _YOUNG_S: Final = 60  # a directory may not be locked yet
 _SAME_SIGNAL_S: Final = 1.0  # `timeout` and others signal a process and its group: that is one word
@@ -405,7 +403,7 @@ def _main() -> None:
     role: Role = sys.argv[1]  # type: ignore[assignment]
     launch = launch_from_json(role, _read_line(sys.stdin.fileno()))
     configure(role=role, level=launch.log_level)
-    gc.set_threshold(_GARBAGE)
+    garbage.begin()
     try:
         uvloop.run(_run_child(launch))
     except SetupError as error:
