@@ -51,6 +51,9 @@ from scopegate.store.port import Change, Tx
 
 KINDS: Final = frozenset({"api", "api_key"})
 
+CLOSED: Final = "the route is closed: "
+"""How the reason of a closed route's refusal begins."""
+
 _ASK_THE_POLICY: Final = frozenset({"AWS_IAM", "CUSTOM"})
 """Authorization types that weigh the API's resource policy themselves."""
 
@@ -257,7 +260,7 @@ def _refuse_always(response_type: str, reason: str) -> Step:
     message = "Internal server error" if response_type == "API_CONFIGURATION_ERROR" else None
 
     def refuse(_call: ApiCall) -> None:
-        raise GatewayRefusal(response_type, message, reason=f"the route is closed: {reason}")
+        raise GatewayRefusal(response_type, message, reason=f"{CLOSED}{reason}")
 
     return refuse
 

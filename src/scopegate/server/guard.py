@@ -13,11 +13,13 @@ Source: design, "Who may speak to which plane"; attack rows U4, U5, G13, O25.
 """
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
 from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings
+from scopegate.http.egress import Network
 from scopegate.http.message import Request, Response
 from scopegate.server.hosts import HostTable, is_loopback_host, parse_host
 
@@ -56,11 +58,15 @@ def check_names(settings: Settings) -> None:
             wrong = True
         if wrong:
             raise SetupError(f"settings: --public-host must be a host name without port, got {name!r}")
-    for network in settings.egress_allow:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise SetupError(f"settings: --egress-allow must be a network like 10.0.0.0/8: {error}") from None
+    read_networks("--egress-allow", settings.egress_allow)
+
+
+def read_networks(flag: str, networks: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of a setting. Raises SetupError for one that is none."""
+    try:
+        return tuple(ipaddress.ip_network(network) for network in networks)
+    except ValueError as error:
+        raise SetupError(f"settings: {flag} must be a network like 10.0.0.0/8: {error}") from None
 
 
 def check_origins(settings: Settings, port: int) -> None:

@@ -7,12 +7,13 @@ Source: attack row G9; in development mode no proxy is trusted, for there a forw
 """
 
 import ipaddress
+from typing import Final
 
-from scopegate.base.errors import SetupError
 from scopegate.base.settings import Settings
 from scopegate.http.message import Request
+from scopegate.server import guard
 
-_HEADER = b"x-forwarded-for"
+_HEADER: Final = b"x-forwarded-for"
 
 
 def _read_address(text: str) -> str:
@@ -30,11 +31,8 @@ class TrustedProxies:
     __slots__ = ("_networks",)
 
     def __init__(self, settings: Settings) -> None:
-        try:
-            networks = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
-        except ValueError as error:
-            raise SetupError(f"settings: --trusted-proxy must be a network like 10.0.0.0/8: {error}") from None
-        self._networks = tuple(networks) if not settings.development else ()
+        networks = guard.read_networks("--trusted-proxy", settings.trusted_proxies)
+        self._networks = () if settings.development else networks
 
     def see_through(self, request: Request) -> None:
         """Count from the right: each trusted proxy tells who spoke to it, the first who is none is the client.

@@ -14,7 +14,7 @@ import orjson
 from scopegate.aws.operations import Shape
 from scopegate.base import clock
 from scopegate.base.errors import GatewayRefusal
-from scopegate.gateway.compile import compile_rest_snapshot
+from scopegate.gateway.compile import CLOSED, compile_rest_snapshot
 from scopegate.gateway.events import media_type
 from scopegate.gateway.match import VERBS, split_template
 from scopegate.gateway.model import ApiCall, ApiKey, Document, Step
@@ -43,7 +43,6 @@ _GUARDS: Final = frozenset({"policy", "endpointConfiguration"})
 # What stands at the front of an API adds these; nothing does in a test.
 _FRONT: Final = frozenset({"x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 _OF_THE_EXCHANGE: Final = frozenset({"x-amzn-requestid", "x-amz-apigw-id"})
-_CLOSED: Final = "the route is closed: "
 
 
 async def test_invoke_method(call: Call, request: Shape) -> Shape:
@@ -159,7 +158,7 @@ def _close(log: Log, made_up: ApiCall, response: Response, refusal: GatewayRefus
 
 
 def _why(log: Log, made_up: ApiCall, refusal: GatewayRefusal) -> str:
-    reason = refusal.reason.removeprefix(_CLOSED)
+    reason = refusal.reason.removeprefix(CLOSED)
     misconfigured = f"{MISCONFIGURED}{reason[:1].upper()}{reason[1:]}"
     match refusal.response_type:
         case "API_CONFIGURATION_ERROR":

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -225,14 +225,13 @@ class _LoggedClient:
         target: bytes,
         headers: Sequence[Header],
         body: bytes = b"",
-        *,
-        timeout_s: float,
-        host: bytes | None = None,
+        **how: Any,
     ) -> Later[UpstreamAnswer]:
+        """As `Client.send`. how: passed on."""
         uri = f"{upstream.scheme}://{upstream.authority.decode()}{target.decode('latin-1')}"
         self._log.add_sent(uri, texts_of(headers), body)
         begun = clock.monotonic()
-        sent = self._client.send(upstream, method, target, headers, body, timeout_s=timeout_s, host=host)
+        sent = self._client.send(upstream, method, target, headers, body, **how)
         answered: Later[UpstreamAnswer] = Later()
         self._reading.append(asyncio.ensure_future(self._read(sent, begun, answered)))
         return answered
